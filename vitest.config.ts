@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string) => new URL(path, import.meta.url).pathname
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^kysely-jobs$/, replacement: source('./src/index.ts') },
+      { find: /^kysely-jobs\/migrate$/, replacement: source('./src/migrate/index.ts') },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/server.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+})
