@@ -1,0 +1,116 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { serverAccount } from './account.ts'
+import { give, preparePostgres } from './binaries.ts'
+
+export interface ClusterOptions {
+  /** Server settings, as in postgresql.conf. */
+  readonly settings?: Record<string, string>
+  /** A folder that keeps the data; default: a temporary one, removed at the end. */
+  readonly dataDirectory?: string
+  /** Whether commits reach the disk; default true, as in production. */
+  readonly fsync?: boolean
+}
+
+export interface Cluster {
+  readonly port: number
+  stop(): Promise<void>
+}
+
+const run = promisify(execFile)
+
+/** Makes and starts a server on a free port of 127.0.0.1. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const account = serverAccount()
+  const scratch = mkdtempSync(join(account && closed(tmpdir()) ? '/tmp' : tmpdir(), 'kysely-jobs-postgres-'))
+  const remove = () => rmSync(scratch, { recursive: true, force: true, maxRetries: 5 })
+  try {
+    if (account !== undefined) give(scratch, account)
+    const bin = join(preparePostgres(scratch, account), 'bin')
+    const data = options.dataDirectory ?? join(scratch, 'data')
+    const log = join(scratch, 'server.log')
+    const call = (program: string, ...args: string[]) =>
+      run(join(bin, program), args, { cwd: scratch, env: environment(), windowsHide: true, ...account })
+    if (!existsSync(join(data, 'PG_VERSION'))) {
+      mkdirSync(data, { recursive: true, mode: 0o700 })
+      if (account !== undefined) give(data, account)
+      await call('initdb', '-D', data, ...initdbArguments)
+    }
+    const port = await startOnFreePort(
+      data,
+      options,
+      () => call('pg_ctl', 'start', '-w', '-t', '60', '-D', data, '-l', log),
+      log,
+    )
+    const stop = async () => {
+      // Smart first: clients that are just leaving see no 57P01. Then fast, which asks nobody.
+      await call('pg_ctl', 'stop', '-D', data, '-m', 'smart', '-t', '1').catch(() =>
+        call('pg_ctl', 'stop', '-D', data, '-m', 'fast', '-t', '30'),
+      )
+      remove()
+    }
+    return { port, stop }
+  } catch (error) {
+    remove()
+    throw error
+  }
+}
+
+const initdbArguments = [
+  ...['-U', 'postgres', '-A', 'trust', '--encoding=UTF8', '--no-sync'],
+  ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+]
+
+/** Another program may take the port between our look and the server's start: then the next one. */
+async function startOnFreePort(data: string, options: ClusterOptions, start: () => Promise<unknown>, log: string) {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort()
+    writeFileSync(join(data, 'postgresql.auto.conf'), configuration(port, options))
+    try {
+      await start()
+      return port
+    } catch {
+      const reason = existsSync(log) ? readFileSync(log, 'utf8') : 'it left no log'
+      if (attempt === 5 || !reason.includes('could not bind')) throw new Error(`Postgres did not start: ${reason}`)
+    }
+  }
+}
+
+function configuration(port: number, { fsync = true, settings = {} }: ClusterOptions): string {
+  const careless = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
+  const all = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+    timezone: 'UTC',
+    ...(fsync ? {} : careless),
+    ...settings,
+  }
+  return Object.entries(all)
+    .map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`)
+    .join('')
+}
+
+/** The caller's PGPORT, PGDATA and the like are about another server. */
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')))
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
+
+/** Whether others may not enter a folder. */
+function closed(folder: string): boolean {
+  return (statSync(folder).mode & 0o001) === 0
+}
