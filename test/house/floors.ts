@@ -1,0 +1,59 @@
+import { type Import, imports, type Source } from './source.js'
+
+/** Which floors a floor may stand on. A job's way is the pile itself, so imports only ever run down. */
+const restsOn: Record<string, readonly string[]> = {
+  schema: [],
+  migrate: ['schema'],
+  watch: ['schema'],
+  predicates: ['schema'],
+  queue: ['predicates', 'schema'],
+  worker: ['queue', 'predicates', 'watch', 'schema'],
+  runner: ['worker', 'queue', 'predicates', 'watch', 'schema'],
+  cli: ['codegen', 'runner', 'worker', 'queue', 'predicates', 'watch', 'migrate', 'schema'],
+  dashboard: ['runner', 'worker', 'queue', 'predicates', 'watch', 'schema'],
+  otel: ['runner', 'worker', 'queue', 'predicates', 'watch', 'schema'],
+  testing: ['runner', 'worker', 'queue', 'predicates', 'watch', 'migrate', 'schema'],
+  codegen: ['schema'],
+}
+
+/** The floor of a file: a folder of src, `codegen`, or the door (`src/index.ts`, which may use them all). */
+function floorOf(path: string): string {
+  const [top, folder = ''] = path.split('/')
+  if (top === 'codegen') return 'codegen'
+  return folder.endsWith('.ts') ? 'the door' : folder
+}
+
+/** What is wrong with one import, if anything. */
+export function brokenFloor({ path }: Source, { from }: Import): string | undefined {
+  const floor = floorOf(path)
+  if (floor === 'the door' && path !== 'src/index.ts') return 'only index.ts stands at the top of src'
+  if (from === 'kysely-jobs' || from.startsWith('kysely-jobs/')) return 'our own files are imported by their path'
+  if (!from.startsWith('src/') && !from.startsWith('codegen/')) {
+    return from.includes('../') || /^(test|tools|examples|bench|migrations)\//.test(from)
+      ? `${from} is outside of what we ship`
+      : undefined
+  }
+  if (floor === 'the door') return undefined
+  const allowed = restsOn[floor]
+  if (allowed === undefined) return `the house has no floor called ${floor}`
+  const below = floorOf(from)
+  return below === floor || allowed.includes(below) ? undefined : `${floor} does not rest on ${below} (${from})`
+}
+
+/** Each circle once, as the files in it, in the order of the imports. */
+export function circles(sources: readonly Source[]): string[] {
+  const graph = new Map(sources.map((source) => [source.path, imports(source).map(({ from }) => from)]))
+  const found: string[] = []
+  const done = new Set<string>()
+  const visit = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) {
+      found.push([...way.slice(way.indexOf(path)), path].join(' -> '))
+      return
+    }
+    if (done.has(path)) return
+    for (const next of graph.get(path) ?? []) visit(next, [...way, path])
+    done.add(path)
+  }
+  for (const path of graph.keys()) visit(path, [])
+  return found
+}
