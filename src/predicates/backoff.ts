@@ -1,0 +1,70 @@
+import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type Duration, milliseconds } from '../schema/duration.js'
+import { later, now } from './clock.js'
+import { column, job } from './column.js'
+
+/** How long a failed attempt waits: a rule the database computes. */
+export interface BackoffRule {
+  /** Milliseconds before the first retry. */
+  readonly delay: number
+  /** By what each further retry's delay is multiplied: 1 for linear, 2 for exponential. */
+  readonly factor: 1 | 2
+  /** Milliseconds no delay passes. */
+  readonly max: number
+  /** Which share of the delay is left to chance, 0 to 1. */
+  readonly jitter: number
+}
+
+/** A rule, or a function of the failed attempt (from 1), its error and its job; it gives a duration. */
+export type Backoff<Job = unknown> = BackoffRule | ((attempt: number, error: unknown, job: Job) => Duration)
+
+/** 2^52 milliseconds are beyond every cap; a larger exponent would only overflow. */
+const maxExponent = 52
+
+/** A jitter that is no share. */
+export class JitterError extends RangeError {
+  override readonly name = 'JitterError'
+  readonly code = 'INVALID_JITTER'
+}
+
+/**
+ * The same delay before each retry (the seed's LinearBackoff, with its sign mended: D1).
+ * @throws DurationError, JitterError
+ */
+export function linear(options: { delay: Duration; jitter?: number }): BackoffRule {
+  const delay = milliseconds(options.delay, 'backoff delay')
+  return { delay, factor: 1, max: delay, jitter: share(options.jitter) }
+}
+
+/**
+ * `delay`, `2 delay`, `4 delay` ... up to `max` (default 24 h): the seed's ExponentialBackoff, from the first
+ * retry on and capped (D2).
+ * @throws DurationError, JitterError
+ */
+export function exponential(options: { delay: Duration; max?: Duration; jitter?: number }): BackoffRule {
+  const max = milliseconds(options.max ?? '24h', 'backoff max')
+  return { delay: milliseconds(options.delay, 'backoff delay'), factor: 2, max, jitter: share(options.jitter) }
+}
+
+function share(jitter = 0): number {
+  if (jitter >= 0 && jitter <= 1) return jitter
+  throw new JitterError(`backoff jitter: ${String(jitter)} is not a share; give a number from 0 to 1`)
+}
+
+/** Milliseconds that the row's next retry waits, from its `attempts_count` (1 after the first attempt). */
+export function backoffDelay(rule: BackoffRule, table?: string): RawBuilder<number> {
+  const attempts = column('attempts_count', table)
+  const exponent = sql<number>`greatest(0, least(${attempts} - 1, ${sql.lit(maxExponent)}))`
+  const delay = sql<number>`least(${rule.max}::float8, ${rule.delay}::float8 * power(${sql.lit(rule.factor)}::float8, ${exponent}))`
+  return rule.jitter === 0 ? delay : sql<number>`${delay} * (1 - ${rule.jitter}::float8 * random())`
+}
+
+/**
+ * The seed's retryQuery: whether the backoff has passed since the failed attempt was written. Our own fetch does
+ * not need it (a failure writes the due time into `run_at`); for rows that an IHP worker put into retry.
+ * Jitter is left out, as it would be drawn anew at every look.
+ */
+export function isRetryDue(rule: BackoffRule, table?: string): Expression<SqlBool> {
+  const due = later(column('updated_at', table) as Expression<Date>, backoffDelay({ ...rule, jitter: 0 }, table)) // compared in SQL only
+  return job(due, '<=', now())
+}

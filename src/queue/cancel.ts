@@ -1,0 +1,48 @@
+import { clockTimestamp } from '../predicates/clock.js'
+import { job } from '../predicates/column.js'
+import { isSelected } from '../predicates/selected.js'
+import { isPending, isRunning, statusLiteral } from '../predicates/status.js'
+import type { JobId } from '../schema/columns.js'
+import { identifyTable } from '../schema/identify.js'
+import { holdsCancelled } from '../schema/inspect.js'
+import { jobsOf } from '../schema/job-database.js'
+import type { JobTable, Queryable } from '../schema/job-table.js'
+import { channelName } from '../schema/names.js'
+import type { JobSelection } from '../schema/selection.js'
+
+/** What a worker reads on its channel when a running job was taken from it. */
+export const checkLeases = 'check'
+
+/**
+ * Ends jobs on purpose, pending and running ones. A running job's lease is taken with it: its handler's signal
+ * aborts when its worker looks (a notification makes it look at once), and whatever it still does is fenced off.
+ * In a table with the seed's six statuses the job becomes failed; `last_error` reads "Cancelled: ..." in both.
+ *
+ * @returns the ids of the jobs that were cancelled; final ones are left alone.
+ */
+export async function cancelJobs<DB, Table extends keyof DB & string>(
+  db: Queryable<DB>,
+  table: JobTable<DB, Table>,
+  selection: JobSelection<DB[Table]>,
+  options: { readonly reason?: string } = {},
+): Promise<JobId[]> {
+  const jobs = jobsOf(db, table)
+  const name = await identifyTable(db, table)
+  const status = (await holdsCancelled(db, name)) ? 'job_status_cancelled' : 'job_status_failed'
+  const rows = await jobs.db
+    .updateTable(jobs.table)
+    .set({
+      status: statusLiteral(status),
+      locked_by: null,
+      updated_at: clockTimestamp(),
+      last_error: `Cancelled: ${options.reason ?? 'on request'}`,
+    })
+    .where(isSelected(selection))
+    .where(job.or([isPending('job'), isRunning('job')]))
+    .returning('job.id')
+    .execute()
+  if (rows.length > 0) {
+    await jobs.db.selectNoFrom(job.fn('pg_notify', [job.val(channelName(name)), job.val(checkLeases)]).as('told')).execute()
+  }
+  return rows.map(({ id }) => id)
+}

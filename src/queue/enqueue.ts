@@ -1,0 +1,89 @@
+import type { InsertObject } from 'kysely'
+import { clockTimestamp, later } from '../predicates/clock.js'
+import { type Duration, milliseconds } from '../schema/duration.js'
+import { type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
+import type { Job, JobTable, NewJob, Queryable } from '../schema/job-table.js'
+import { checkNewJob } from './new-job.js'
+
+export interface EnqueueOptions {
+  /** How long from now, by the database's clock, the jobs are due; in place of `run_at`. Default: at once. */
+  readonly delay?: Duration
+}
+
+/** Postgres takes 65,535 parameters in a statement; half of that keeps a statement's plan and text small too. */
+const maxParameters = 32_000
+
+/**
+ * Inserts jobs: the typed shorthand of an ordinary insert, in the user's own transaction where one is given.
+ * An array of any length goes in whole or not at all, in its order.
+ *
+ * @returns the inserted row, or the rows of an array.
+ * @throws NewJobError for a column that the queue manages, or text Postgres can't hold
+ * @example
+ * const job = await enqueue(trx, 'send_mail_jobs', { user_id, template: 'welcome' }, { delay: '5m' })
+ */
+export function enqueue<DB, Table extends keyof DB & string>(
+  db: Queryable<DB>,
+  table: JobTable<DB, Table>,
+  values: NewJob<DB, Table>,
+  options?: EnqueueOptions,
+): Promise<Job<DB, Table>>
+export function enqueue<DB, Table extends keyof DB & string>(
+  db: Queryable<DB>,
+  table: JobTable<DB, Table>,
+  values: readonly NewJob<DB, Table>[],
+  options?: EnqueueOptions,
+): Promise<Job<DB, Table>[]>
+export async function enqueue<DB, Table extends keyof DB & string>(
+  db: Queryable<DB>,
+  table: JobTable<DB, Table>,
+  values: NewJob<DB, Table> | readonly NewJob<DB, Table>[],
+  options: EnqueueOptions = {},
+): Promise<Job<DB, Table> | Job<DB, Table>[]> {
+  const jobs = jobsOf(db, table)
+  const rows = (Array.isArray(values) ? values : [values]) as readonly object[] // Array.isArray does not see readonly arrays
+  for (const row of rows) checkNewJob(row, table, options.delay !== undefined)
+  const inserted = (await insertAll(jobs, rows.map(due(options)))) as Job<DB, Table>[] // rows of the user's table
+  return Array.isArray(values) ? inserted : (inserted[0] as Job<DB, Table>) // an insert of one row returns one
+}
+
+/** A row without a value of its own still needs a column to be inserted by; `run_at` as its default would have it. */
+function due({ delay }: EnqueueOptions): (row: object) => NewRow {
+  const wait = delay === undefined ? undefined : milliseconds(delay, 'delay')
+  return (row) => {
+    if (wait !== undefined) return { ...row, run_at: later(clockTimestamp(), wait) }
+    return Object.values(row).every((value) => value === undefined) ? { run_at: clockTimestamp() } : { ...row }
+  }
+}
+
+/** A row to insert, seen as job columns: the door's types have checked the user's. */
+type NewRow = InsertObject<JobDatabase, 'job'>
+
+async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]> {
+  const chunks = inChunks(rows)
+  if (chunks.length > 1 && !jobs.db.isTransaction) {
+    return jobs.db.transaction().execute((trx) => insertChunks({ ...jobs, db: trx }, chunks))
+  }
+  return insertChunks(jobs, chunks)
+}
+
+async function insertChunks(jobs: Jobs, chunks: readonly NewRow[][]): Promise<unknown[]> {
+  const inserted: unknown[] = []
+  for (const chunk of chunks) {
+    const rows = await jobs.db
+      .insertInto(jobs.name as 'job') // an insert has no alias to stand for the name
+      .values(chunk)
+      .returningAll()
+      .execute()
+    for (const row of rows) inserted.push(row)
+  }
+  return inserted
+}
+
+function inChunks(rows: readonly NewRow[]): NewRow[][] {
+  const columns = new Set(rows.flatMap((row) => Object.keys(row))).size
+  const size = Math.max(1, Math.floor(maxParameters / Math.max(1, columns)))
+  const chunks: NewRow[][] = []
+  for (let start = 0; start < rows.length; start += size) chunks.push(rows.slice(start, start + size))
+  return chunks
+}

@@ -1,0 +1,21 @@
+import { isLeaseExpired } from '../predicates/lease.js'
+import type { Duration } from '../schema/duration.js'
+import { jobsOf } from '../schema/job-database.js'
+import type { Job, JobTable, Queryable } from '../schema/job-table.js'
+import { rescueLimit } from './rescue.js'
+
+/** Running jobs whose lease has expired: what a rescue would take, for those who decide row by row. */
+export async function findExpired<DB, Table extends keyof DB & string>(
+  db: Queryable<DB>,
+  table: JobTable<DB, Table>,
+  options: { readonly lease: Duration },
+): Promise<Job<DB, Table>[]> {
+  const jobs = jobsOf(db, table)
+  const rows = await jobs.db
+    .selectFrom(jobs.table)
+    .selectAll('job')
+    .where(isLeaseExpired(options.lease, 'job'))
+    .limit(rescueLimit)
+    .execute()
+  return rows as object[] as Job<DB, Table>[] // rows of the user's table, after the user's plugins
+}

@@ -1,0 +1,99 @@
+import { type BackoffRule, isRetryDue } from '../predicates/backoff.js'
+import { isClaimable } from '../predicates/claimable.js'
+import { clockTimestamp } from '../predicates/clock.js'
+import { job } from '../predicates/column.js'
+import { hasIdIn } from '../predicates/ids.js'
+import { hasStatus, statusLiteral } from '../predicates/status.js'
+import { type Jobs, jobsOf } from '../schema/job-database.js'
+import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
+import { columnValue } from '../schema/row.js'
+import { withPriorityLevels } from './priority-levels.js'
+
+export interface FetchOptions<Row> {
+  /** The claiming worker's uuid. */
+  readonly worker: string
+  /** The most rows to claim. */
+  readonly limit: number
+  /** The optional columns to use: `priority` (higher runs first) and `started_at`. */
+  readonly columns?: readonly OptionalColumn<Row>[]
+  /** For a table shared with an IHP worker: a row in retry is claimed only when this backoff since `updated_at` has passed. */
+  readonly retryBackoff?: BackoffRule
+}
+
+/**
+ * Claims due jobs: locks and takes up to `limit` of them in one statement, whoever else does the same.
+ * Each row comes back as running, its `attempts_count` one higher; the rest of it untouched. Earliest `run_at`
+ * first, and before that the highest `priority` where asked for; jobs due at the same instant in any order.
+ *
+ * @example
+ * const jobs = await fetchNextJobs(db, 'jobs', { worker: randomUUID(), limit: 10 })
+ */
+export async function fetchNextJobs<DB, Table extends keyof DB & string>(
+  db: Queryable<DB>,
+  table: JobTable<DB, Table>,
+  options: FetchOptions<DB[Table]>,
+): Promise<Job<DB, Table>[]> {
+  const jobs = jobsOf(db, table)
+  const columns = new Set<string>(options.columns)
+  const claimed = await jobs.db
+    .updateTable(jobs.table)
+    .set({
+      status: statusLiteral('job_status_running'),
+      locked_at: clockTimestamp(),
+      locked_by: options.worker,
+      attempts_count: job('attempts_count', '+', 1),
+      ...(columns.has('started_at') && { started_at: clockTimestamp() }),
+    })
+    .where(hasIdIn(columns.has('priority') ? nextByPriority(jobs, options) : nextIds(jobs, options)))
+    .returningAll('job')
+    .execute()
+  return inTurn(claimed as object[] as Job<DB, Table>[]) // a row of the user's table, after the user's plugins
+}
+
+interface Selection {
+  readonly limit: number
+  readonly retryBackoff?: BackoffRule
+}
+
+/** The next rows to take, locked; rows that another worker is taking are passed over. */
+function nextIds(jobs: Jobs, { limit, retryBackoff }: Selection) {
+  return jobs.db
+    .selectFrom(jobs.table)
+    .select('job.id')
+    .where(isClaimable('job'))
+    .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
+    .orderBy('job.run_at')
+    .limit(limit)
+    .forUpdate()
+    .skipLocked()
+}
+
+/** The same, level by level: what is due at the highest priority first. */
+function nextByPriority(jobs: Jobs, { limit, retryBackoff }: Selection) {
+  return withPriorityLevels(jobs)
+    .selectFrom('level')
+    .innerJoinLateral(
+      nextIds(jobs, { limit, ...(retryBackoff && { retryBackoff }) })
+        .where((eb) => eb('job.priority', '=', eb.ref('level.priority' as 'job.priority'))) // `level` is in scope of a lateral join only
+        .as('due'),
+      (join) => join.onTrue(),
+    )
+    .select('due.id')
+    .limit(limit)
+}
+
+function isPastSeedBackoff(rule: BackoffRule | undefined) {
+  return rule === undefined ? job.lit(true) : job.or([hasStatus(['job_status_not_started'], 'job'), isRetryDue(rule, 'job')])
+}
+
+/** RETURNING promises no order. Timestamps are compared as the user's driver gives them, where it gives them comparable. */
+function inTurn<Row extends object>(rows: Row[]): Row[] {
+  const sortable = (row: Row) => {
+    const runAt = columnValue(row, 'run_at')
+    return { row, priority: Number(columnValue(row, 'priority') ?? 0), runAt: typeof runAt === 'string' ? runAt : runAt instanceof Date ? runAt.getTime() : 0 }
+  }
+  return rows
+    .map(sortable)
+    .sort((a, b) => b.priority - a.priority || (a.runAt < b.runAt ? -1 : a.runAt > b.runAt ? 1 : 0))
+    .map(({ row }) => row)
+}

@@ -1,0 +1,23 @@
+import type { JobId } from '../schema/columns.js'
+
+/** How an attempt ended, and what is to be written of it. Durations in milliseconds. */
+export type Ending =
+  | { readonly kind: 'succeeded'; readonly result?: unknown }
+  /** An attempt failed or timed out with attempts left; without a `delay` the settle's backoff decides. */
+  | { readonly kind: 'retry'; readonly error: string; readonly delay?: number }
+  | { readonly kind: 'failed'; readonly error: string }
+  | { readonly kind: 'timed_out'; readonly error: string }
+  /** Later, and the attempt does not count. */
+  | { readonly kind: 'snoozed'; readonly delay: number }
+  | { readonly kind: 'cancelled'; readonly reason: string }
+
+/** An ending with the lease it is written under: the row's id, and `attempts_count` as the claim left it. */
+export type Outcome = Ending & { readonly id: JobId; readonly attempt: number }
+
+/** Entries that one statement can write: of one kind and one attempt number, which is nearly always all of them. */
+export function inGroups<Entry extends { readonly attempt: number; readonly kind?: string }>(
+  entries: readonly Entry[],
+): [Entry, ...Entry[]][] {
+  const groups = Map.groupBy(entries, ({ kind, attempt }) => `${kind} ${attempt}`)
+  return [...groups.values()] as [Entry, ...Entry[]][] // a group has what made it
+}

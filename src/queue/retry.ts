@@ -1,0 +1,40 @@
+import { clockTimestamp, later } from '../predicates/clock.js'
+import { job } from '../predicates/column.js'
+import { isSelected } from '../predicates/selected.js'
+import { isFinal, isPending, statusLiteral } from '../predicates/status.js'
+import type { JobId } from '../schema/columns.js'
+import { type Duration, milliseconds } from '../schema/duration.js'
+import { jobsOf } from '../schema/job-database.js'
+import type { JobTable, Queryable } from '../schema/job-table.js'
+import type { JobSelection } from '../schema/selection.js'
+
+/**
+ * Lets jobs run again from the beginning: all attempts, no lock, due at once or after a delay. For final jobs and
+ * for pending ones (also those a hand left locked, D39); a running job is left to its worker.
+ *
+ * @returns the ids of the jobs that will run
+ */
+export async function retryJobs<DB, Table extends keyof DB & string>(
+  db: Queryable<DB>,
+  table: JobTable<DB, Table>,
+  selection: JobSelection<DB[Table]>,
+  options: { readonly delay?: Duration } = {},
+): Promise<JobId[]> {
+  const jobs = jobsOf(db, table)
+  const delay = milliseconds(options.delay ?? 0, 'delay')
+  const rows = await jobs.db
+    .updateTable(jobs.table)
+    .set({
+      status: statusLiteral('job_status_not_started'),
+      attempts_count: 0,
+      locked_at: null,
+      locked_by: null,
+      run_at: later(clockTimestamp(), delay),
+      updated_at: clockTimestamp(),
+    })
+    .where(isSelected(selection))
+    .where(job.or([isFinal('job'), isPending('job')]))
+    .returning('job.id')
+    .execute()
+  return rows.map(({ id }) => id)
+}

@@ -1,0 +1,120 @@
+import { type BackoffRule, backoffDelay, linear } from '../predicates/backoff.js'
+import { clockTimestamp, later } from '../predicates/clock.js'
+import { job } from '../predicates/column.js'
+import { statusLiteral } from '../predicates/status.js'
+import { appendedError, asColumnType, parsedJson, valueFor } from '../predicates/values.js'
+import { type Jobs, jobsOf } from '../schema/job-database.js'
+import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
+import type { JobStatus } from '../schema/statuses.js'
+import { type Changes, writeFenced } from './fenced.js'
+import { inGroups, type Outcome } from './outcome.js'
+
+/** The seed's default: half a minute before each retry. */
+export const defaultBackoff: BackoffRule = linear({ delay: '30s' })
+
+export interface SettleOptions<Row> {
+  /** The uuid of the worker that holds the leases. */
+  readonly worker: string
+  /** When a retry without a delay of its own is due. Default: 30 s after the failure. */
+  readonly backoff?: BackoffRule
+  /** The optional columns to write: `result`, `finished_at`, `errors`. */
+  readonly columns?: readonly OptionalColumn<Row>[]
+  /** The table has just the seed's six statuses: a cancelled job is written as failed, "Cancelled: ...". Default false. */
+  readonly seedStatuses?: boolean
+}
+
+/**
+ * Writes how attempts ended, fenced: only rows that the worker still holds by the very attempt are written.
+ * Outcomes of one kind and attempt number are one statement; several kinds go in one transaction, all or none.
+ *
+ * @returns the outcomes that were written; the others' leases were lost, and nothing was overwritten.
+ * @example
+ * await settle(db, 'jobs', [{ id: job.id, attempt: job.attempts_count, kind: 'succeeded' }], { worker })
+ */
+export async function settle<DB, Table extends keyof DB & string>(
+  db: Queryable<DB>,
+  table: JobTable<DB, Table>,
+  outcomes: readonly Outcome[],
+  options: SettleOptions<DB[Table]>,
+): Promise<Outcome[]> {
+  const jobs = jobsOf(db, table)
+  const [first, ...others] = inGroups(outcomes)
+  if (first === undefined) return []
+  if (others.length === 0) return settleGroup(jobs, first, options)
+  if (jobs.db.isTransaction) return settleGroups(jobs, [first, ...others], options)
+  return jobs.db.transaction().execute((trx) => settleGroups({ ...jobs, db: trx }, [first, ...others], options))
+}
+
+type Group = readonly [Outcome, ...Outcome[]]
+
+interface Settings extends Omit<SettleOptions<unknown>, 'columns'> {
+  readonly columns?: readonly string[]
+}
+
+async function settleGroups(jobs: Jobs, groups: readonly Group[], options: Settings): Promise<Outcome[]> {
+  const written: Outcome[] = []
+  for (const group of groups) written.push(...(await settleGroup(jobs, group, options)))
+  return written
+}
+
+function settleGroup(jobs: Jobs, group: Group, options: Settings): Promise<Outcome[]> {
+  const end = { locked_by: null, updated_at: clockTimestamp() }
+  return writeFenced(jobs, options.worker, group, { ...changes(group, options), ...end })
+}
+
+/** What a group of outcomes of one kind and attempt writes, beside the end of the lease. */
+function changes(group: Group, options: Settings): Changes {
+  const [{ kind, attempt }] = group
+  const ids = group.map(({ id }) => id)
+  const columns = new Set(options.columns)
+  const finish = { ...(columns.has('finished_at') && { finished_at: clockTimestamp() }) }
+  const failure = () => {
+    const error = valueFor(ids, group.map(errorOf), 'text')
+    return { last_error: error, ...(columns.has('errors') && { errors: appendedError(error) }) }
+  }
+  const delayed = () => valueFor(ids, group.map(delayOf), 'float8')
+  switch (kind) {
+    case 'succeeded': {
+      const results = group.map(resultOf)
+      const write = columns.has('result') && results.some((result) => result !== null)
+      return { status: status('succeeded'), ...finish, ...(write && { result: asColumnType('result', parsedJson(valueFor(ids, results, 'text'))) }) }
+    }
+    case 'retry': {
+      const delay = job.fn.coalesce(delayed(), backoffDelay(options.backoff ?? defaultBackoff))
+      return { status: status('retry'), run_at: later(clockTimestamp(), delay), ...failure() }
+    }
+    case 'failed':
+    case 'timed_out':
+      return { status: status(kind), ...finish, ...failure() }
+    case 'snoozed':
+      return { ...handedBack(attempt), run_at: later(clockTimestamp(), delayed()) }
+    case 'cancelled':
+      return { status: status(options.seedStatuses ? 'failed' : 'cancelled'), ...finish, last_error: valueFor(ids, group.map(errorOf), 'text') }
+  }
+}
+
+/** The state of a row before its claim: the attempt did not count. */
+export function handedBack(attempt: number): Changes {
+  return {
+    status: status(attempt <= 1 ? 'not_started' : 'retry'),
+    attempts_count: job('attempts_count', '-', 1),
+  }
+}
+
+function status(name: JobStatus extends `job_status_${infer Name}` ? Name : never) {
+  return statusLiteral(`job_status_${name}`)
+}
+
+function errorOf(outcome: Outcome): string | null {
+  if (outcome.kind === 'cancelled') return `Cancelled: ${outcome.reason}`
+  return 'error' in outcome ? outcome.error : null
+}
+
+function delayOf(outcome: Outcome): number | null {
+  return 'delay' in outcome ? (outcome.delay ?? null) : null
+}
+
+function resultOf(outcome: Outcome): string | null {
+  if (outcome.kind !== 'succeeded' || outcome.result === undefined) return null
+  return JSON.stringify(outcome.result) ?? null
+}

@@ -1,0 +1,33 @@
+/** A length of time: milliseconds, or a number with a unit: `'250ms'`, `'30s'`, `'5m'`, `'2h'`, `'7d'`. */
+export type Duration = number | `${number}${Unit}` | `${number} ${Unit}`
+
+type Unit = keyof typeof unitMilliseconds
+
+const unitMilliseconds = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** A length of time that is none. */
+export class DurationError extends RangeError {
+  override readonly name = 'DurationError'
+  readonly code = 'INVALID_DURATION'
+}
+
+/**
+ * Milliseconds of a duration.
+ * @param name what the duration is for, as the error names it
+ * @throws DurationError for anything negative, not finite, or in an unknown unit
+ */
+export function milliseconds(duration: Duration, name: string): number {
+  const value = typeof duration === 'string' ? parse(duration) : duration
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    const shown = typeof duration === 'string' ? JSON.stringify(duration) : String(duration)
+    throw new DurationError(
+      `${name}: ${shown} is not a duration; give milliseconds (30000) or a number with ms, s, m, h or d ('30s')`,
+    )
+  }
+  return value
+}
+
+function parse(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/.exec(text) ?? []
+  return amount === undefined ? Number.NaN : Number(amount) * unitMilliseconds[unit as Unit] // the pattern admits just these
+}

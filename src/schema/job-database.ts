@@ -1,0 +1,27 @@
+import type { AliasedDynamicTableBuilder, Kysely } from 'kysely'
+import type { JobColumns } from './columns.js'
+import type { Queryable } from './job-table.js'
+
+/** The one concrete database type below the doors: whatever its name, a table is a job table called `job`. */
+export interface JobDatabase {
+  job: JobColumns
+}
+
+/** A job table as every statement sees it: `jobs.db.updateTable(jobs.table)`, columns as `job.status`. */
+export interface Jobs {
+  readonly db: Kysely<JobDatabase>
+  /** The table under the alias `job`; its real name, schema and case are the business of the user's plugins. */
+  readonly table: AliasedDynamicTableBuilder<'job', 'job'>
+  /** The table as the user writes it. */
+  readonly name: string
+}
+
+/**
+ * The one cast of the project. A generic table handed down leaks into every `set()` and does not compile;
+ * the doors have proven (by {@link JobTable}) that the columns are there, so below them one type serves.
+ */
+export function jobsOf<DB>(db: Queryable<DB>, table: string): Jobs {
+  const jobs = db as unknown as Kysely<JobDatabase> // the door's types vouch for the nine columns
+  const alias = jobs.dynamic.table(table as 'job').as('job') // the dynamic name stands for 'job' in the types
+  return { db: jobs, table: alias, name: table }
+}

@@ -1,0 +1,24 @@
+import type { JobColumns, JobId } from './columns.js'
+
+/** A row as a user's plugins and driver settings leave it. */
+export type Row = object
+
+/** A column's name as CamelCasePlugin shows it. */
+export function camelCase(name: string): string {
+  return name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** The value of a job column in a user's row, under its own name or, with CamelCasePlugin, in camel case. */
+export function columnValue(row: Row, name: keyof JobColumns & string): unknown {
+  return Reflect.get(row, name in row ? name : camelCase(name))
+}
+
+/** The id of a user's row. */
+export function idOf(row: Row): JobId {
+  return columnValue(row, 'id') as JobId // every job table has one of these types, checked at start
+}
+
+/** The number of the attempt that a fetched row is. */
+export function attemptOf(row: Row): number {
+  return Number(columnValue(row, 'attempts_count'))
+}
