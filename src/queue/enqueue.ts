@@ -25,15 +25,15 @@ const maxParameters = 32_000
 export function enqueue<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
-  values: NewJob<DB, Table>,
-  options?: EnqueueOptions,
-): Promise<Job<DB, Table>>
-export function enqueue<DB, Table extends keyof DB & string>(
-  db: Queryable<DB>,
-  table: JobTable<DB, Table>,
   values: readonly NewJob<DB, Table>[],
   options?: EnqueueOptions,
 ): Promise<Job<DB, Table>[]>
+export function enqueue<DB, Table extends keyof DB & string>(
+  db: Queryable<DB>,
+  table: JobTable<DB, Table>,
+  values: NewJob<DB, Table>,
+  options?: EnqueueOptions,
+): Promise<Job<DB, Table>>
 export async function enqueue<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
@@ -71,7 +71,7 @@ async function insertChunks(jobs: Jobs, chunks: readonly NewRow[][]): Promise<un
   const inserted: unknown[] = []
   for (const chunk of chunks) {
     const rows = await jobs.db
-      .insertInto(jobs.name as 'job') // an insert has no alias to stand for the name
+      .insertInto(jobs.name)
       .values(chunk)
       .returningAll()
       .execute()

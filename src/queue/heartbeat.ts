@@ -1,25 +1,36 @@
 import { clockTimestamp } from '../predicates/clock.js'
-import type { Lease } from '../predicates/lease.js'
+import { hasIdIn } from '../predicates/ids.js'
+import { holdsLease, type Lease } from '../predicates/lease.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
-import { writeFenced } from './fenced.js'
 import { inGroups } from './outcome.js'
 
 /**
- * Renews leases from this moment on, one statement for each attempt number among them.
+ * Renews leases from this moment on, one statement for each attempt number among them. Rows that a transaction
+ * holds locked (a handler's own, say) are passed over, so that one can't keep the others from being renewed; while
+ * they are locked no rescue takes them either.
  *
- * @returns the leases that were still held; whoever runs the others must stop: the row was taken, cancelled or deleted.
+ * @returns the leases that were renewed; of the others `jobStates` tells whether they are lost or only locked.
  */
-export async function heartbeat<DB, Table extends keyof DB & string>(
+export async function heartbeat<DB, Table extends keyof DB & string, Held extends Lease>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
-  leases: readonly Lease[],
+  leases: readonly Held[],
   options: { readonly worker: string },
-): Promise<Lease[]> {
+): Promise<Held[]> {
   const jobs = jobsOf(db, table)
-  const held: Lease[] = []
+  const renewed: Held[] = []
   for (const group of inGroups(leases)) {
-    held.push(...(await writeFenced(jobs, options.worker, group, { locked_at: clockTimestamp() })))
+    const lease = { worker: options.worker, attempt: group[0].attempt, ids: group.map(({ id }) => id) }
+    const free = jobs.db.selectFrom(jobs.table).select('job.id').where(holdsLease(lease, 'job')).forUpdate().skipLocked()
+    const rows = await jobs.db
+      .updateTable(jobs.table)
+      .set({ locked_at: clockTimestamp() })
+      .where(hasIdIn(free, 'job'))
+      .returning('job.id')
+      .execute()
+    const held = new Set(rows.map(({ id }) => String(id)))
+    renewed.push(...group.filter(({ id }) => held.has(String(id))))
   }
-  return held
+  return renewed
 }

@@ -10,6 +10,8 @@ export type Ending =
   /** Later, and the attempt does not count. */
   | { readonly kind: 'snoozed'; readonly delay: number }
   | { readonly kind: 'cancelled'; readonly reason: string }
+  /** Handed back as if it had not been claimed: the attempt does not count, and the job stays due. */
+  | { readonly kind: 'released' }
 
 /** An ending with the lease it is written under: the row's id, and `attempts_count` as the claim left it. */
 export type Outcome = Ending & { readonly id: JobId; readonly attempt: number }

@@ -1,10 +1,6 @@
-import { clockTimestamp } from '../predicates/clock.js'
 import type { Lease } from '../predicates/lease.js'
-import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
-import { writeFenced } from './fenced.js'
-import { inGroups } from './outcome.js'
-import { handedBack } from './settle.js'
+import { settle } from './settle.js'
 
 /**
  * Hands jobs back as if they had not been claimed, their attempt too: for a shutdown, and only where the handler
@@ -18,12 +14,10 @@ export async function release<DB, Table extends keyof DB & string>(
   leases: readonly Lease[],
   options: { readonly worker: string },
 ): Promise<Lease[]> {
-  const jobs = jobsOf(db, table)
-  const released: Lease[] = []
-  for (const group of inGroups(leases)) {
-    const [{ attempt }] = group
-    const changes = { ...handedBack(attempt), locked_by: null, updated_at: clockTimestamp() }
-    released.push(...(await writeFenced(jobs, options.worker, group, changes)))
-  }
-  return released
+  return settle(
+    db,
+    table,
+    leases.map(({ id, attempt }) => ({ id, attempt, kind: 'released' })),
+    { worker: options.worker },
+  )
 }

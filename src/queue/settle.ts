@@ -88,13 +88,15 @@ function changes(group: Group, options: Settings): Changes {
       return { status: status(kind), ...finish, ...failure() }
     case 'snoozed':
       return { ...handedBack(attempt), run_at: later(clockTimestamp(), delayed()) }
+    case 'released':
+      return handedBack(attempt)
     case 'cancelled':
       return { status: status(options.seedStatuses ? 'failed' : 'cancelled'), ...finish, last_error: valueFor(ids, group.map(errorOf), 'text') }
   }
 }
 
 /** The state of a row before its claim: the attempt did not count. */
-export function handedBack(attempt: number): Changes {
+function handedBack(attempt: number): Changes {
   return {
     status: status(attempt <= 1 ? 'not_started' : 'retry'),
     attempts_count: job('attempts_count', '-', 1),

@@ -12,8 +12,8 @@ export interface Jobs {
   readonly db: Kysely<JobDatabase>
   /** The table under the alias `job`; its real name, schema and case are the business of the user's plugins. */
   readonly table: AliasedDynamicTableBuilder<'job', 'job'>
-  /** The table as the user writes it. */
-  readonly name: string
+  /** The table as the user writes it; to the types it is 'job', so that the verbs can be called with it. */
+  readonly name: 'job'
 }
 
 /**
@@ -22,6 +22,6 @@ export interface Jobs {
  */
 export function jobsOf<DB>(db: Queryable<DB>, table: string): Jobs {
   const jobs = db as unknown as Kysely<JobDatabase> // the door's types vouch for the nine columns
-  const alias = jobs.dynamic.table(table as 'job').as('job') // the dynamic name stands for 'job' in the types
-  return { db: jobs, table: alias, name: table }
+  const name = table as 'job' // any name stands for 'job' in the types
+  return { db: jobs, table: jobs.dynamic.table(name).as('job'), name }
 }

@@ -1,0 +1,44 @@
+import type { Queryable } from '../schema/job-table.js'
+import { settle } from '../queue/settle.js'
+import { LeaseLostError } from './abort-reason.js'
+import type { Attempt } from './attempt.js'
+import type { Logger } from './logger.js'
+import type { WorkerScope } from './scope.js'
+
+/** What a handler gets, as the parts below the door know it. */
+export interface AnyContext {
+  readonly signal: AbortSignal
+  readonly attempt: number
+  readonly worker: string
+  readonly logger: Logger
+  complete(trx: Queryable<unknown>, result?: unknown): Promise<void>
+}
+
+export type AnyHandler = (job: object, context: AnyContext) => unknown
+
+export function contextOf(scope: WorkerScope, attempt: Attempt): AnyContext {
+  return {
+    signal: attempt.signal,
+    attempt: attempt.attempt,
+    worker: scope.worker,
+    logger: scope.settings.logger,
+    complete: (trx, result) => complete(scope, attempt, trx, result),
+  }
+}
+
+/** Settles within the user's transaction, by the table's real name, whatever plugins their handle has. */
+async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown>, result: unknown): Promise<void> {
+  if (!trx.isTransaction) {
+    throw new TypeError('context.complete(trx) takes a transaction: call it within db.transaction().execute(async (trx) => ...)')
+  }
+  const jobs = { ...scope.jobs, db: trx.withoutPlugins() as unknown as typeof scope.jobs.db } // the same database, in the user's transaction
+  const { worker, columns } = scope
+  const outcome = { id: attempt.id, attempt: attempt.attempt, kind: 'succeeded', result } as const
+  const written = attempt.holdsLease ? await settle(jobs.db, jobs.name, [outcome], { worker, columns }) : []
+  if (written.length === 0) {
+    const lost = new LeaseLostError(`Job ${attempt.id}, attempt ${attempt.attempt}: no longer its lease; nothing may be completed`)
+    if (!attempt.completed) attempt.abort(lost)
+    throw lost
+  }
+  attempt.completed = true
+}

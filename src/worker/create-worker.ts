@@ -1,0 +1,28 @@
+import type { Kysely } from 'kysely'
+import type { Job, JobTable } from '../schema/job-table.js'
+import type { AnyHandler } from './context.js'
+import type { Handler } from './handler.js'
+import { settingsOf, type WorkerOptions } from './options.js'
+import { Worker } from './worker.js'
+
+/**
+ * A worker for a job table: `job` is a row of the user's own table, typed by the database's interface.
+ * It does nothing until `start()`.
+ *
+ * @throws WorkerOptionError, DurationError for options no worker can work with
+ * @example
+ * const worker = createWorker(db, 'send_mail_jobs', async (job, { signal }) => {
+ *   await sendMail(job.user_id, job.template, { signal })
+ * }, { concurrency: 10, timeout: '30s', listen: process.env.DATABASE_URL })
+ * await worker.start()
+ */
+export function createWorker<DB, Table extends keyof DB & string>(
+  db: Kysely<DB>,
+  table: JobTable<DB, Table>,
+  handler: Handler<DB, Table>,
+  options: WorkerOptions<Job<DB, Table>> = {},
+): Worker<DB, Table> {
+  if (typeof handler !== 'function') throw new TypeError(`createWorker: the handler of ${table} is no function`)
+  // below the door a job is an object and a context fits any database: the types of both were checked here
+  return new Worker<DB, Table>(db, table as Table, handler as unknown as AnyHandler, settingsOf(options))
+}

@@ -1,0 +1,69 @@
+import type { Rescued } from '../queue/rescue.js'
+import type { ListenerState } from '../watch/shared-listener.js'
+import type { AbortReason } from './abort-reason.js'
+import type { Logger } from './logger.js'
+
+interface OfAttempt<Job> {
+  readonly job: Job
+  /** The attempt's number, from 1. */
+  readonly attempt: number
+}
+
+/**
+ * What a worker tells, after it is so: an outcome's event follows its commit. Each has one payload.
+ * `error` is never needed: without a listener for it nothing is thrown.
+ */
+export interface WorkerEvents<Job> {
+  started: [{ readonly worker: string }]
+  /** Rows were claimed. */
+  claimed: [{ readonly jobs: readonly Job[] }]
+  succeeded: [OfAttempt<Job>]
+  /** An attempt failed and another follows. */
+  retry: [OfAttempt<Job> & { readonly error: string }]
+  failed: [OfAttempt<Job> & { readonly error: string }]
+  /** The last attempt timed out. */
+  timedOut: [OfAttempt<Job> & { readonly error: string }]
+  snoozed: [OfAttempt<Job> & { readonly delay: number }]
+  cancelled: [OfAttempt<Job> & { readonly reason: string }]
+  /** Handed back at shutdown, with its attempt. */
+  released: [OfAttempt<Job>]
+  /** The row was no longer this attempt's; whatever the handler did was not written. */
+  lost: [OfAttempt<Job> & { readonly reason: AbortReason }]
+  /** Jobs were taken over from workers that are gone. */
+  rescued: [{ readonly jobs: readonly Rescued[] }]
+  /** The listener's state changed; anything but `listening` means that polling does the work. */
+  listener: [{ readonly state: ListenerState; readonly reason?: Error }]
+  /** Nothing is due, nothing runs, every outcome is written. */
+  idle: [Record<never, never>]
+  /** An error the worker lives through, and while doing what. */
+  error: [{ readonly error: unknown; readonly doing: string }]
+  stopped: [{ readonly left: number }]
+}
+
+export type WorkerEvent = keyof WorkerEvents<unknown>
+
+const levels: Partial<Record<WorkerEvent, keyof Logger>> = {
+  started: 'info',
+  stopped: 'info',
+  retry: 'warn',
+  failed: 'warn',
+  timedOut: 'warn',
+  lost: 'warn',
+  rescued: 'warn',
+  listener: 'info',
+  succeeded: 'debug',
+}
+
+/** The log line of an event: the job by its id and attempt, never its payload. */
+export function log(logger: Logger, table: string, name: WorkerEvent, payload: object): void {
+  const level = levels[name]
+  if (level === undefined) return
+  const { job, jobs: _, ...facts } = payload as { job?: { id?: unknown }; jobs?: unknown } // of some event's payload
+  logger[level]({ table, ...(job !== undefined && { id: job.id }), ...facts }, `${table}: ${sentence(name, payload)}`)
+}
+
+function sentence(name: WorkerEvent, payload: object): string {
+  if (name === 'rescued' && 'jobs' in payload) return `rescued ${(payload.jobs as unknown[]).length} jobs of workers that are gone` // a rescued event
+  if (name === 'listener' && 'state' in payload) return `listener ${String(payload.state)}`
+  return (name === 'started' || name === 'stopped' ? 'worker ' : 'job ') + name
+}

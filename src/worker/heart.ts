@@ -1,0 +1,126 @@
+import { heartbeat } from '../queue/heartbeat.js'
+import { jobStates, type JobState } from '../queue/state.js'
+import { type AbortReason, CancelledError, LeaseLostError } from './abort-reason.js'
+import type { Attempt } from './attempt.js'
+import { withDeadline } from './deadline.js'
+import type { WorkerScope } from './scope.js'
+
+/** How much of its lease an attempt is old before it is renewed: short jobs cost no heartbeat. */
+const renewAfter = 1 / 3
+/** How much of its lease an attempt is old, unrenewed, when its handler is aborted: before anyone may take it. */
+const abortAfter = 5 / 6
+/** How often the ages are looked at; no query unless one is old enough. */
+const beat = 1 / 12
+
+/**
+ * Renews the leases of a worker's attempts, all in one statement, and aborts those that can't be renewed in time
+ * or are another's by now. No renewal waits longer than a sixth of the lease, also where handlers hold every
+ * connection of the pool.
+ */
+export class Heart {
+  readonly #scope: WorkerScope
+  readonly #attempts: ReadonlySet<Attempt>
+  #timer: ReturnType<typeof setInterval> | undefined
+  #beating = false
+
+  constructor(scope: WorkerScope, attempts: ReadonlySet<Attempt>) {
+    this.#scope = scope
+    this.#attempts = attempts
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#look(), this.#scope.settings.lease * beat)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Looks after all leases at once: somebody said that one was taken. */
+  check(): void {
+    const held = [...this.#attempts].filter(mustRenew)
+    if (held.length > 0) void this.#renew(held)
+  }
+
+  /** Milliseconds that the oldest lease has left; undefined where there is none. */
+  get margin(): number | undefined {
+    const ages = [...this.#attempts].map((attempt) => this.#age(attempt))
+    return ages.length === 0 ? undefined : this.#scope.settings.lease - Math.max(...ages)
+  }
+
+  #age(attempt: Attempt): number {
+    return performance.now() - attempt.renewedAt
+  }
+
+  #look(): void {
+    const { lease } = this.#scope.settings
+    const held = [...this.#attempts].filter(mustRenew)
+    for (const attempt of held) {
+      if (this.#age(attempt) >= lease * abortAfter && !attempt.signal.aborted) this.#abortUnrenewed(attempt)
+    }
+    const old = held.filter((attempt) => this.#age(attempt) >= lease * renewAfter)
+    if (old.length > 0 && !this.#beating) void this.#renew(old)
+  }
+
+  #abortUnrenewed(attempt: Attempt): void {
+    const { lease } = this.#scope.settings
+    const text = `Job ${attempt.id}, attempt ${attempt.attempt}: its lease of ${lease} ms could not be renewed in time`
+    attempt.abort(new LeaseLostError(text))
+    this.#scope.report(attempt.signal.reason, 'renewing a lease')
+  }
+
+  async #renew(attempts: readonly Attempt[]): Promise<void> {
+    this.#beating = true
+    const { jobs, worker, settings } = this.#scope
+    const sent = performance.now()
+    const renew = (held: readonly Attempt[]) => {
+      for (const attempt of held) attempt.renewedAt = sent
+    }
+    try {
+      const limit = settings.lease / 6
+      const held = await withDeadline(heartbeat(jobs.db, jobs.name, attempts, { worker }), limit, 'heartbeat', renew)
+      renew(held)
+      const missing = attempts.filter((attempt) => !held.includes(attempt))
+      if (missing.length > 0) await this.#lookAfter(missing)
+    } catch (error) {
+      this.#scope.report(error, `renewing ${attempts.length} leases`)
+    } finally {
+      this.#beating = false
+    }
+  }
+
+  /** Rows that could not be renewed are lost, or only locked: by a transaction of their handler, most likely. */
+  async #lookAfter(missing: readonly Attempt[]): Promise<void> {
+    const { jobs, worker, settings } = this.#scope
+    const ids = missing.map(({ id }) => id)
+    const states = await withDeadline(jobStates(jobs.db, jobs.name, ids), settings.lease / 6, 'job states')
+    const stateOf = new Map(states.map((state) => [String(state.id), state]))
+    for (const attempt of missing) {
+      if (!mustRenew(attempt)) continue // settled meanwhile
+      const state = stateOf.get(String(attempt.id))
+      if (state?.worker === worker && state.attempt === attempt.attempt) {
+        attempt.renewedAt = performance.now() - settings.lease * renewAfter // nobody can take a locked row; look again soon
+      } else {
+        this.#lose(attempt, whyLost(attempt, state))
+      }
+    }
+  }
+
+  #lose(attempt: Attempt, reason: AbortReason): void {
+    attempt.lose(reason)
+    this.#scope.tell('lost', { job: attempt.job, attempt: attempt.attempt, reason })
+  }
+}
+
+/** An attempt completed in a transaction has its row locked by it, then settled. */
+function mustRenew({ holdsLease, completed }: Attempt): boolean {
+  return holdsLease && !completed
+}
+
+function whyLost({ id, attempt }: Attempt, state: JobState | undefined): AbortReason {
+  const job = `Job ${id}, attempt ${attempt}`
+  if (state === undefined) return new LeaseLostError(`${job}: its row is gone`)
+  const cancelled = state.status === 'job_status_cancelled' || state.lastError?.startsWith('Cancelled: ')
+  if (cancelled) return new CancelledError(`${job}: ${state.lastError ?? 'Cancelled'}`)
+  return new LeaseLostError(`${job}: its row was taken by another (it is now ${state.status})`)
+}

@@ -1,0 +1,133 @@
+import { type Backoff, linear } from '../predicates/backoff.js'
+import { type Duration, milliseconds } from '../schema/duration.js'
+import type { ListenSource } from '../watch/listener.js'
+import { consoleLogger, type Logger } from './logger.js'
+
+/** All optional; durations in milliseconds or as `'30s'`. */
+export interface WorkerOptions<Job = object> {
+  /** How many handlers run at once in this worker. Default 16. */
+  readonly concurrency?: number
+  /** How many attempts a job has; a `max_attempts` column that holds a number goes first. Default 10. */
+  readonly maxAttempts?: number | ((job: Job) => number)
+  /** How long a failed attempt waits before the next. Default `linear({ delay: '30s' })`. */
+  readonly backoff?: Backoff<Job>
+  /** How long one attempt may run before its signal aborts and it counts as failed. Default: as long as it likes. */
+  readonly timeout?: Duration
+  /** How long after its last heartbeat a worker counts as gone and its jobs run elsewhere. At least 1 s. Default 60 s. */
+  readonly lease?: Duration
+  /** How often to look for jobs unasked. Default 60 s, without `listen` 2 s; while the listener is deaf at most 2 s. */
+  readonly pollInterval?: Duration
+  /** Where to listen for new jobs: a connection string, a pg config, or a pg Pool whose settings are used. Default: poll only. */
+  readonly listen?: ListenSource
+  /** Pino's shape. Default: warnings and errors to the console. */
+  readonly logger?: Logger
+  /**
+   * For a table shared with an IHP worker, which leaves `run_at` alone when a job fails: claim a row in retry only
+   * when the backoff (a rule, no function) since its `updated_at` has passed. Default false.
+   */
+  readonly seedBackoff?: boolean
+}
+
+/** An option no worker can work with. */
+export class WorkerOptionError extends RangeError {
+  override readonly name = 'WorkerOptionError'
+  readonly code = 'INVALID_OPTION'
+}
+
+/** The options as the worker uses them: everything decided, durations in milliseconds. */
+export interface Settings {
+  readonly concurrency: number
+  readonly maxAttempts: number | ((job: object) => number)
+  readonly backoff: Backoff<object>
+  readonly timeout: number
+  readonly lease: number
+  readonly pollInterval: number
+  readonly listen: ListenSource | undefined
+  readonly logger: Logger
+  readonly seedBackoff: boolean
+}
+
+const defaults = {
+  concurrency: 16,
+  maxAttempts: 10,
+  backoff: linear({ delay: '30s' }),
+  timeout: Number.POSITIVE_INFINITY,
+  lease: '60s',
+  pollInterval: undefined,
+  listen: undefined,
+  logger: consoleLogger,
+  seedBackoff: false,
+} as const
+
+/** With a listener polling is a safety net; without one, or while it is deaf, it is all there is. */
+const pollIntervalHeard = 60_000
+export const pollIntervalUnheard = 2_000
+
+/** A lease much shorter than a slow network's round trip would only lose jobs to their own worker. */
+const shortestLease = 1_000
+
+/**
+ * Reads a worker's options.
+ * @throws WorkerOptionError, DurationError naming the option, its value and the remedy
+ */
+export function settingsOf(options: WorkerOptions<never> = {}): Settings {
+  refuseUnknown(options)
+  const given = { ...defaults, ...definedOnly(options) }
+  const settings: Settings = {
+    concurrency: atLeast(1, given.concurrency, 'concurrency', 'a whole number of handlers'),
+    maxAttempts: attempts(given.maxAttempts),
+    backoff: backoff(given.backoff as unknown), // checked there
+    timeout: given.timeout === Number.POSITIVE_INFINITY ? given.timeout : positive(given.timeout, 'timeout'),
+    lease: positive(given.lease, 'lease'),
+    pollInterval: positive(given.pollInterval ?? (given.listen === undefined ? pollIntervalUnheard : pollIntervalHeard), 'pollInterval'),
+    listen: given.listen,
+    logger: logger(given.logger),
+    seedBackoff: given.seedBackoff,
+  }
+  if (settings.lease < shortestLease) {
+    throw new WorkerOptionError(`lease: ${String(given.lease)} is too short; give at least ${shortestLease} ms`)
+  }
+  if (settings.seedBackoff && typeof settings.backoff === 'function') {
+    throw new WorkerOptionError('seedBackoff: the database can not call a function; give linear() or exponential() as backoff')
+  }
+  return settings
+}
+
+function refuseUnknown(options: object): void {
+  const unknown = Object.keys(options).filter((name) => !(name in defaults))
+  if (unknown.length === 0) return
+  throw new WorkerOptionError(`${unknown.join(', ')}: no such option; there are ${Object.keys(defaults).join(', ')}`)
+}
+
+/** An option that is there but undefined means its default, as with exactOptionalPropertyTypes off. */
+function definedOnly<Options extends object>(options: Options): Options {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options // only undefined ones went
+}
+
+function atLeast(least: number, value: unknown, name: string, meaning: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
+  throw new WorkerOptionError(`${name}: ${String(value)} will not do; give ${meaning}, at least ${least}`)
+}
+
+function attempts(value: unknown): Settings['maxAttempts'] {
+  if (typeof value === 'function') return value as (job: object) => number // its results are checked at each call
+  return atLeast(0, value, 'maxAttempts', 'a whole number or a function of the job')
+}
+
+function backoff(value: unknown): Backoff<object> {
+  if (typeof value === 'function') return value as Backoff<object> // its results are checked at each call
+  if (typeof value === 'object' && value !== null && 'delay' in value && 'factor' in value) return value as Backoff<object> // made by linear() or exponential(), which check
+  throw new WorkerOptionError(`backoff: ${String(value)} will not do; give linear({ delay }), exponential({ delay }) or a function`)
+}
+
+function positive(value: Duration, name: string): number {
+  const time = milliseconds(value, name)
+  if (time > 0) return time
+  throw new WorkerOptionError(`${name}: ${String(value)} will not do; give more than 0`)
+}
+
+function logger(value: unknown): Logger {
+  const lacks = ['debug', 'info', 'warn', 'error'].filter((level) => typeof Reflect.get(Object(value), level) !== 'function')
+  if (lacks.length === 0) return value as Logger // it has the four methods
+  throw new WorkerOptionError(`logger: lacks ${lacks.map((level) => `${level}()`).join(', ')}; give pino's shape: debug, info, warn, error (facts, message)`)
+}

@@ -1,0 +1,29 @@
+import type { OptionalColumnName } from '../schema/columns.js'
+import type { Jobs } from '../schema/job-database.js'
+import type { WorkerEvent, WorkerEvents } from './events.js'
+import type { Settings } from './options.js'
+import type { ProcessShare } from './process-share.js'
+
+/** The optional columns that verbs use on the worker's behalf. */
+export type UsedColumn = Exclude<OptionalColumnName, 'progress' | 'traceparent'>
+
+/** What all parts of a started worker know. */
+export interface WorkerScope {
+  /** The worker's uuid: `locked_by` of what it claims. */
+  readonly worker: string
+  readonly settings: Settings
+  readonly share: ProcessShare
+  /** The table through the user's plugins: rows come as the user's types say. */
+  readonly userJobs: Jobs
+  /** The table by its real name, past all plugins: for what no user sees. */
+  readonly jobs: Jobs
+  /** `schema.table` as the catalog has it. */
+  readonly table: string
+  readonly columns: readonly UsedColumn[]
+  /** The table's status can not hold `job_status_cancelled`. */
+  readonly seedStatuses: boolean
+  /** Tells listeners and the log. */
+  tell<Name extends WorkerEvent>(name: Name, payload: WorkerEvents<object>[Name][0]): void
+  /** Reports an error that the worker lives through, and while doing what. */
+  report(error: unknown, doing: string): void
+}

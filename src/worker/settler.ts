@@ -1,0 +1,131 @@
+import { inGroups, type Ending, type Outcome } from '../queue/outcome.js'
+import { settle } from '../queue/settle.js'
+import { LeaseLostError } from './abort-reason.js'
+import type { Attempt } from './attempt.js'
+import { withDeadline } from './deadline.js'
+import { concernsAll } from './database-error.js'
+import { Pause } from './pause.js'
+import type { WorkerScope } from './scope.js'
+
+/** An outcome on its way to the database. */
+type Entry = Outcome & { readonly of: Attempt }
+
+type Group = readonly [Entry, ...Entry[]]
+
+/** A lease may be renewed while an outcome waits, so this many rows are a statement of bounded size. */
+const largestBatch = 1_000
+
+/**
+ * Writes outcomes in micro-batches: those that arrive while one batch is being written go together in the next.
+ * What could not be written is tried again while its lease lives; one row that is refused does not hold up others.
+ */
+export class Settler {
+  readonly #scope: WorkerScope
+  readonly #settled: (attempt: Attempt) => void
+  readonly #pause = new Pause()
+  #pending: Entry[] = []
+  #flushing: Promise<void> | undefined
+
+  constructor(scope: WorkerScope, settled: (attempt: Attempt) => void) {
+    this.#scope = scope
+    this.#settled = settled
+  }
+
+  /** Takes an outcome; it is written as soon as the batch before it is. */
+  add(attempt: Attempt, ending: Ending): void {
+    this.#pending.push({ ...ending, id: attempt.id, attempt: attempt.attempt, of: attempt })
+    this.#flushing ??= this.#flush()
+  }
+
+  /** Resolves when everything taken so far is written or given up. */
+  async drained(): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing
+  }
+
+  /** Cuts the wait between two tries short. */
+  hurry(): void {
+    this.#pause.end()
+  }
+
+  async #flush(): Promise<void> {
+    await null // outcomes of the same tick go together
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.splice(0, largestBatch)
+      const unwritten: Entry[] = []
+      for (const group of inGroups(batch)) unwritten.push(...(await this.#write(group)))
+      const alive = unwritten.filter((entry) => this.#mayStillWrite(entry))
+      this.#pending.unshift(...alive)
+      if (alive.length > 0) await this.#pause.longer()
+      else this.#pause.reset()
+    }
+    this.#flushing = undefined
+  }
+
+  /** Writes a group; gives back what has to be tried again. */
+  async #write(group: Group): Promise<readonly Entry[]> {
+    const { jobs, worker, columns, seedStatuses, settings } = this.#scope
+    const { backoff } = settings
+    const options = { worker, columns, seedStatuses, ...(typeof backoff === 'object' && { backoff }) }
+    try {
+      const written = await withDeadline(settle(jobs.db, jobs.name, group, options), settings.lease / 3, 'settle')
+      this.#announce(group, new Set(written))
+      return []
+    } catch (error) {
+      this.#scope.report(error, `writing ${group.length} outcomes`)
+      return concernsAll(error) || group.length === 1 ? group : this.#writeHalves(group)
+    }
+  }
+
+  /** One row was refused (a CHECK, a trigger, a lock): it is found by halving, and the others are written. */
+  async #writeHalves(group: Group): Promise<readonly Entry[]> {
+    const middle = Math.ceil(group.length / 2)
+    const halves = [group.slice(0, middle), group.slice(middle)] as unknown as [Group, Group] // of two entries or more
+    return [...(await this.#write(halves[0])), ...(await this.#write(halves[1]))]
+  }
+
+  #announce(group: Group, written: ReadonlySet<Outcome>): void {
+    for (const entry of group) {
+      const attempt = entry.of
+      attempt.holdsLease = false
+      if (written.has(entry)) this.#tellOutcome(entry)
+      else if (attempt.completed && entry.kind === 'succeeded') this.#tellOutcome(entry)
+      else this.#tellLost(attempt, 'its row was taken, cancelled or deleted before the outcome was written')
+      this.#settled(attempt)
+    }
+  }
+
+  /** Past its lease an outcome is given up: the job runs again elsewhere. */
+  #mayStillWrite({ of: attempt }: Entry): boolean {
+    if (performance.now() - attempt.renewedAt < this.#scope.settings.lease) return true
+    attempt.holdsLease = false
+    this.#tellLost(attempt, 'its outcome could not be written within the lease')
+    this.#settled(attempt)
+    return false
+  }
+
+  #tellLost(attempt: Attempt, why: string): void {
+    const reason = new LeaseLostError(`Job ${attempt.id}, attempt ${attempt.attempt}: ${why}`)
+    attempt.lose(reason)
+    this.#scope.tell('lost', { job: attempt.job, attempt: attempt.attempt, reason })
+  }
+
+  #tellOutcome(entry: Entry): void {
+    const about = { job: entry.of.job, attempt: entry.attempt }
+    switch (entry.kind) {
+      case 'succeeded':
+        return this.#scope.tell('succeeded', about)
+      case 'retry':
+        return this.#scope.tell('retry', { ...about, error: entry.error })
+      case 'failed':
+        return this.#scope.tell('failed', { ...about, error: entry.error })
+      case 'timed_out':
+        return this.#scope.tell('timedOut', { ...about, error: entry.error })
+      case 'snoozed':
+        return this.#scope.tell('snoozed', { ...about, delay: entry.delay })
+      case 'released':
+        return this.#scope.tell('released', about)
+      case 'cancelled':
+        return this.#scope.tell('cancelled', { ...about, reason: entry.reason })
+    }
+  }
+}

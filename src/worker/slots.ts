@@ -1,0 +1,143 @@
+import type { Ending } from '../queue/outcome.js'
+import { after } from '../watch/timer.js'
+import { type AnyHandler, contextOf } from './context.js'
+import { type ShutdownError, TimeoutError } from './abort-reason.js'
+import type { Attempt } from './attempt.js'
+import { endingOfError, endingOfTimeout, endingOfValue } from './ending.js'
+import type { Leave } from './gate.js'
+import type { WorkerScope } from './scope.js'
+import type { Settler } from './settler.js'
+
+/** So much work (milliseconds) is claimed ahead at most, and so many rows: enough to bridge a fetch, too little to hoard. */
+const workAhead = 50
+const rowsAhead = 500
+
+/** A suspect waits this share of its lease for the others to end, then is put off. */
+const suspectPatience = 1 / 6
+
+/**
+ * Where handlers run: `concurrency` at once, and behind them a short queue of claimed jobs while handlers are so
+ * fast that they would wait for the next fetch. A slot stays taken until its handler has really ended.
+ */
+export class Slots {
+  readonly #scope: WorkerScope
+  readonly #handler: AnyHandler
+  readonly #settler: Settler
+  readonly #freed: (attempt: Attempt) => void
+  readonly #ready: Attempt[] = []
+  readonly #running = new Set<Attempt>()
+  readonly #onFreed: (() => void)[] = []
+  #closed = false
+  /** How long a handler takes, in milliseconds: a moving average. */
+  #pace = workAhead
+
+  constructor(scope: WorkerScope, handler: AnyHandler, settler: Settler, freed: (attempt: Attempt) => void) {
+    this.#scope = scope
+    this.#handler = handler
+    this.#settler = settler
+    this.#freed = freed
+  }
+
+  get running(): number {
+    return this.#running.size
+  }
+
+  /** Handlers that were called and have not ended. */
+  get busy(): number {
+    return [...this.#running].filter(({ begun }) => begun).length
+  }
+
+  get ready(): number {
+    return this.#ready.length
+  }
+
+  /** How many more jobs to claim now; 0 while more than half of what is claimed ahead is still there. */
+  get room(): number {
+    const { concurrency } = this.#scope.settings
+    const perWorkAhead = (concurrency * workAhead) / Math.max(0.1, this.#pace)
+    const ahead = Math.min(rowsAhead, Math.max(0, Math.floor(perWorkAhead) - concurrency))
+    if (this.ready > ahead / 2) return 0
+    return Math.max(0, concurrency + ahead - this.running - this.ready)
+  }
+
+  take(attempts: readonly Attempt[]): void {
+    this.#ready.push(...attempts)
+    this.#fill()
+  }
+
+  /** Starts no handler any more, and gives up what has not begun. */
+  close(): void {
+    this.#closed = true
+    const unbegun = [...this.#ready.splice(0), ...[...this.#running].filter(({ begun }) => !begun)]
+    for (const attempt of unbegun) this.#end(attempt, () => ({ kind: 'released' }))
+  }
+
+  /** Resolves when no handler runs. */
+  async drained(): Promise<void> {
+    while (this.#running.size > 0) await new Promise<void>((resolve) => this.#onFreed.push(resolve))
+  }
+
+  abortAll(reason: ShutdownError): void {
+    for (const attempt of this.#running) attempt.abort(reason)
+  }
+
+  #fill(): void {
+    while (!this.#closed && this.#running.size < this.#scope.settings.concurrency) {
+      const attempt = this.#ready.shift()
+      if (attempt === undefined) return
+      this.#running.add(attempt)
+      void this.#run(attempt)
+    }
+  }
+
+  async #run(attempt: Attempt): Promise<void> {
+    const { gate } = this.#scope.share
+    const leave = (attempt.suspect ? undefined : gate.tryEnter()) ?? (await this.#waitAtGate(attempt))
+    if (leave !== undefined) await this.#handle(attempt, leave)
+    this.#running.delete(attempt)
+    this.#fill()
+    this.#freed(attempt)
+    for (const resolve of this.#onFreed.splice(0)) resolve()
+  }
+
+  /** Waits to run alone, or for a suspect to be done; undefined when it is not to run after all. */
+  async #waitAtGate(attempt: Attempt): Promise<Leave | undefined> {
+    const { share, settings } = this.#scope
+    const patience = attempt.suspect ? settings.lease * suspectPatience : Number.POSITIVE_INFINITY
+    const leave = await share.gate.enter(attempt.suspect, patience)
+    if (leave !== undefined && attempt.holdsLease && !attempt.ended) return leave
+    leave?.()
+    this.#end(attempt, () => ({ kind: 'snoozed', delay: settings.lease * Math.random() }))
+    return undefined
+  }
+
+  async #handle(attempt: Attempt, leave: Leave): Promise<void> {
+    const scope = this.#scope
+    const start = performance.now()
+    attempt.begun = true
+    const timer = after(scope.settings.timeout, () => this.#timeOut(attempt))
+    try {
+      const value = await this.#handler(attempt.job, contextOf(scope, attempt))
+      this.#end(attempt, () => endingOfValue(scope, attempt, value))
+    } catch (thrown) {
+      this.#end(attempt, () => endingOfError(scope, attempt, thrown))
+    } finally {
+      timer.cancel()
+      leave()
+      this.#pace += (performance.now() - start - this.#pace) / 16
+    }
+  }
+
+  #timeOut(attempt: Attempt): void {
+    const reason = new TimeoutError(`Job ${attempt.id}, attempt ${attempt.attempt}: timeout of ${this.#scope.settings.timeout} ms reached`)
+    attempt.abort(reason)
+    this.#end(attempt, () => endingOfTimeout(this.#scope, attempt, reason))
+  }
+
+  /** The first ending counts: what a handler does after its timeout, or without its lease, is not written. */
+  #end(attempt: Attempt, ending: () => Ending): void {
+    if (attempt.ended) return
+    attempt.ended = true
+    if (attempt.holdsLease) this.#settler.add(attempt, ending())
+  }
+}

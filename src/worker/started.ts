@@ -1,0 +1,150 @@
+import { type Subscription, sharedListener } from '../watch/shared-listener.js'
+import { Bell } from '../watch/bell.js'
+import { checkLeases } from '../queue/cancel.js'
+import { channelName, type TableName } from '../schema/names.js'
+import { ShutdownError } from './abort-reason.js'
+import type { Attempt } from './attempt.js'
+import { Claimer } from './claimer.js'
+import type { AnyHandler } from './context.js'
+import { withDeadline } from './deadline.js'
+import { Heart } from './heart.js'
+import { pollIntervalUnheard } from './options.js'
+import { Rescuer } from './rescuer.js'
+import type { WorkerScope } from './scope.js'
+import { Settler } from './settler.js'
+import { Slots } from './slots.js'
+
+/** After the deadline of a stop: for handlers that heed their signal, then for what they leave to write. */
+const graceAfterAbort = 500
+const graceForWriting = 400
+
+/** Polls of workers that were started together drift apart by this share. */
+const pollJitter = 0.1
+
+/** The parts of a worker that runs, and how they are joined: bell, claimer, slots, settler, heart, rescuer, listener. */
+export class StartedWorker {
+  readonly #scope: WorkerScope
+  readonly #bell = new Bell()
+  /** Every attempt whose lease is held. */
+  readonly #attempts = new Set<Attempt>()
+  readonly #settler: Settler
+  readonly #slots: Slots
+  readonly #claimer: Claimer
+  readonly #heart: Heart
+  readonly #rescuer: Rescuer
+  readonly #subscription: Subscription | undefined
+  readonly #loop: Promise<void>
+
+  constructor(scope: WorkerScope, handler: AnyHandler, table: TableName) {
+    this.#scope = scope
+    this.#settler = new Settler(scope, (attempt) => this.#settled(attempt))
+    this.#slots = new Slots(scope, handler, this.#settler, (attempt) => this.#freed(attempt))
+    this.#heart = new Heart(scope, this.#attempts)
+    this.#rescuer = new Rescuer(scope, () => this.#bell.ring())
+    this.#claimer = new Claimer(scope, {
+      slots: this.#slots,
+      bell: this.#bell,
+      pollInterval: () => this.#pollInterval,
+      claimed: (attempts) => this.#begin(attempts),
+      resting: () => this.#tellIfIdle(),
+    })
+    this.#subscription = this.#listen(channelName(table))
+    this.#heart.start()
+    this.#rescuer.start()
+    this.#loop = this.#claimer.run()
+  }
+
+  get health() {
+    const { failingSince, lastFetch } = this.#claimer
+    const silence = failingSince === undefined ? 0 : performance.now() - failingSince
+    return {
+      alive: silence < this.#scope.settings.lease,
+      lastFetch,
+      listener: this.#subscription?.state ?? ('off' as const),
+      running: this.#slots.running,
+      leaseMargin: this.#heart.margin,
+    }
+  }
+
+  /** Looks for jobs now. */
+  wake(): void {
+    this.#bell.ring()
+  }
+
+  /**
+   * Claims no more, hands back what has not begun, waits for handlers up to the deadline (milliseconds), aborts
+   * the rest, and closes everything within a second more.
+   * @returns how many handlers would not end; their jobs run again when their leases expire.
+   */
+  async stop(deadline: number): Promise<number> {
+    this.#claimer.stop()
+    this.#rescuer.stop()
+    this.#slots.close()
+    const began = performance.now()
+    const drained = await inTime(Promise.all([this.#slots.drained(), this.#settler.drained()]), deadline)
+    if (!drained) {
+      this.#slots.abortAll(new ShutdownError(`The worker stopped; its deadline of ${deadline} ms has passed`))
+      await inTime(this.#slots.drained(), graceAfterAbort)
+    }
+    const rest = Math.max(graceForWriting, deadline - (performance.now() - began))
+    this.#settler.hurry()
+    await inTime(Promise.all([this.#settler.drained(), this.#loop]), drained ? rest : graceForWriting)
+    this.#heart.stop()
+    this.#bell.close()
+    await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForWriting)
+    return this.#slots.busy
+  }
+
+  #listen(channel: string): Subscription | undefined {
+    const { settings, jobs, tell } = this.#scope
+    if (settings.listen === undefined) return undefined
+    return sharedListener(jobs.db, settings.listen).subscribe(channel, {
+      notified: (payload) => this.#notified(payload),
+      changed: (state, reason) => {
+        tell('listener', { state, ...(reason && { reason }) })
+        this.#bell.ring() // what was notified while nobody listened is found by a sweep
+      },
+    })
+  }
+
+  /** A hint: something is due now, or in so many milliseconds; or a running job was cancelled. */
+  #notified(payload: string): void {
+    if (payload === checkLeases) return this.#heart.check()
+    const wait = Number(payload)
+    if (wait > 0) this.#bell.ringIn(wait)
+    else this.#bell.ring()
+  }
+
+  get #pollInterval(): number {
+    const { pollInterval, listen } = this.#scope.settings
+    const deaf = listen !== undefined && this.#subscription?.state !== 'listening'
+    return (deaf ? Math.min(pollInterval, pollIntervalUnheard) : pollInterval) * (1 + (Math.random() * 2 - 1) * pollJitter)
+  }
+
+  #begin(attempts: readonly Attempt[]): void {
+    for (const attempt of attempts) this.#attempts.add(attempt)
+    this.#slots.take(attempts)
+  }
+
+  #settled(attempt: Attempt): void {
+    this.#attempts.delete(attempt)
+    this.#tellIfIdle()
+  }
+
+  #freed(attempt: Attempt): void {
+    if (!attempt.holdsLease) this.#settled(attempt)
+    this.#claimer.slotFreed()
+  }
+
+  #tellIfIdle(): void {
+    if (this.#claimer.foundNothing && this.#attempts.size === 0 && this.#slots.running === 0) this.#scope.tell('idle', {})
+  }
+}
+
+/** Whether a promise resolved in so many milliseconds. */
+async function inTime(promise: Promise<unknown>, limit: number): Promise<boolean> {
+  return withDeadline(promise, limit, 'stop').then(
+    () => true,
+    () => false,
+  )
+}

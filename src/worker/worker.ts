@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import type { Kysely } from 'kysely'
+import { type Duration, milliseconds } from '../schema/duration.js'
+import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
+import { jobsOf } from '../schema/job-database.js'
+import type { Job } from '../schema/job-table.js'
+import type { ListenerState } from '../watch/shared-listener.js'
+import type { AnyHandler } from './context.js'
+import { log, type WorkerEvent, type WorkerEvents } from './events.js'
+import type { Settings } from './options.js'
+import { processShare } from './process-share.js'
+import type { UsedColumn, WorkerScope } from './scope.js'
+import { StartedWorker } from './started.js'
+
+/** How long `stop()` lets handlers run on where nothing else is said: what Kubernetes gives a pod. */
+const defaultDeadline = '30s'
+
+const usedColumns: readonly UsedColumn[] = ['priority', 'max_attempts', 'result', 'started_at', 'finished_at', 'errors']
+
+/** How a worker is. */
+export interface WorkerHealth {
+  readonly state: 'new' | 'starting' | 'running' | 'stopping' | 'stopped'
+  /** It runs, and no longer than a lease ago a fetch came back. */
+  readonly alive: boolean
+  /** When the last fetch came back. */
+  readonly lastFetch: Date | undefined
+  /** `off` where no `listen` was given; anything but `listening` means that polling does the work. */
+  readonly listener: ListenerState | 'off'
+  /** Handlers that have not ended. */
+  readonly running: number
+  /** Milliseconds the oldest lease has left; undefined where none is held. */
+  readonly leaseMargin: number | undefined
+}
+
+/** One table and one handler: made by `createWorker`, started once, stopped once. */
+export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<WorkerEvents<Job<DB, Table>>> {
+  /** The uuid in `locked_by` of the jobs this worker runs. */
+  readonly id: string = randomUUID()
+  readonly table: Table
+  readonly #db: Kysely<DB>
+  readonly #handler: AnyHandler
+  readonly #settings: Settings
+  #state: WorkerHealth['state'] = 'new'
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+  #started: StartedWorker | undefined
+
+  /** @internal Use `createWorker`. */
+  constructor(db: Kysely<DB>, table: Table, handler: AnyHandler, settings: Settings) {
+    super()
+    this.#db = db
+    this.table = table
+    this.#handler = handler
+    this.#settings = settings
+  }
+
+  /**
+   * Checks the real table once, then claims jobs until {@link stop}. A second call waits for the first.
+   * @throws JobTableError naming everything the table lacks; whatever the database says where it can't be reached.
+   *   After an error it may be called again.
+   */
+  start(): Promise<void> {
+    if (this.#state === 'stopping' || this.#state === 'stopped') {
+      return Promise.reject(new Error(`The worker of ${this.table} was stopped, and starts only once: create another`))
+    }
+    this.#starting ??= this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
+    this.#state = 'starting'
+    try {
+      const description = await inspectJobTable(this.#db, this.table)
+      for (const advice of description.advice) this.#settings.logger.info({ table: this.table }, `${this.table}: ${advice}`)
+      this.#started = new StartedWorker(this.#scope(description), this.#handler, description.table)
+      this.#state = 'running'
+      this.#tell('started', { worker: this.id })
+    } catch (error) {
+      this.#state = 'new'
+      this.#starting = undefined
+      throw error
+    }
+  }
+
+  /**
+   * Stops: claims no more, hands back what has not begun, lets handlers end up to the deadline (default 30 s), then
+   * aborts their signals. Always done within a second after it. Stopping twice is harmless.
+   */
+  stop(options: { readonly deadline?: Duration } = {}): Promise<void> {
+    const deadline = milliseconds(options.deadline ?? defaultDeadline, 'deadline')
+    this.#stopping ??= this.#stop(deadline)
+    return this.#stopping
+  }
+
+  async #stop(deadline: number): Promise<void> {
+    await this.#starting?.catch(() => {}) // whoever called start() has the error
+    this.#state = 'stopping'
+    const left = (await this.#started?.stop(deadline)) ?? 0
+    this.#state = 'stopped'
+    this.#tell('stopped', { left })
+  }
+
+  /** `await using worker = createWorker(...)` stops it at the end of the block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  /** How the worker is, for probes. */
+  health(): WorkerHealth {
+    const rest = { alive: false, lastFetch: undefined, listener: 'off', running: 0, leaseMargin: undefined } as const
+    const now = this.#state === 'stopped' ? undefined : this.#started?.health
+    return { ...rest, ...now, state: this.#state }
+  }
+
+  #scope(description: JobTableDescription): WorkerScope {
+    const { schema, name } = description.table
+    const table = `${schema}.${name}`
+    return {
+      worker: this.id,
+      settings: this.#settings,
+      share: processShare(this.#db),
+      userJobs: jobsOf(this.#db, this.table),
+      jobs: jobsOf(this.#db.withoutPlugins(), table),
+      table,
+      columns: usedColumns.filter((column) => description.columns.has(column)),
+      seedStatuses: !description.holdsCancelled,
+      tell: (event, payload) => this.#tell(event, payload),
+      report: (error, doing) => this.#report(error, doing),
+    }
+  }
+
+  #tell(event: WorkerEvent, payload: object): void {
+    log(this.#settings.logger, this.table, event, payload)
+    this.#call(event, payload)
+  }
+
+  #report(error: unknown, doing: string): void {
+    this.#settings.logger.error({ err: error, table: this.table }, `${this.table}: an error while ${doing}; the worker goes on`)
+    this.#call('error', { error, doing })
+  }
+
+  /** Not `emit`: an error event without listeners would throw, and one listener that throws would keep it from others. */
+  #call(event: WorkerEvent, payload: object): void {
+    for (const listener of this.rawListeners(event)) {
+      try {
+        Reflect.apply(listener, this, [payload])
+      } catch (error) {
+        this.#settings.logger.error({ err: error, table: this.table }, `${this.table}: a listener of '${event}' threw`)
+      }
+    }
+  }
+}
