@@ -1,5 +1,4 @@
-import type { DialectAdapter } from 'kysely'
-import type { Queryable } from '../schema/job-table.js'
+import type { DialectAdapter, Kysely } from 'kysely'
 import { Gate } from './gate.js'
 
 /** What the workers of one process have in common, as far as they use one database. */
@@ -13,7 +12,7 @@ export interface ProcessShare {
 /** Keyed by the one object that all copies of a Kysely (withSchema, withPlugin) have in common; gone with it. */
 const shares = new WeakMap<DialectAdapter, ProcessShare>()
 
-export function processShare<DB>(db: Queryable<DB>): ProcessShare {
+export function processShare(db: Pick<Kysely<unknown>, 'getExecutor'>): ProcessShare {
   const { adapter } = db.getExecutor()
   const share = shares.get(adapter) ?? { gate: new Gate(), lastRescue: new Map() }
   shares.set(adapter, share)

@@ -6,6 +6,7 @@ import { ShutdownError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { Claimer } from './claimer.js'
 import type { AnyHandler } from './context.js'
+import { Cutoff } from './cutoff.js'
 import { withDeadline } from './deadline.js'
 import { Heart } from './heart.js'
 import { pollIntervalUnheard } from './options.js'
@@ -14,9 +15,10 @@ import type { WorkerScope } from './scope.js'
 import { Settler } from './settler.js'
 import { Slots } from './slots.js'
 
-/** After the deadline of a stop: for handlers that heed their signal, then for what they leave to write. */
-const graceAfterAbort = 500
-const graceForWriting = 400
+/** After the deadline of a stop: for handlers that heed their signal, for what they leave to write, for the listener. */
+const graceAfterAbort = 400
+const graceForWriting = 300
+const graceForClosing = 200
 
 /** Polls of workers that were started together drift apart by this share. */
 const pollJitter = 0.1
@@ -34,6 +36,8 @@ export class StartedWorker {
   readonly #rescuer: Rescuer
   readonly #subscription: Subscription | undefined
   readonly #loop: Promise<void>
+  readonly #cutoff = new Cutoff()
+  #stopping: Promise<number> | undefined
 
   constructor(scope: WorkerScope, handler: AnyHandler, table: TableName) {
     this.#scope = scope
@@ -73,26 +77,36 @@ export class StartedWorker {
 
   /**
    * Claims no more, hands back what has not begun, waits for handlers up to the deadline (milliseconds), aborts
-   * the rest, and closes everything within a second more.
+   * the rest, and closes everything within a second more. A later call can bring the deadline forward.
    * @returns how many handlers would not end; their jobs run again when their leases expire.
    */
-  async stop(deadline: number): Promise<number> {
+  stop(deadline: number): Promise<number> {
+    this.#cutoff.within(deadline)
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<number> {
     this.#claimer.stop()
     this.#rescuer.stop()
     this.#slots.close()
-    const began = performance.now()
-    const drained = await inTime(Promise.all([this.#slots.drained(), this.#settler.drained()]), deadline)
-    if (!drained) {
-      this.#slots.abortAll(new ShutdownError(`The worker stopped; its deadline of ${deadline} ms has passed`))
-      await inTime(this.#slots.drained(), graceAfterAbort)
-    }
-    const rest = Math.max(graceForWriting, deadline - (performance.now() - began))
     this.#settler.hurry()
-    await inTime(Promise.all([this.#settler.drained(), this.#loop]), drained ? rest : graceForWriting)
+    const over = Promise.all([this.#slots.drained(), this.#settler.drained(), this.#loop])
+    const drained = await Promise.race([over.then(() => true), this.#cutoff.passed.then(() => false)])
+    this.#cutoff.clear()
+    if (!drained) await this.#abort()
     this.#heart.stop()
     this.#bell.close()
-    await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForWriting)
+    await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForClosing)
     return this.#slots.busy
+  }
+
+  /** The deadline has passed: handlers get their signal and a moment, then their endings a moment to be written. */
+  async #abort(): Promise<void> {
+    this.#slots.abortAll(new ShutdownError('The worker was stopped, and its deadline has passed'))
+    await inTime(this.#slots.drained(), graceAfterAbort)
+    this.#settler.hurry()
+    await inTime(Promise.all([this.#settler.drained(), this.#loop]), graceForWriting)
   }
 
   #listen(channel: string): Subscription | undefined {

@@ -38,18 +38,18 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
   /** The uuid in `locked_by` of the jobs this worker runs. */
   readonly id: string = randomUUID()
   readonly table: Table
-  readonly #db: Kysely<DB>
+  readonly db: Kysely<DB>
   readonly #handler: AnyHandler
   readonly #settings: Settings
   #state: WorkerHealth['state'] = 'new'
   #starting: Promise<void> | undefined
-  #stopping: Promise<void> | undefined
+  #stopping: Promise<{ readonly left: number }> | undefined
   #started: StartedWorker | undefined
 
   /** @internal Use `createWorker`. */
   constructor(db: Kysely<DB>, table: Table, handler: AnyHandler, settings: Settings) {
     super()
-    this.#db = db
+    this.db = db
     this.table = table
     this.#handler = handler
     this.#settings = settings
@@ -71,7 +71,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
   async #start(): Promise<void> {
     this.#state = 'starting'
     try {
-      const description = await inspectJobTable(this.#db, this.table)
+      const description = await inspectJobTable(this.db, this.table)
       for (const advice of description.advice) this.#settings.logger.info({ table: this.table }, `${this.table}: ${advice}`)
       this.#started = new StartedWorker(this.#scope(description), this.#handler, description.table)
       this.#state = 'running'
@@ -85,20 +85,25 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
 
   /**
    * Stops: claims no more, hands back what has not begun, lets handlers end up to the deadline (default 30 s), then
-   * aborts their signals. Always done within a second after it. Stopping twice is harmless.
+   * aborts their signals. Always done within a second after it. Stopping twice is harmless; a later call can bring
+   * the deadline forward.
+   * @returns how many handlers would not end; their jobs run again elsewhere when their leases expire.
    */
-  stop(options: { readonly deadline?: Duration } = {}): Promise<void> {
+  async stop(options: { readonly deadline?: Duration } = {}): Promise<{ readonly left: number }> {
     const deadline = milliseconds(options.deadline ?? defaultDeadline, 'deadline')
+    const started = this.#started?.stop(deadline)
     this.#stopping ??= this.#stop(deadline)
+    await started
     return this.#stopping
   }
 
-  async #stop(deadline: number): Promise<void> {
+  async #stop(deadline: number): Promise<{ readonly left: number }> {
     await this.#starting?.catch(() => {}) // whoever called start() has the error
     this.#state = 'stopping'
     const left = (await this.#started?.stop(deadline)) ?? 0
     this.#state = 'stopped'
     this.#tell('stopped', { left })
+    return { left }
   }
 
   /** `await using worker = createWorker(...)` stops it at the end of the block. */
@@ -119,9 +124,9 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
     return {
       worker: this.id,
       settings: this.#settings,
-      share: processShare(this.#db),
-      userJobs: jobsOf(this.#db, this.table),
-      jobs: jobsOf(this.#db.withoutPlugins(), table),
+      share: processShare(this.db),
+      userJobs: jobsOf(this.db, this.table),
+      jobs: jobsOf(this.db.withoutPlugins(), table),
       table,
       columns: usedColumns.filter((column) => description.columns.has(column)),
       seedStatuses: !description.holdsCancelled,

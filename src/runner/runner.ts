@@ -1,0 +1,126 @@
+import type { Kysely } from 'kysely'
+import { type Duration, milliseconds } from '../schema/duration.js'
+import { processShare } from '../worker/process-share.js'
+import type { WorkerHealth } from '../worker/worker.js'
+
+/** What a runner needs of a worker, whatever its table. */
+export interface RunnableWorker {
+  readonly table: string
+  /** The database handle it was created with. */
+  readonly db: Pick<Kysely<unknown>, 'getExecutor'>
+  start(): Promise<void>
+  stop(options?: { readonly deadline?: Duration }): Promise<{ readonly left: number }>
+  health(): WorkerHealth
+}
+
+export interface RunnerOptions {
+  readonly workers: readonly RunnableWorker[]
+  /** How long handlers may run on after the first signal. Default 30 s. */
+  readonly deadline?: Duration
+}
+
+/** The signals on which `run()` stops, and the exit code of a process that one of them ended by force. */
+const signals = { SIGINT: 130, SIGTERM: 143 } as const
+
+type Signal = keyof typeof signals
+
+/** Workers of one process, started and stopped together: made by `createRunner`. */
+export class Runner {
+  readonly #workers: readonly RunnableWorker[]
+  readonly #deadline: number
+
+  /** @internal Use `createRunner`. */
+  constructor(options: RunnerOptions) {
+    this.#workers = options.workers
+    this.#deadline = milliseconds(options.deadline ?? '30s', 'deadline')
+  }
+
+  /**
+   * Starts all workers; where one can't start, the others are stopped again.
+   * @throws what the first worker's `start()` threw
+   */
+  async start(): Promise<void> {
+    const started = await Promise.allSettled(this.#workers.map((worker) => worker.start()))
+    const failed = started.find((result) => result.status === 'rejected')
+    if (failed === undefined) return
+    await this.stop({ deadline: 0 })
+    throw failed.reason
+  }
+
+  /** Stops all workers, at the same time. A later call can bring the deadline forward. */
+  async stop(options: { readonly deadline?: Duration } = {}): Promise<{ readonly left: number }> {
+    const deadline = options.deadline ?? this.#deadline
+    const stopped = await Promise.all(this.#workers.map((worker) => worker.stop({ deadline })))
+    return { left: stopped.reduce((sum, { left }) => sum + left, 0) }
+  }
+
+  /** How the workers are, by their tables; `alive` when all are. */
+  health(): { readonly alive: boolean; readonly workers: readonly (WorkerHealth & { readonly table: string })[] } {
+    const workers = this.#workers.map((worker) => ({ table: worker.table, ...worker.health() }))
+    return { alive: workers.every(({ alive }) => alive), workers }
+  }
+
+  /**
+   * Runs as a process of its own: starts, waits for SIGTERM or SIGINT, drains, and resolves; close your pool then.
+   * The exit code is 0 when every handler ended, 1 when some would not by the deadline: the process is ended
+   * then, and their jobs run again elsewhere when their leases expire. A second signal forces: handlers are
+   * aborted at once and the process ends with 130 (SIGINT) or 143 (SIGTERM). Only here are signals listened to.
+   * @throws what the first worker's `start()` threw
+   */
+  async run(): Promise<void> {
+    const signalled = nextSignals()
+    try {
+      const starting = this.start()
+      await Promise.race([starting, signalled.first])
+      starting.catch(() => {}) // where the signal came first, the stop is what counts
+      await signalled.first
+      void signalled.second.then((signal) => this.#force(signal))
+      const { left } = await this.stop()
+      if (left > 0) process.exit(1)
+      process.exitCode ??= 0
+    } finally {
+      signalled.forget()
+    }
+  }
+
+  async #force(signal: Signal): Promise<void> {
+    process.exitCode = signals[signal]
+    await this.stop({ deadline: 0 })
+    process.exit(signals[signal])
+  }
+}
+
+/**
+ * Workers as one process: start all, run until a signal, drain. They share one listener, one rescue timer for each
+ * table, and the gate through which a job that kills its workers runs alone; hence one database.
+ *
+ * @throws RunnerOptionError without workers, or for a worker of another database; DurationError
+ * @example
+ * await createRunner(db, { workers: [mail, reports] }).run()
+ * await db.destroy()
+ */
+export function createRunner<DB>(db: Kysely<DB>, options: RunnerOptions): Runner {
+  if (options.workers.length === 0) throw new RunnerOptionError('workers: is empty; give at least one worker')
+  const stranger = options.workers.find((worker) => processShare(worker.db) !== processShare(db))
+  if (stranger !== undefined) {
+    throw new RunnerOptionError(`workers: the worker of ${stranger.table} was created with another Kysely; give one runner the workers of one`)
+  }
+  return new Runner(options)
+}
+
+/** Options no runner can work with. */
+export class RunnerOptionError extends RangeError {
+  override readonly name = 'RunnerOptionError'
+  readonly code = 'INVALID_OPTION'
+}
+
+/** The first and the second signal to come. */
+function nextSignals(): { first: Promise<Signal>; second: Promise<Signal>; forget: () => void } {
+  const resolvers: ((signal: Signal) => void)[] = []
+  const next = () => new Promise<Signal>((resolve) => resolvers.push(resolve))
+  const [first, second] = [next(), next()]
+  const came = (signal: Signal) => resolvers.shift()?.(signal)
+  const names = Object.keys(signals) as Signal[] // the keys of the const above
+  for (const name of names) process.on(name, came)
+  return { first, second, forget: () => names.forEach((name) => process.off(name, came)) }
+}
