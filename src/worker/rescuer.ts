@@ -12,7 +12,8 @@ import type { WorkerScope } from './scope.js'
 export class Rescuer {
   readonly #scope: WorkerScope
   readonly #rescued: () => void
-  #timer: ReturnType<typeof setInterval> | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #stopped = false
 
   constructor(scope: WorkerScope, rescued: () => void) {
     this.#scope = scope
@@ -20,30 +21,40 @@ export class Rescuer {
   }
 
   start(): void {
-    void this.#rescue()
-    this.#timer = setInterval(() => void this.#rescue(), this.#period)
+    void this.#rescueWhenDue()
   }
 
+  /** The period begins anew for whoever comes next: a worker that starts after us looks at once. */
   stop(): void {
-    clearInterval(this.#timer)
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    this.#scope.share.lastRescue.delete(this.#scope.table)
   }
 
   get #period(): number {
     return this.#scope.settings.lease / 3
   }
 
-  async #rescue(): Promise<void> {
+  async #rescueWhenDue(): Promise<void> {
+    if (this.#wait <= 0) await this.#rescue()
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#rescueWhenDue(), this.#wait)
+  }
+
+  /** Milliseconds until a period has passed since anybody in this process rescued the table. */
+  get #wait(): number {
     const { share, table } = this.#scope
-    const last = share.lastRescue.get(table) ?? Number.NEGATIVE_INFINITY
-    if (performance.now() - last < this.#period * 0.9) return
-    share.lastRescue.set(table, performance.now())
+    const last = share.lastRescue.get(table)
+    return last === undefined ? 0 : last + this.#period - performance.now()
+  }
+
+  async #rescue(): Promise<void> {
+    this.#scope.share.lastRescue.set(this.#scope.table, performance.now())
     try {
       const rescued = await withDeadline(this.#rescueAll(), this.#period, 'rescue')
       if (rescued.length === 0) return
       this.#scope.tell('rescued', { jobs: rescued })
       this.#rescued()
     } catch (error) {
-      share.lastRescue.delete(table)
       this.#scope.report(error, 'rescuing jobs of workers that are gone')
     }
   }

@@ -1,0 +1,91 @@
+import { createWorker, enqueue } from 'kysely-jobs'
+import { beforeEach, expect, test } from 'vitest'
+import { testDatabase } from '../support/database.js'
+import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
+
+const { db } = await testDatabase<MailDatabase>(createMailTables)
+
+beforeEach(async () => {
+  await db.deleteFrom('mail_jobs').execute()
+  await db.deleteFrom('sent').execute()
+})
+
+type MailHandler = Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2]
+
+/** Runs one job until everything is at rest. */
+async function runOne(handler: MailHandler, options: object = {}) {
+  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  await using worker = createWorker(db, 'mail_jobs', handler, { logger: quiet, ...options })
+  const idle = next(worker, 'idle')
+  await worker.start()
+  await idle
+  const job = await db.selectFrom('mail_jobs').selectAll().executeTakeFirstOrThrow()
+  return { job, sent: await db.selectFrom('sent').selectAll().execute() }
+}
+
+test("a job's effects and its completion commit together", async () => {
+  const { job, sent } = await runOne(async ({ id }, { attempt, complete }) => {
+    await db.transaction().execute(async (trx) => {
+      await trx.insertInto('sent').values({ job_id: id, attempt }).execute()
+      await complete(trx)
+    })
+  })
+  expect(job).toMatchObject({ status: 'job_status_succeeded', attempts_count: 1, locked_by: null })
+  expect(sent).toHaveLength(1)
+})
+
+test('where the transaction rolls back there is neither effect nor completion', async () => {
+  const { job, sent } = await runOne(async ({ id }, { attempt, complete }) => {
+    await db.transaction().execute(async (trx) => {
+      await trx.insertInto('sent').values({ job_id: id, attempt }).execute()
+      await complete(trx)
+      throw new Error('changed my mind')
+    })
+  })
+  expect(job).toMatchObject({ status: 'job_status_retry', last_error: expect.stringContaining('changed my mind') })
+  expect(sent).toEqual([])
+})
+
+test('what a handler throws after its completion committed changes nothing', async () => {
+  const { job, sent } = await runOne(async ({ id }, { attempt, complete }) => {
+    await db.transaction().execute(async (trx) => {
+      await trx.insertInto('sent').values({ job_id: id, attempt }).execute()
+      await complete(trx)
+    })
+    throw new Error('too late')
+  })
+  expect(job).toMatchObject({ status: 'job_status_succeeded', last_error: null })
+  expect(sent).toHaveLength(1)
+})
+
+test('an attempt that lost its lease can not complete: its effects roll back', async () => {
+  const { job, sent } = await runOne(async ({ id }, { attempt, complete }) => {
+    await db.updateTable('mail_jobs').set({ attempts_count: 7, locked_by: '11111111-1111-4111-8111-111111111111' }).where('id', '=', id).execute()
+    await expect(
+      db.transaction().execute(async (trx) => {
+        await trx.insertInto('sent').values({ job_id: id, attempt }).execute()
+        await complete(trx)
+      }),
+    ).rejects.toMatchObject({ code: 'LEASE_LOST' })
+  })
+  expect(job).toMatchObject({ status: 'job_status_running', attempts_count: 7 })
+  expect(sent).toEqual([])
+})
+
+test('complete wants a transaction, and says so', async () => {
+  const { job } = await runOne(async (_job, { complete }) => {
+    await complete(db as never)
+  })
+  expect(job.last_error).toMatch(/^TypeError: context.complete\(trx\) takes a transaction/)
+})
+
+test('a controlled transaction serves as well, and one of a handle with another schema path', async () => {
+  const { job, sent } = await runOne(async ({ id }, { attempt, complete }) => {
+    const trx = await db.withSchema('public').startTransaction().execute()
+    await trx.insertInto('sent').values({ job_id: id, attempt }).execute()
+    await complete(trx)
+    await trx.commit().execute()
+  })
+  expect(job.status).toBe('job_status_succeeded')
+  expect(sent).toHaveLength(1)
+})

@@ -1,0 +1,141 @@
+import { sql } from 'kysely'
+import { cancelJobs, createWorker, enqueue, type LeaseLostError } from 'kysely-jobs'
+import pg from 'pg'
+import { expect, onTestFinished, test } from 'vitest'
+import { testDatabase } from '../support/database.js'
+import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
+
+const { db, url } = await testDatabase<MailDatabase>(createMailTables)
+
+/** A handler that goes on until the test lets it end, and tells why its signal aborted. */
+function heldHandler() {
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let begin = () => {}
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve
+  })
+  const aborted = Promise.withResolvers<{ code: string; message: string }>()
+  const handler = async (_job: unknown, { signal }: { signal: AbortSignal }) => {
+    signal.addEventListener('abort', () => aborted.resolve(signal.reason))
+    begin()
+    await held
+  }
+  return { handler, begun, release, aborted: aborted.promise }
+}
+
+async function started(handler: Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2], options: object = {}) {
+  const worker = createWorker(db, 'mail_jobs', handler, { logger: quiet, lease: '1s', pollInterval: '20ms', ...options })
+  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+  await worker.start()
+  return worker
+}
+
+const row = (id: string) => db.selectFrom('mail_jobs').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+
+test('a job that runs longer than the lease keeps it, and is run once', async () => {
+  await sql`create or replace function tell() returns trigger language plpgsql as $$ begin perform pg_notify('beat', ''); return new; end $$`.execute(db)
+  await sql`create trigger tell after update of locked_at on mail_jobs for each row when (new.attempts_count = old.attempts_count) execute function tell()`.execute(db)
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  onTestFinished(() => client.end())
+  await client.query('listen beat')
+  let beats = 0
+  const beaten = new Promise<void>((resolve) => {
+    client.on('notification', () => ++beats === 4 && resolve())
+  })
+  const { handler, release, begun } = heldHandler()
+  const { id } = await enqueue(db, 'mail_jobs', { to: 'ada' })
+  const worker = await started(handler)
+  await started(() => Promise.reject(new Error('it was taken')))
+  await begun
+  await beaten // four beats, each a third of the lease after the one before
+  const succeeded = next(worker, 'succeeded')
+  release()
+  await succeeded
+  expect(await row(id)).toMatchObject({ status: 'job_status_succeeded', attempts_count: 1 })
+})
+
+test('a handler whose row was taken learns it by its signal, and its outcome changes nothing', async () => {
+  const { handler, begun, release, aborted } = heldHandler()
+  const { id } = await enqueue(db, 'mail_jobs', { to: 'bob' })
+  const worker = await started(handler)
+  await begun
+  const other = '11111111-1111-4111-8111-111111111111'
+  await db.updateTable('mail_jobs').set({ locked_by: other, attempts_count: 2 }).where('id', '=', id).execute()
+  const lost = next<{ reason: LeaseLostError }>(worker, 'lost')
+  expect((await aborted).code).toBe('LEASE_LOST')
+  expect((await lost).reason.message).toContain('taken by another')
+  release()
+  await worker.stop()
+  expect(await row(id)).toMatchObject({ status: 'job_status_running', attempts_count: 2, locked_by: other })
+})
+
+test('a handler whose row was deleted learns it by its signal', async () => {
+  const { handler, begun, release, aborted } = heldHandler()
+  const { id } = await enqueue(db, 'mail_jobs', { to: 'cy' })
+  await started(handler)
+  await begun
+  await db.deleteFrom('mail_jobs').where('id', '=', id).execute()
+  expect((await aborted).message).toContain('its row is gone')
+  release()
+})
+
+test('a running job that is cancelled aborts its handler with that reason', async () => {
+  const { handler, begun, release, aborted } = heldHandler()
+  const { id } = await enqueue(db, 'mail_jobs', { to: 'dee' })
+  await started(handler)
+  await begun
+  expect(await cancelJobs(db, 'mail_jobs', { ids: [id] }, { reason: 'the user left' })).toEqual([id])
+  expect(await aborted).toMatchObject({ code: 'CANCELLED', message: expect.stringContaining('Cancelled: the user left') })
+  release()
+  expect(await row(id)).toMatchObject({ status: 'job_status_cancelled', locked_by: null })
+})
+
+test('a handler whose own transaction locks its row does not lose it, nor do its neighbours', async () => {
+  const { handler, begun, release } = heldHandler()
+  const neighbour = await enqueue(db, 'mail_jobs', { to: 'neighbour' })
+  const locker = await enqueue(db, 'mail_jobs', { to: 'locker' })
+  let locked = () => {}
+  const isLocked = new Promise<void>((resolve) => {
+    locked = resolve
+  })
+  const worker = await started(async (job, context) => {
+    if (job.to === 'neighbour') return handler(job, context)
+    await db.transaction().execute(async (trx) => {
+      await trx.updateTable('mail_jobs').set({ to: 'locked' }).where('id', '=', job.id).execute()
+      locked()
+      await new Promise((resolve) => heardBeats(3).then(resolve))
+    })
+  })
+  /** Resolves when the neighbour was renewed so many times. */
+  async function heardBeats(count: number): Promise<void> {
+    const seen = new Set<number>()
+    while (seen.size < count) seen.add((await row(neighbour.id)).locked_at?.getTime() ?? 0)
+  }
+  await Promise.all([begun, isLocked])
+  const both = [next(worker, 'succeeded', ({ job }: { job: { id: string } }) => job.id === locker.id), next(worker, 'succeeded', ({ job }: { job: { id: string } }) => job.id === neighbour.id)]
+  await both[0]
+  release()
+  await both[1]
+  expect(await row(locker.id)).toMatchObject({ status: 'job_status_succeeded', attempts_count: 1, to: 'locked' })
+  expect(await row(neighbour.id)).toMatchObject({ status: 'job_status_succeeded', attempts_count: 1 })
+})
+
+test('a handler that can not be renewed in time is aborted before anyone may take its job', async () => {
+  const { handler, begun, release, aborted } = heldHandler()
+  const { id } = await enqueue(db, 'mail_jobs', { to: 'eve' })
+  const worker = await started(handler)
+  await begun
+  const hidden = next(worker, 'error')
+  await sql`alter table mail_jobs rename to hidden_jobs`.execute(db)
+  expect((await aborted).code).toBe('LEASE_LOST')
+  const { rows } = await sql<{ held: boolean }>`select clock_timestamp() < locked_at + interval '1 second' as held from hidden_jobs where id = ${id}`.execute(db)
+  expect(rows).toEqual([{ held: true }])
+  await sql`alter table hidden_jobs rename to mail_jobs`.execute(db)
+  await hidden
+  release()
+})

@@ -1,0 +1,118 @@
+import { sql } from 'kysely'
+import { createWorker, enqueue } from 'kysely-jobs'
+import { beforeEach, expect, test } from 'vitest'
+import { testDatabase } from '../support/database.js'
+import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
+
+const { db } = await testDatabase<MailDatabase>(createMailTables)
+
+beforeEach(() => db.deleteFrom('mail_jobs').execute())
+
+function worker(handler: Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2], options: object = {}) {
+  return createWorker(db, 'mail_jobs', handler, { logger: quiet, ...options })
+}
+
+const rows = () => db.selectFrom('mail_jobs').selectAll().orderBy('to').execute()
+
+test('a worker that stops lets its handlers end and claims no more', async () => {
+  const held = Promise.withResolvers<void>()
+  await enqueue(db, 'mail_jobs', { to: 'a' })
+  const made = worker(() => held.promise, { concurrency: 1 })
+  const claimed = next(made, 'claimed')
+  await made.start()
+  await claimed
+  await enqueue(db, 'mail_jobs', { to: 'b' })
+  const stopping = made.stop()
+  held.resolve()
+  expect(await stopping).toEqual({ left: 0 })
+  expect(await rows()).toMatchObject([
+    { to: 'a', status: 'job_status_succeeded' },
+    { to: 'b', status: 'job_status_not_started', attempts_count: 0 },
+  ])
+})
+
+test('at the deadline handlers are aborted; one that heeds its signal hands its job back with its attempt', async () => {
+  await enqueue(db, 'mail_jobs', { to: 'a' })
+  const codes: string[] = []
+  const made = worker(
+    (_job, { signal }) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => {
+          codes.push(signal.reason.code)
+          reject(signal.reason)
+        })
+      }),
+  )
+  const claimed = next(made, 'claimed')
+  await made.start()
+  await claimed
+  expect(await made.stop({ deadline: 10 })).toEqual({ left: 0 })
+  expect(codes).toEqual(['SHUTDOWN'])
+  expect(await rows()).toMatchObject([{ status: 'job_status_not_started', attempts_count: 0, locked_by: null }])
+})
+
+test('a handler that ignores its signal is left behind, and its job stays leased', async () => {
+  await enqueue(db, 'mail_jobs', { to: 'a' })
+  const made = worker(() => new Promise(() => {}))
+  const claimed = next(made, 'claimed')
+  await made.start()
+  await claimed
+  expect(await made.stop({ deadline: 0 })).toEqual({ left: 1 })
+  expect(await rows()).toMatchObject([{ status: 'job_status_running', attempts_count: 1 }])
+})
+
+test('jobs that were claimed ahead and not begun are handed back at once', async () => {
+  const held = Promise.withResolvers<void>()
+  await sql`insert into mail_jobs ("to") select 'quick' from generate_series(1, 200)`.execute(db)
+  let count = 0
+  const made = worker(
+    async () => {
+      count += 1
+      if (count > 100) await held.promise
+    },
+    { concurrency: 2 },
+  )
+  const ahead = next(made, 'claimed', ({ jobs }: { jobs: unknown[] }) => jobs.length > 60)
+  await made.start()
+  await ahead
+  const released = next(made, 'released')
+  const stopping = made.stop()
+  await released
+  held.resolve()
+  await stopping
+  const left = (await rows()).filter(({ status }) => status !== 'job_status_succeeded')
+  expect(left.length).toBeGreaterThan(0)
+  for (const row of left) expect(row).toMatchObject({ status: 'job_status_not_started', attempts_count: 0, locked_by: null })
+})
+
+test('stopping twice is harmless, and a later call brings the deadline forward', async () => {
+  await enqueue(db, 'mail_jobs', { to: 'a' })
+  const made = worker(() => new Promise(() => {}))
+  const claimed = next(made, 'claimed')
+  await made.start()
+  await claimed
+  const patient = made.stop({ deadline: '1h' })
+  expect(await made.stop({ deadline: 0 })).toEqual({ left: 1 })
+  expect(await patient).toEqual({ left: 1 })
+  expect(await made.stop()).toEqual({ left: 1 })
+})
+
+test('a worker that was never started can be stopped, and starts no more', async () => {
+  const made = worker(async () => {})
+  expect(await made.stop()).toEqual({ left: 0 })
+  await expect(made.start()).rejects.toThrow('create another')
+})
+
+test('starting twice is starting once', async () => {
+  await using made = worker(async () => {})
+  await Promise.all([made.start(), made.start()])
+  expect(made.health()).toMatchObject({ state: 'running', alive: true, listener: 'off', running: 0 })
+})
+
+test('stopping while it starts waits for the start, then stops', async () => {
+  const made = worker(async () => {})
+  const starting = made.start()
+  expect(await made.stop()).toEqual({ left: 0 })
+  await starting
+  expect(made.health()).toMatchObject({ state: 'stopped', alive: false })
+})
