@@ -1,10 +1,18 @@
-export { type Backoff, type BackoffRule, backoffDelay, exponential, isRetryDue, JitterError, linear } from './predicates/backoff.js'
+export {
+  type Backoff,
+  type BackoffRule,
+  backoffDelay,
+  exponential,
+  isRetryDue,
+  JitterError,
+  linear,
+} from './predicates/backoff.js'
 export { isClaimable, isDue, isUnlocked } from './predicates/claimable.js'
 export { holdsLease, isLeaseExpired, type Lease } from './predicates/lease.js'
 export { hasStatus, isFinal, isPending, isRunning } from './predicates/status.js'
 export { cancelJobs } from './queue/cancel.js'
 export { countJobs, type JobCounts } from './queue/count.js'
-export { enqueue, type EnqueueOptions } from './queue/enqueue.js'
+export { type EnqueueOptions, enqueue } from './queue/enqueue.js'
 export { findExpired } from './queue/expired.js'
 export { type FetchOptions, fetchNextJobs } from './queue/fetch.js'
 export { heartbeat } from './queue/heartbeat.js'
@@ -13,11 +21,17 @@ export { nextDueAt } from './queue/next-due.js'
 export type { Ending, Outcome } from './queue/outcome.js'
 export { type PruneOptions, pruneJobs } from './queue/prune.js'
 export { release } from './queue/release.js'
-export { rescue, type Rescued, type RescueOptions } from './queue/rescue.js'
+export { type Rescued, type RescueOptions, rescue } from './queue/rescue.js'
 export { retryJobs } from './queue/retry.js'
-export { settle, type SettleOptions } from './queue/settle.js'
+export { type SettleOptions, settle } from './queue/settle.js'
 export { type JobState, jobStates } from './queue/state.js'
-export { createRunner, type RunnableWorker, type Runner, RunnerOptionError, type RunnerOptions } from './runner/runner.js'
+export {
+  createRunner,
+  type RunnableWorker,
+  type Runner,
+  RunnerOptionError,
+  type RunnerOptions,
+} from './runner/runner.js'
 export type { JobId } from './schema/columns.js'
 export { type Duration, DurationError } from './schema/duration.js'
 export { NoSuchTableError } from './schema/identify.js'

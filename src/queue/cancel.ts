@@ -42,7 +42,9 @@ export async function cancelJobs<DB, Table extends keyof DB & string>(
     .returning('job.id')
     .execute()
   if (rows.length > 0) {
-    await jobs.db.selectNoFrom(job.fn('pg_notify', [job.val(channelName(name)), job.val(checkLeases)]).as('told')).execute()
+    await jobs.db
+      .selectNoFrom(job.fn('pg_notify', [job.val(channelName(name)), job.val(checkLeases)]).as('told'))
+      .execute()
   }
   return rows.map(({ id }) => id)
 }

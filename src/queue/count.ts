@@ -35,7 +35,11 @@ export async function countJobs<DB, Table extends keyof DB & string>(
   const counted = estimates ?? (await countAll(jobs))
   const statuses = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<JobStatus, number> // all seven
   for (const [status, count] of counted) statuses[status] = Number(count)
-  return { statuses: { ...statuses, job_status_running: Number(few.running) }, due: Number(few.due), exact: estimates === null }
+  return {
+    statuses: { ...statuses, job_status_running: Number(few.running) },
+    due: Number(few.due),
+    exact: estimates === null,
+  }
 }
 
 type Estimates = readonly (readonly [JobStatus, number])[] | null

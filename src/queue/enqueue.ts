@@ -70,11 +70,7 @@ async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]
 async function insertChunks(jobs: Jobs, chunks: readonly NewRow[][]): Promise<unknown[]> {
   const inserted: unknown[] = []
   for (const chunk of chunks) {
-    const rows = await jobs.db
-      .insertInto(jobs.name)
-      .values(chunk)
-      .returningAll()
-      .execute()
+    const rows = await jobs.db.insertInto(jobs.name).values(chunk).returningAll().execute()
     for (const row of rows) inserted.push(row)
   }
   return inserted

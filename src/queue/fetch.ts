@@ -83,14 +83,20 @@ function nextByPriority(jobs: Jobs, { limit, retryBackoff }: Selection) {
 }
 
 function isPastSeedBackoff(rule: BackoffRule | undefined) {
-  return rule === undefined ? job.lit(true) : job.or([hasStatus(['job_status_not_started'], 'job'), isRetryDue(rule, 'job')])
+  return rule === undefined
+    ? job.lit(true)
+    : job.or([hasStatus(['job_status_not_started'], 'job'), isRetryDue(rule, 'job')])
 }
 
 /** RETURNING promises no order. Timestamps are compared as the user's driver gives them, where it gives them comparable. */
 function inTurn<Row extends object>(rows: Row[]): Row[] {
   const sortable = (row: Row) => {
     const runAt = columnValue(row, 'run_at')
-    return { row, priority: Number(columnValue(row, 'priority') ?? 0), runAt: typeof runAt === 'string' ? runAt : runAt instanceof Date ? runAt.getTime() : 0 }
+    return {
+      row,
+      priority: Number(columnValue(row, 'priority') ?? 0),
+      runAt: typeof runAt === 'string' ? runAt : runAt instanceof Date ? runAt.getTime() : 0,
+    }
   }
   return rows
     .map(sortable)

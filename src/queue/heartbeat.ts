@@ -22,7 +22,12 @@ export async function heartbeat<DB, Table extends keyof DB & string, Held extend
   const renewed: Held[] = []
   for (const group of inGroups(leases)) {
     const lease = { worker: options.worker, attempt: group[0].attempt, ids: group.map(({ id }) => id) }
-    const free = jobs.db.selectFrom(jobs.table).select('job.id').where(holdsLease(lease, 'job')).forUpdate().skipLocked()
+    const free = jobs.db
+      .selectFrom(jobs.table)
+      .select('job.id')
+      .where(holdsLease(lease, 'job'))
+      .forUpdate()
+      .skipLocked()
     const rows = await jobs.db
       .updateTable(jobs.table)
       .set({ locked_at: clockTimestamp() })

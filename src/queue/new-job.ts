@@ -29,9 +29,13 @@ export function checkNewJob(values: object, table: string, delayed: boolean): vo
 
 function checkText(text: string, column: string): void {
   if (text.includes('\0')) {
-    throw new NewJobError(`${column}: the text holds a NUL character, which Postgres can't store: remove it, or use a bytea column`)
+    throw new NewJobError(
+      `${column}: the text holds a NUL character, which Postgres can't store: remove it, or use a bytea column`,
+    )
   }
   if (!text.isWellFormed()) {
-    throw new NewJobError(`${column}: the text holds half of a surrogate pair, which would be stored as U+FFFD: mend it (toWellFormed())`)
+    throw new NewJobError(
+      `${column}: the text holds half of a surrogate pair, which would be stored as U+FFFD: mend it (toWellFormed())`,
+    )
   }
 }

@@ -1,5 +1,5 @@
-import type { Jobs } from '../schema/job-database.js'
 import { isPending } from '../predicates/status.js'
+import type { Jobs } from '../schema/job-database.js'
 
 /**
  * The distinct priorities among the pending jobs, highest first, each found by one step along the ready index.

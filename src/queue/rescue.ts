@@ -64,9 +64,16 @@ function expiredIds(jobs: Jobs, options: Pick<RescueOptions<unknown>, 'lease' | 
 }
 
 function rescuing(maxAttempts: number, columns: ReadonlySet<string>): Changes {
-  const limit = columns.has('max_attempts') ? job.fn.coalesce(column('max_attempts'), job.val(maxAttempts)) : job.val(maxAttempts)
+  const limit = columns.has('max_attempts')
+    ? job.fn.coalesce(column('max_attempts'), job.val(maxAttempts))
+    : job.val(maxAttempts)
   const again = job('attempts_count', '<', limit)
-  const verdict = job.case().when(again).then(statusLiteral('job_status_retry')).else(statusLiteral('job_status_failed')).end()
+  const verdict = job
+    .case()
+    .when(again)
+    .then(statusLiteral('job_status_retry'))
+    .else(statusLiteral('job_status_failed'))
+    .end()
   return {
     status: asColumnType('status', verdict),
     run_at: job.case().when(again).then(clockTimestamp()).else(column('run_at')).end(),

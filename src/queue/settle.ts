@@ -77,7 +77,11 @@ function changes(group: Group, options: Settings): Changes {
     case 'succeeded': {
       const results = group.map(resultOf)
       const write = columns.has('result') && results.some((result) => result !== null)
-      return { status: status('succeeded'), ...finish, ...(write && { result: asColumnType('result', parsedJson(valueFor(ids, results, 'text'))) }) }
+      return {
+        status: status('succeeded'),
+        ...finish,
+        ...(write && { result: asColumnType('result', parsedJson(valueFor(ids, results, 'text'))) }),
+      }
     }
     case 'retry': {
       const delay = job.fn.coalesce(delayed(), backoffDelay(options.backoff ?? defaultBackoff))
@@ -91,7 +95,11 @@ function changes(group: Group, options: Settings): Changes {
     case 'released':
       return handedBack(attempt)
     case 'cancelled':
-      return { status: status(options.seedStatuses ? 'failed' : 'cancelled'), ...finish, last_error: valueFor(ids, group.map(errorOf), 'text') }
+      return {
+        status: status(options.seedStatuses ? 'failed' : 'cancelled'),
+        ...finish,
+        last_error: valueFor(ids, group.map(errorOf), 'text'),
+      }
   }
 }
 

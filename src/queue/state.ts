@@ -23,7 +23,13 @@ export async function jobStates<DB, Table extends keyof DB & string>(
   const jobs = jobsOf(db, table)
   const rows = await jobs.db
     .selectFrom(jobs.table)
-    .select(['job.id', 'job.status', 'job.last_error as error', 'job.locked_by as worker', 'job.attempts_count as attempt'])
+    .select([
+      'job.id',
+      'job.status',
+      'job.last_error as error',
+      'job.locked_by as worker',
+      'job.attempts_count as attempt',
+    ])
     .where(hasIdIn(ids, 'job'))
     .execute()
   return rows.map(({ error, ...state }) => ({ ...state, lastError: error }))

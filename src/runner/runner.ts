@@ -103,7 +103,9 @@ export function createRunner<DB>(db: Kysely<DB>, options: RunnerOptions): Runner
   if (options.workers.length === 0) throw new RunnerOptionError('workers: is empty; give at least one worker')
   const stranger = options.workers.find((worker) => processShare(worker.db) !== processShare(db))
   if (stranger !== undefined) {
-    throw new RunnerOptionError(`workers: the worker of ${stranger.table} was created with another Kysely; give one runner the workers of one`)
+    throw new RunnerOptionError(
+      `workers: the worker of ${stranger.table} was created with another Kysely; give one runner the workers of one`,
+    )
   }
   return new Runner(options)
 }

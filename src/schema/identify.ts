@@ -1,6 +1,6 @@
 import { AliasNode, DeleteQueryNode, type OperationNode, sql, TableNode } from 'kysely'
-import type { Queryable } from './job-table.js'
 import { jobsOf } from './job-database.js'
+import type { Queryable } from './job-table.js'
 import type { TableName } from './names.js'
 
 /** A table that the database does not have, or not in the schemas that are searched. */

@@ -13,9 +13,8 @@ type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   : Name
 
 /** Users of CamelCasePlugin have `lockedBy` in their interface; one telling column decides for the table. */
-type IsCamelCase<Row> = Extract<keyof Row, 'lockedBy' | 'lockedAt' | 'attemptsCount' | 'lastError'> extends never
-  ? false
-  : true
+type IsCamelCase<Row> =
+  Extract<keyof Row, 'lockedBy' | 'lockedAt' | 'attemptsCount' | 'lastError'> extends never ? false : true
 
 /** The key under which a row type holds one of our columns. */
 export type ColumnKey<Row, Name extends string> = IsCamelCase<Row> extends true ? CamelCase<Name> : Name
@@ -63,10 +62,17 @@ type Flaw<Row, Name extends JobColumnName> =
     : `column '${ColumnKey<Row, Name>}' is missing`
 
 /** What keeps a row type from being a job, as one sentence; empty where nothing does. */
-type Flaws<Row, Names extends readonly JobColumnName[] = typeof jobColumnNames, Found extends string = ''> =
-  Names extends readonly [infer Name extends JobColumnName, ...infer Rest extends readonly JobColumnName[]]
-    ? Flaws<Row, Rest, [Flaw<Row, Name>] extends [never] ? Found : Found extends '' ? Flaw<Row, Name> : `${Found}, ${Flaw<Row, Name>}`>
-    : Found
+type Flaws<
+  Row,
+  Names extends readonly JobColumnName[] = typeof jobColumnNames,
+  Found extends string = '',
+> = Names extends readonly [infer Name extends JobColumnName, ...infer Rest extends readonly JobColumnName[]]
+  ? Flaws<
+      Row,
+      Rest,
+      [Flaw<Row, Name>] extends [never] ? Found : Found extends '' ? Flaw<Row, Name> : `${Found}, ${Flaw<Row, Name>}`
+    >
+  : Found
 
 /** The names of a database's job tables: those whose select type has the nine columns. */
 export type JobTableName<DB> = {

@@ -49,7 +49,10 @@ export function finishedIndexName(table: TableName): string {
 function objectName(prefix: string, { schema, name }: TableName): string {
   const plain = prefix + name
   if (schema === 'public' && Buffer.byteLength(plain) <= maxNameBytes) return plain
-  const hash = createHash('sha256').update(JSON.stringify([schema, name])).digest('hex').slice(0, 8)
+  const hash = createHash('sha256')
+    .update(JSON.stringify([schema, name]))
+    .digest('hex')
+    .slice(0, 8)
   return `${firstBytes(plain, maxNameBytes - hash.length - 1)}_${hash}`
 }
 

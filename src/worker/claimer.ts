@@ -112,7 +112,11 @@ export class Claimer {
     const { jobs, worker, settings } = this.#scope
     const attempts = rows.map((row) => new Attempt(row, 0))
     try {
-      const released = await withDeadline(release(jobs.db, jobs.name, attempts, { worker }), settings.lease / 3, 'release')
+      const released = await withDeadline(
+        release(jobs.db, jobs.name, attempts, { worker }),
+        settings.lease / 3,
+        'release',
+      )
       for (const { id, attempt } of released) this.#scope.tell('released', { job: { id }, attempt })
     } catch (error) {
       this.#scope.report(error, 'handing back jobs that came too late')

@@ -1,5 +1,5 @@
-import type { Queryable } from '../schema/job-table.js'
 import { settle } from '../queue/settle.js'
+import type { Queryable } from '../schema/job-table.js'
 import { LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import type { Logger } from './logger.js'
@@ -29,14 +29,18 @@ export function contextOf(scope: WorkerScope, attempt: Attempt): AnyContext {
 /** Settles within the user's transaction, by the table's real name, whatever plugins their handle has. */
 async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown>, result: unknown): Promise<void> {
   if (!trx.isTransaction) {
-    throw new TypeError('context.complete(trx) takes a transaction: call it within db.transaction().execute(async (trx) => ...)')
+    throw new TypeError(
+      'context.complete(trx) takes a transaction: call it within db.transaction().execute(async (trx) => ...)',
+    )
   }
   const jobs = { ...scope.jobs, db: trx.withoutPlugins() as unknown as typeof scope.jobs.db } // the same database, in the user's transaction
   const { worker, columns } = scope
   const outcome = { id: attempt.id, attempt: attempt.attempt, kind: 'succeeded', result } as const
   const written = attempt.holdsLease ? await settle(jobs.db, jobs.name, [outcome], { worker, columns }) : []
   if (written.length === 0) {
-    const lost = new LeaseLostError(`Job ${attempt.id}, attempt ${attempt.attempt}: no longer its lease; nothing may be completed`)
+    const lost = new LeaseLostError(
+      `Job ${attempt.id}, attempt ${attempt.attempt}: no longer its lease; nothing may be completed`,
+    )
     if (!attempt.completed) attempt.abort(lost)
     throw lost
   }

@@ -1,18 +1,24 @@
+import type { Ending } from '../queue/outcome.js'
 import { milliseconds } from '../schema/duration.js'
 import { columnValue } from '../schema/row.js'
-import type { Ending } from '../queue/outcome.js'
 import { ShutdownError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { errorText } from './error-text.js'
+import { storable } from './result.js'
 import type { WorkerScope } from './scope.js'
 import { FatalError, isVerdict, type Verdict } from './verdict.js'
 
 /** Where `maxAttempts` is a function that fails. */
 const fallbackMaxAttempts = 10
 
-/** What to write of a handler that returned. */
+/**
+ * What to write of a handler that returned.
+ * @throws ResultError where the table has a `result` column and the value can't be stored in it
+ */
 export function endingOfValue(scope: WorkerScope, attempt: Attempt, value: unknown): Ending {
-  return isVerdict(value) ? endingOfVerdict(scope, attempt, value) : { kind: 'succeeded', result: value }
+  if (isVerdict(value)) return endingOfVerdict(scope, attempt, value)
+  if (!scope.columns.includes('result') || value === undefined) return { kind: 'succeeded' }
+  return { kind: 'succeeded', result: storable(value) }
 }
 
 /**
@@ -22,7 +28,7 @@ export function endingOfValue(scope: WorkerScope, attempt: Attempt, value: unkno
 export function endingOfError(scope: WorkerScope, attempt: Attempt, thrown: unknown): Ending {
   if (attempt.signal.reason instanceof ShutdownError) return { kind: 'released' }
   const error = errorText(thrown)
-  if (thrown instanceof FatalError || !hasAttemptsLeft(scope, attempt)) return { kind: 'failed', error }
+  if (isFatal(thrown) || !hasAttemptsLeft(scope, attempt)) return { kind: 'failed', error }
   return { kind: 'retry', error, ...customDelay(scope, attempt, thrown) }
 }
 
@@ -41,7 +47,9 @@ function endingOfVerdict(scope: WorkerScope, attempt: Attempt, verdict: Verdict)
       return { kind: 'cancelled', reason: errorText(verdict.reason) }
     case 'retryIn': {
       const error = errorText(verdict.reason)
-      return hasAttemptsLeft(scope, attempt) ? { kind: 'retry', error, delay: verdict.delay } : { kind: 'failed', error }
+      return hasAttemptsLeft(scope, attempt)
+        ? { kind: 'retry', error, delay: verdict.delay }
+        : { kind: 'failed', error }
     }
   }
 }
@@ -75,5 +83,14 @@ function customDelay(scope: WorkerScope, { job, attempt }: Attempt, thrown: unkn
   } catch (error) {
     scope.report(error, 'calling backoff(); 30 s are used')
     return {}
+  }
+}
+
+/** What was thrown may be a proxy that throws at every touch. */
+function isFatal(thrown: unknown): boolean {
+  try {
+    return thrown instanceof FatalError
+  } catch {
+    return false
   }
 }

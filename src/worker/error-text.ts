@@ -12,7 +12,10 @@ const maxCauses = 5
  */
 export function errorText(thrown: unknown): string {
   const text = attemptAt(() => describe(thrown)) ?? 'An error that can not be described was thrown'
-  const storable = text.slice(0, maxErrorLength * 2).replaceAll('\0', '\uFFFD').toWellFormed()
+  const storable = text
+    .slice(0, maxErrorLength * 2)
+    .replaceAll('\0', '\uFFFD')
+    .toWellFormed()
   if (storable.length <= maxErrorLength) return storable
   return `${storable.slice(0, maxErrorLength - 30).toWellFormed()} ... (${text.length} characters)`
 }
@@ -26,9 +29,14 @@ function describe(thrown: unknown, depth = 0): string {
 function describeError(error: Error, depth: number): string {
   const message = attemptAt(() => `${error.name}: ${String(error.message)}`) ?? 'An error without a readable message'
   const stack = attemptAt(() => String(error.stack ?? ''))
-  const frames = stack?.split('\n').filter((line) => /^\s+at /.test(line)).slice(0, 20).join('\n')
+  const frames = stack
+    ?.split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 20)
+    .join('\n')
   const cause = depth < maxCauses ? attemptAt(() => error.cause) : undefined
-  const because = cause === undefined ? '' : `\ncaused by ${attemptAt(() => describe(cause, depth + 1)) ?? 'an unreadable cause'}`
+  const because =
+    cause === undefined ? '' : `\ncaused by ${attemptAt(() => describe(cause, depth + 1)) ?? 'an unreadable cause'}`
   return `${message}${because}${frames ? `\n${frames}` : ''}`
 }
 

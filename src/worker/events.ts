@@ -63,7 +63,8 @@ export function log(logger: Logger, table: string, name: WorkerEvent, payload: o
 }
 
 function sentence(name: WorkerEvent, payload: object): string {
-  if (name === 'rescued' && 'jobs' in payload) return `rescued ${(payload.jobs as unknown[]).length} jobs of workers that are gone` // a rescued event
+  if (name === 'rescued' && 'jobs' in payload)
+    return `rescued ${(payload.jobs as unknown[]).length} jobs of workers that are gone` // a rescued event
   if (name === 'listener' && 'state' in payload) return `listener ${String(payload.state)}`
   return (name === 'started' || name === 'stopped' ? 'worker ' : 'job ') + name
 }

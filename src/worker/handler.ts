@@ -13,7 +13,8 @@ export type HandlerResult<Row> =
     : unknown
 
 /** The result that `context.complete` takes: that of the table's `result` column. */
-type CompleteResult<Row> = ColumnKey<Row, 'result'> extends infer Column extends keyof Row ? SelectType<Row[Column]> : never
+type CompleteResult<Row> =
+  ColumnKey<Row, 'result'> extends infer Column extends keyof Row ? SelectType<Row[Column]> : never
 
 /** What an attempt is given beside its job. */
 export interface JobContext<DB, Table extends keyof DB> {

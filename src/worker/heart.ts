@@ -1,5 +1,5 @@
 import { heartbeat } from '../queue/heartbeat.js'
-import { jobStates, type JobState } from '../queue/state.js'
+import { type JobState, jobStates } from '../queue/state.js'
 import { type AbortReason, CancelledError, LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { withDeadline } from './deadline.js'

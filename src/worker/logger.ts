@@ -13,3 +13,15 @@ export const consoleLogger: Logger = {
   warn: (facts, message) => console.warn(message, facts),
   error: (facts, message) => console.error(message, facts),
 }
+
+/** The same logger, but one that throws hurts nobody. */
+export function harmless(logger: Logger): Logger {
+  const level = (name: keyof Logger) => (facts: object, message: string) => {
+    try {
+      logger[name](facts, message)
+    } catch {
+      // there is nowhere left to tell it
+    }
+  }
+  return { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') }
+}

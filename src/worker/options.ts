@@ -1,7 +1,7 @@
 import { type Backoff, linear } from '../predicates/backoff.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import type { ListenSource } from '../watch/listener.js'
-import { consoleLogger, type Logger } from './logger.js'
+import { consoleLogger, harmless, type Logger } from './logger.js'
 
 /** All optional; durations in milliseconds or as `'30s'`. */
 export interface WorkerOptions<Job = object> {
@@ -79,8 +79,11 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
     backoff: backoff(given.backoff as unknown), // checked there
     timeout: given.timeout === Number.POSITIVE_INFINITY ? given.timeout : positive(given.timeout, 'timeout'),
     lease: positive(given.lease, 'lease'),
-    pollInterval: positive(given.pollInterval ?? (given.listen === undefined ? pollIntervalUnheard : pollIntervalHeard), 'pollInterval'),
-    listen: given.listen,
+    pollInterval: positive(
+      given.pollInterval ?? (given.listen === undefined ? pollIntervalUnheard : pollIntervalHeard),
+      'pollInterval',
+    ),
+    listen: source(given.listen),
     logger: logger(given.logger),
     seedBackoff: given.seedBackoff,
   }
@@ -88,7 +91,9 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
     throw new WorkerOptionError(`lease: ${String(given.lease)} is too short; give at least ${shortestLease} ms`)
   }
   if (settings.seedBackoff && typeof settings.backoff === 'function') {
-    throw new WorkerOptionError('seedBackoff: the database can not call a function; give linear() or exponential() as backoff')
+    throw new WorkerOptionError(
+      'seedBackoff: the database can not call a function; give linear() or exponential() as backoff',
+    )
   }
   return settings
 }
@@ -116,8 +121,11 @@ function attempts(value: unknown): Settings['maxAttempts'] {
 
 function backoff(value: unknown): Backoff<object> {
   if (typeof value === 'function') return value as Backoff<object> // its results are checked at each call
-  if (typeof value === 'object' && value !== null && 'delay' in value && 'factor' in value) return value as Backoff<object> // made by linear() or exponential(), which check
-  throw new WorkerOptionError(`backoff: ${String(value)} will not do; give linear({ delay }), exponential({ delay }) or a function`)
+  if (typeof value === 'object' && value !== null && 'delay' in value && 'factor' in value)
+    return value as Backoff<object> // made by linear() or exponential(), which check
+  throw new WorkerOptionError(
+    `backoff: ${String(value)} will not do; give linear({ delay }), exponential({ delay }) or a function`,
+  )
 }
 
 function positive(value: Duration, name: string): number {
@@ -126,8 +134,25 @@ function positive(value: Duration, name: string): number {
   throw new WorkerOptionError(`${name}: ${String(value)} will not do; give more than 0`)
 }
 
+function source(value: unknown): ListenSource | undefined {
+  if (
+    value === undefined ||
+    (typeof value === 'string' && value !== '') ||
+    (typeof value === 'object' && value !== null)
+  ) {
+    return value as ListenSource | undefined // what is in it, connecting will tell
+  }
+  throw new WorkerOptionError(
+    `listen: ${JSON.stringify(value)} will not do; give a connection string, a pg config or a pg Pool`,
+  )
+}
+
 function logger(value: unknown): Logger {
-  const lacks = ['debug', 'info', 'warn', 'error'].filter((level) => typeof Reflect.get(Object(value), level) !== 'function')
-  if (lacks.length === 0) return value as Logger // it has the four methods
-  throw new WorkerOptionError(`logger: lacks ${lacks.map((level) => `${level}()`).join(', ')}; give pino's shape: debug, info, warn, error (facts, message)`)
+  const lacks = ['debug', 'info', 'warn', 'error'].filter(
+    (level) => typeof Reflect.get(Object(value), level) !== 'function',
+  )
+  if (lacks.length === 0) return harmless(value as Logger) // it has the four methods
+  throw new WorkerOptionError(
+    `logger: lacks ${lacks.map((level) => `${level}()`).join(', ')}; give pino's shape: debug, info, warn, error (facts, message)`,
+  )
 }

@@ -1,5 +1,5 @@
 import { findExpired } from '../queue/expired.js'
-import { rescue, type Rescued } from '../queue/rescue.js'
+import { type Rescued, rescue } from '../queue/rescue.js'
 import { idOf } from '../schema/row.js'
 import { withDeadline } from './deadline.js'
 import { maxAttemptsOf } from './ending.js'

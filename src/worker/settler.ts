@@ -1,9 +1,9 @@
-import { inGroups, type Ending, type Outcome } from '../queue/outcome.js'
+import { type Ending, inGroups, type Outcome } from '../queue/outcome.js'
 import { settle } from '../queue/settle.js'
 import { LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
-import { withDeadline } from './deadline.js'
 import { concernsAll } from './database-error.js'
+import { withDeadline } from './deadline.js'
 import { Pause } from './pause.js'
 import type { WorkerScope } from './scope.js'
 

@@ -1,8 +1,8 @@
 import type { Ending } from '../queue/outcome.js'
 import { after } from '../watch/timer.js'
-import { type AnyHandler, contextOf } from './context.js'
 import { type ShutdownError, TimeoutError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
+import { type AnyHandler, contextOf } from './context.js'
 import { endingOfError, endingOfTimeout, endingOfValue } from './ending.js'
 import type { Leave } from './gate.js'
 import type { WorkerScope } from './scope.js'
@@ -86,18 +86,21 @@ export class Slots {
       const attempt = this.#ready.shift()
       if (attempt === undefined) return
       this.#running.add(attempt)
-      void this.#run(attempt)
+      void this.#run(attempt).catch((error: unknown) => this.#scope.report(error, 'running a job'))
     }
   }
 
   async #run(attempt: Attempt): Promise<void> {
     const { gate } = this.#scope.share
-    const leave = (attempt.suspect ? undefined : gate.tryEnter()) ?? (await this.#waitAtGate(attempt))
-    if (leave !== undefined) await this.#handle(attempt, leave)
-    this.#running.delete(attempt)
-    this.#fill()
-    this.#freed(attempt)
-    for (const resolve of this.#onFreed.splice(0)) resolve()
+    try {
+      const leave = (attempt.suspect ? undefined : gate.tryEnter()) ?? (await this.#waitAtGate(attempt))
+      if (leave !== undefined) await this.#handle(attempt, leave)
+    } finally {
+      this.#running.delete(attempt)
+      this.#fill()
+      this.#freed(attempt)
+      for (const resolve of this.#onFreed.splice(0)) resolve()
+    }
   }
 
   /** Waits to run alone, or for a suspect to be done; undefined when it is not to run after all. */
@@ -129,7 +132,9 @@ export class Slots {
   }
 
   #timeOut(attempt: Attempt): void {
-    const reason = new TimeoutError(`Job ${attempt.id}, attempt ${attempt.attempt}: timeout of ${this.#scope.settings.timeout} ms reached`)
+    const reason = new TimeoutError(
+      `Job ${attempt.id}, attempt ${attempt.attempt}: timeout of ${this.#scope.settings.timeout} ms reached`,
+    )
     attempt.abort(reason)
     this.#end(attempt, () => endingOfTimeout(this.#scope, attempt, reason))
   }
@@ -137,7 +142,8 @@ export class Slots {
   /** The first ending counts: what a handler does after its timeout, or without its lease, is not written. */
   #end(attempt: Attempt, ending: () => Ending): void {
     if (attempt.ended) return
+    const decided = ending()
     attempt.ended = true
-    if (attempt.holdsLease) this.#settler.add(attempt, ending())
+    if (attempt.holdsLease) this.#settler.add(attempt, decided)
   }
 }

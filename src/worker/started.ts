@@ -1,7 +1,7 @@
-import { type Subscription, sharedListener } from '../watch/shared-listener.js'
-import { Bell } from '../watch/bell.js'
 import { checkLeases } from '../queue/cancel.js'
 import { channelName, type TableName } from '../schema/names.js'
+import { Bell } from '../watch/bell.js'
+import { type Subscription, sharedListener } from '../watch/shared-listener.js'
 import { ShutdownError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { Claimer } from './claimer.js'
@@ -132,7 +132,9 @@ export class StartedWorker {
   get #pollInterval(): number {
     const { pollInterval, listen } = this.#scope.settings
     const deaf = listen !== undefined && this.#subscription?.state !== 'listening'
-    return (deaf ? Math.min(pollInterval, pollIntervalUnheard) : pollInterval) * (1 + (Math.random() * 2 - 1) * pollJitter)
+    return (
+      (deaf ? Math.min(pollInterval, pollIntervalUnheard) : pollInterval) * (1 + (Math.random() * 2 - 1) * pollJitter)
+    )
   }
 
   #begin(attempts: readonly Attempt[]): void {
@@ -151,7 +153,8 @@ export class StartedWorker {
   }
 
   #tellIfIdle(): void {
-    if (this.#claimer.foundNothing && this.#attempts.size === 0 && this.#slots.running === 0) this.#scope.tell('idle', {})
+    if (this.#claimer.foundNothing && this.#attempts.size === 0 && this.#slots.running === 0)
+      this.#scope.tell('idle', {})
   }
 }
 

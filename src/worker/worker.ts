@@ -72,7 +72,8 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
     this.#state = 'starting'
     try {
       const description = await inspectJobTable(this.db, this.table)
-      for (const advice of description.advice) this.#settings.logger.info({ table: this.table }, `${this.table}: ${advice}`)
+      for (const advice of description.advice)
+        this.#settings.logger.info({ table: this.table }, `${this.table}: ${advice}`)
       this.#started = new StartedWorker(this.#scope(description), this.#handler, description.table)
       this.#state = 'running'
       this.#tell('started', { worker: this.id })
@@ -141,7 +142,10 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
   }
 
   #report(error: unknown, doing: string): void {
-    this.#settings.logger.error({ err: error, table: this.table }, `${this.table}: an error while ${doing}; the worker goes on`)
+    this.#settings.logger.error(
+      { err: error, table: this.table },
+      `${this.table}: an error while ${doing}; the worker goes on`,
+    )
     this.#call('error', { error, doing })
   }
 

@@ -60,7 +60,11 @@ test('what a handler throws after its completion committed changes nothing', asy
 
 test('an attempt that lost its lease can not complete: its effects roll back', async () => {
   const { job, sent } = await runOne(async ({ id }, { attempt, complete }) => {
-    await db.updateTable('mail_jobs').set({ attempts_count: 7, locked_by: '11111111-1111-4111-8111-111111111111' }).where('id', '=', id).execute()
+    await db
+      .updateTable('mail_jobs')
+      .set({ attempts_count: 7, locked_by: '11111111-1111-4111-8111-111111111111' })
+      .where('id', '=', id)
+      .execute()
     await expect(
       db.transaction().execute(async (trx) => {
         await trx.insertInto('sent').values({ job_id: id, attempt }).execute()

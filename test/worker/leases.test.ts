@@ -27,7 +27,12 @@ function heldHandler() {
 }
 
 async function started(handler: Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2], options: object = {}) {
-  const worker = createWorker(db, 'mail_jobs', handler, { logger: quiet, lease: '1s', pollInterval: '20ms', ...options })
+  const worker = createWorker(db, 'mail_jobs', handler, {
+    logger: quiet,
+    lease: '1s',
+    pollInterval: '20ms',
+    ...options,
+  })
   onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
   await worker.start()
   return worker
@@ -36,8 +41,12 @@ async function started(handler: Parameters<typeof createWorker<MailDatabase, 'ma
 const row = (id: string) => db.selectFrom('mail_jobs').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
 
 test('a job that runs longer than the lease keeps it, and is run once', async () => {
-  await sql`create or replace function tell() returns trigger language plpgsql as $$ begin perform pg_notify('beat', ''); return new; end $$`.execute(db)
-  await sql`create trigger tell after update of locked_at on mail_jobs for each row when (new.attempts_count = old.attempts_count) execute function tell()`.execute(db)
+  await sql`create or replace function tell() returns trigger language plpgsql as $$ begin perform pg_notify('beat', ''); return new; end $$`.execute(
+    db,
+  )
+  await sql`create trigger tell after update of locked_at on mail_jobs for each row when (new.attempts_count = old.attempts_count) execute function tell()`.execute(
+    db,
+  )
   const client = new pg.Client({ connectionString: url })
   client.on('error', () => {})
   await client.connect()
@@ -90,7 +99,10 @@ test('a running job that is cancelled aborts its handler with that reason', asyn
   await started(handler)
   await begun
   expect(await cancelJobs(db, 'mail_jobs', { ids: [id] }, { reason: 'the user left' })).toEqual([id])
-  expect(await aborted).toMatchObject({ code: 'CANCELLED', message: expect.stringContaining('Cancelled: the user left') })
+  expect(await aborted).toMatchObject({
+    code: 'CANCELLED',
+    message: expect.stringContaining('Cancelled: the user left'),
+  })
   release()
   expect(await row(id)).toMatchObject({ status: 'job_status_cancelled', locked_by: null })
 })
@@ -117,7 +129,10 @@ test('a handler whose own transaction locks its row does not lose it, nor do its
     while (seen.size < count) seen.add((await row(neighbour.id)).locked_at?.getTime() ?? 0)
   }
   await Promise.all([begun, isLocked])
-  const both = [next(worker, 'succeeded', ({ job }: { job: { id: string } }) => job.id === locker.id), next(worker, 'succeeded', ({ job }: { job: { id: string } }) => job.id === neighbour.id)]
+  const both = [
+    next(worker, 'succeeded', ({ job }: { job: { id: string } }) => job.id === locker.id),
+    next(worker, 'succeeded', ({ job }: { job: { id: string } }) => job.id === neighbour.id),
+  ]
   await both[0]
   release()
   await both[1]
@@ -133,7 +148,9 @@ test('a handler that can not be renewed in time is aborted before anyone may tak
   const hidden = next(worker, 'error')
   await sql`alter table mail_jobs rename to hidden_jobs`.execute(db)
   expect((await aborted).code).toBe('LEASE_LOST')
-  const { rows } = await sql<{ held: boolean }>`select clock_timestamp() < locked_at + interval '1 second' as held from hidden_jobs where id = ${id}`.execute(db)
+  const { rows } = await sql<{
+    held: boolean
+  }>`select clock_timestamp() < locked_at + interval '1 second' as held from hidden_jobs where id = ${id}`.execute(db)
   expect(rows).toEqual([{ held: true }])
   await sql`alter table hidden_jobs rename to mail_jobs`.execute(db)
   await hidden

@@ -1,8 +1,8 @@
-import type { Generated, Kysely } from 'kysely'
-import { createJobTable } from 'kysely-jobs/migrate'
-import type { JobStatus } from 'kysely-jobs'
-import { once } from 'node:events'
 import type { EventEmitter } from 'node:events'
+import { once } from 'node:events'
+import type { Generated, Kysely } from 'kysely'
+import type { JobStatus } from 'kysely-jobs'
+import { createJobTable } from 'kysely-jobs/migrate'
 
 /** The table of the worker's tests: a payload of one text. */
 export interface MailJobs {
@@ -32,7 +32,11 @@ export async function createMailTables(db: Kysely<MailDatabase>): Promise<void> 
 export const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** The next event of a worker. Unlike events.once it does not mind error events. */
-export function next<Payload>(worker: EventEmitter, name: string, fits: (payload: Payload) => boolean = () => true): Promise<Payload> {
+export function next<Payload>(
+  worker: EventEmitter,
+  name: string,
+  fits: (payload: Payload) => boolean = () => true,
+): Promise<Payload> {
   return new Promise((resolve) => {
     const listener = (payload: Payload) => {
       if (!fits(payload)) return

@@ -6,7 +6,10 @@ import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js
 const { db } = await testDatabase<MailDatabase>(createMailTables)
 
 /** Runs one job to its first outcome and gives its row. */
-async function runOne(handler: Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2], options: WorkerOptions = {}) {
+async function runOne(
+  handler: Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2],
+  options: WorkerOptions = {},
+) {
   const { id } = await enqueue(db, 'mail_jobs', { to: 'ada' })
   await using worker = createWorker(db, 'mail_jobs', handler, { logger: quiet, concurrency: 1, ...options })
   const idle = next(worker, 'idle')
@@ -39,7 +42,8 @@ test('a handler that throws puts the job into retry, due after the backoff', asy
 
 test('a backoff function gets the attempt, the error and the job', async () => {
   const row = await runOne(() => Promise.reject(new Error('slow')), {
-    backoff: (attempt, error, job) => attempt * 1000 * (error as Error).message.length * Reflect.get(job as object, 'to').length,
+    backoff: (attempt, error, job) =>
+      attempt * 1000 * (error as Error).message.length * Reflect.get(job as object, 'to').length,
   })
   expect(wait(row)).toBe(12)
 })
@@ -50,7 +54,9 @@ test('without attempts left the job fails', async () => {
 })
 
 test('maxAttempts may depend on the job', async () => {
-  const row = await runOne(() => Promise.reject(new Error('gone')), { maxAttempts: (job) => Reflect.get(job as object, 'to').length - 2 })
+  const row = await runOne(() => Promise.reject(new Error('gone')), {
+    maxAttempts: (job) => Reflect.get(job as object, 'to').length - 2,
+  })
   expect(row.status).toBe('job_status_failed')
 })
 

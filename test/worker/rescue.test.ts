@@ -46,7 +46,13 @@ test('a job that used up its attempts by killing its workers fails, and says so'
   await rescuer.start()
   await rescued
   expect(await rows()).toMatchObject([
-    { status: 'job_status_failed', attempts_count: 10, last_error: expect.stringMatching(/^Lease expired \(1 in a row\): worker [0-9a-f-]{36} stopped renewing it during attempt 10/) },
+    {
+      status: 'job_status_failed',
+      attempts_count: 10,
+      last_error: expect.stringMatching(
+        /^Lease expired \(1 in a row\): worker [0-9a-f-]{36} stopped renewing it during attempt 10/,
+      ),
+    },
   ])
 })
 
@@ -57,14 +63,21 @@ test('a rescue honours a limit of attempts that depends on the job', async () =>
   const succeeded = next(rescuer, 'succeeded')
   await rescuer.start()
   await succeeded
-  expect(await rows()).toMatchObject([{ status: 'job_status_failed' }, { status: 'job_status_succeeded', attempts_count: 4 }])
+  expect(await rows()).toMatchObject([
+    { status: 'job_status_failed' },
+    { status: 'job_status_succeeded', attempts_count: 4 },
+  ])
 })
 
 test('a job that was taken over twice in a row runs alone, and the others go on after it', async () => {
   const running = new Set<string>()
   const together: string[][] = []
   await abandoned('suspect', { attempts: 2, error: 'Lease expired (1 in a row): worker x stopped renewing it' })
-  await enqueue(db, 'mail_jobs', ['a', 'b', 'c', 'd', 'e'].map((to) => ({ to })))
+  await enqueue(
+    db,
+    'mail_jobs',
+    ['a', 'b', 'c', 'd', 'e'].map((to) => ({ to })),
+  )
   const crew = worker(async ({ to }) => {
     running.add(to)
     await new Promise((resolve) => setImmediate(resolve))
@@ -89,5 +102,8 @@ test('a suspect that can not be alone in time is put off, without losing its att
   expect((await snoozed).job.to).toBe('suspect')
   held.resolve()
   await succeeded
-  expect(await rows()).toMatchObject([{ to: 'long', status: 'job_status_succeeded' }, { to: 'suspect', attempts_count: 3 }])
+  expect(await rows()).toMatchObject([
+    { to: 'long', status: 'job_status_succeeded' },
+    { to: 'suspect', attempts_count: 3 },
+  ])
 })

@@ -82,7 +82,8 @@ test('jobs that were claimed ahead and not begun are handed back at once', async
   await stopping
   const left = (await rows()).filter(({ status }) => status !== 'job_status_succeeded')
   expect(left.length).toBeGreaterThan(0)
-  for (const row of left) expect(row).toMatchObject({ status: 'job_status_not_started', attempts_count: 0, locked_by: null })
+  for (const row of left)
+    expect(row).toMatchObject({ status: 'job_status_not_started', attempts_count: 0, locked_by: null })
 })
 
 test('stopping twice is harmless, and a later call brings the deadline forward', async () => {

@@ -1,0 +1,29 @@
+/** A handler's result that its `result` column can't hold. */
+export class ResultError extends TypeError {
+  override readonly name = 'ResultError'
+  readonly code = 'INVALID_RESULT'
+}
+
+/** In JSON text: an escaped NUL, or half of a surrogate pair; jsonb refuses both. */
+const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/
+
+/**
+ * A handler's result, if it can be written: found out before it goes into a batch with others.
+ * @throws ResultError
+ */
+export function storable(result: unknown): unknown {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(result)
+  } catch (cause) {
+    throw new ResultError('The handler returned a value that is no JSON, so it can not go to the column result', {
+      cause,
+    })
+  }
+  if (text !== undefined && unstorable.test(text)) {
+    throw new ResultError(
+      'The handler returned text with a NUL or half of a surrogate pair, which the column result can not hold',
+    )
+  }
+  return result
+}
