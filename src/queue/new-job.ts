@@ -7,7 +7,7 @@ export class NewJobError extends TypeError {
   readonly code = 'INVALID_NEW_JOB'
 }
 
-const managed = new Set(queueManagedColumns.flatMap((name) => [name as string, camelCase(name)]))
+const managed = new Set(queueManagedColumns.flatMap((name): string[] => [name, camelCase(name)]))
 
 /**
  * Refuses, before anything is sent, what the compiler refuses (for callers without one) and what Postgres would

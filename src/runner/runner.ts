@@ -124,5 +124,8 @@ function nextSignals(): { first: Promise<Signal>; second: Promise<Signal>; forge
   const came = (signal: Signal) => resolvers.shift()?.(signal)
   const names = Object.keys(signals) as Signal[] // the keys of the const above
   for (const name of names) process.on(name, came)
-  return { first, second, forget: () => names.forEach((name) => process.off(name, came)) }
+  const forget = () => {
+    for (const name of names) process.off(name, came)
+  }
+  return { first, second, forget }
 }

@@ -9,7 +9,8 @@ import type { Verdict } from './verdict.js'
  */
 export type HandlerResult<Row> =
   ColumnKey<Row, 'result'> extends infer Column extends keyof Row
-    ? SelectType<Row[Column]> | Verdict | undefined | void
+    ? // biome-ignore lint/suspicious/noConfusingVoidType: what a function without a return statement returns
+      SelectType<Row[Column]> | Verdict | undefined | void
     : unknown
 
 /** The result that `context.complete` takes: that of the table's `result` column. */

@@ -110,22 +110,26 @@ export class Settler {
   }
 
   #tellOutcome(entry: Entry): void {
+    const { tell } = this.#scope
     const about = { job: entry.of.job, attempt: entry.attempt }
     switch (entry.kind) {
       case 'succeeded':
-        return this.#scope.tell('succeeded', about)
-      case 'retry':
-        return this.#scope.tell('retry', { ...about, error: entry.error })
-      case 'failed':
-        return this.#scope.tell('failed', { ...about, error: entry.error })
-      case 'timed_out':
-        return this.#scope.tell('timedOut', { ...about, error: entry.error })
-      case 'snoozed':
-        return this.#scope.tell('snoozed', { ...about, delay: entry.delay })
       case 'released':
-        return this.#scope.tell('released', about)
+        tell(entry.kind, about)
+        break
+      case 'retry':
+      case 'failed':
+        tell(entry.kind, { ...about, error: entry.error })
+        break
+      case 'timed_out':
+        tell('timedOut', { ...about, error: entry.error })
+        break
+      case 'snoozed':
+        tell('snoozed', { ...about, delay: entry.delay })
+        break
       case 'cancelled':
-        return this.#scope.tell('cancelled', { ...about, reason: entry.reason })
+        tell('cancelled', { ...about, reason: entry.reason })
+        break
     }
   }
 }

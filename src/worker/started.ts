@@ -123,9 +123,9 @@ export class StartedWorker {
 
   /** A hint: something is due now, or in so many milliseconds; or a running job was cancelled. */
   #notified(payload: string): void {
-    if (payload === checkLeases) return this.#heart.check()
     const wait = Number(payload)
-    if (wait > 0) this.#bell.ringIn(wait)
+    if (payload === checkLeases) this.#heart.check()
+    else if (wait > 0) this.#bell.ringIn(wait)
     else this.#bell.ring()
   }
 

@@ -56,8 +56,8 @@ test('a table that does not exist is refused at start', async () => {
   await expect(createWorker(db, 'nope' as never, async () => {}).start()).rejects.toThrow('There is no table "nope"')
 })
 
-const circular: Record<string, unknown> = {}
-circular['self'] = circular
+const circular: { self?: unknown } = {}
+circular.self = circular
 const selfCaused = new Error('of itself')
 selfCaused.cause = selfCaused
 

@@ -1,5 +1,4 @@
 import type { EventEmitter } from 'node:events'
-import { once } from 'node:events'
 import type { Generated, Kysely } from 'kysely'
 import type { JobStatus } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
