@@ -14,8 +14,8 @@ export interface PoolBounds {
 /**
  * Mends what ends or hangs a long-lived process that shares a pool with Kysely, and gives the pool back:
  * - a checked-out client without an error listener ends the process when the server restarts: each gets one;
- * - a client whose query timed out goes back to the pool as if healthy, and every later query on it fails: it is
- *   closed in place;
+ * - a client whose query timed out, or whose backend was terminated, goes back to the pool as if healthy, and the
+ *   next query on it fails: it is closed in place;
  * - a connection that was cut off without a word hangs its query for ever: connecting and querying get bounds, where
  *   the pool has none of its own.
  *
@@ -29,28 +29,34 @@ export function guardPool<Guarded extends Pool>(pool: Guarded, bounds: PoolBound
   options.connectionTimeoutMillis ||= milliseconds(bounds.connect ?? '10s', 'connect')
   options.query_timeout ||= milliseconds(bounds.query ?? '60s', 'query')
   options.keepAlive ??= true
-  const timedOut = new WeakSet<PoolClient>()
+  const broken = new WeakSet<PoolClient>()
   pool.on('error', () => {}) // the pool drops the client; whoever queries next gets a fresh one, or its error
   pool.on('connect', (client) => {
     client.on('error', () => {}) // whoever holds the client learns it from the query
-    watchQueries(client, () => timedOut.add(client))
+    watchQueries(client, () => broken.add(client))
   })
   pool.on('release', (_error, client) => {
-    if (timedOut.has(client)) client.end().catch(() => {}) // a client that is ending does not go back to the pool
+    if (broken.has(client)) client.end().catch(() => {}) // a client that is ending does not go back to the pool
   })
   return pool
 }
 
-function watchQueries(client: PoolClient, onTimeout: () => void): void {
+function watchQueries(client: PoolClient, onBroken: () => void): void {
   const query = client.query
   const watched = (...parameters: unknown[]): unknown => {
     const answer: unknown = Reflect.apply(query, client, parameters)
     if (answer instanceof Promise) {
       answer.catch((error: unknown) => {
-        if (error instanceof Error && error.message === queryTimeoutMessage) onTimeout()
+        if (breaksConnection(error)) onBroken()
       })
     }
     return answer
   }
   client.query = watched as typeof client.query // all overloads pass through
+}
+
+/** After a timeout the answer may still come, to the wrong query; after a FATAL error the server hangs up. */
+function breaksConnection(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return error.message === queryTimeoutMessage || Reflect.get(error, 'severity') === 'FATAL'
 }

@@ -1,0 +1,90 @@
+import { connect, createServer, type Socket } from 'node:net'
+import { Kysely, PostgresDialect, sql } from 'kysely'
+import { guardPool } from 'kysely-jobs'
+import pg from 'pg'
+import { expect, onTestFinished, test } from 'vitest'
+import { testDatabase } from '../support/database.js'
+
+const { url, db: admin } = await testDatabase()
+
+function guarded(config: pg.PoolConfig, bounds = {}) {
+  const pool = guardPool(new pg.Pool(config), bounds)
+  const db = new Kysely<Record<string, never>>({ dialect: new PostgresDialect({ pool }) })
+  onTestFinished(() => db.destroy())
+  return { pool, db }
+}
+
+/** A proxy in front of the database that can stop passing bytes on without closing anything. */
+async function blackHole() {
+  const { hostname, port } = new URL(url)
+  const sockets: Socket[] = []
+  let open = true
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname)
+    sockets.push(client, upstream)
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      from.on('data', (bytes) => open && to.write(bytes))
+      from.on('error', () => {})
+      from.on('close', () => to.destroy())
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const through = new URL(url)
+  through.port = String((server.address() as { port: number }).port)
+  return {
+    url: through.href,
+    swallow: () => {
+      open = false
+    },
+    heal: () => {
+      open = true
+    },
+  }
+}
+
+test('a connection whose query timed out does not go back to the pool', async () => {
+  const { pool, db } = guarded({ connectionString: url, max: 1, query_timeout: 50 })
+  await sql`select 1`.execute(db)
+  await expect(sql`select pg_sleep(60)`.execute(db)).rejects.toThrow('Query read timeout')
+  expect(await sql`select 1 as one`.execute(db)).toMatchObject({ rows: [{ one: 1 }] })
+  expect(pool.totalCount).toBe(1)
+})
+
+test('a connection that was cut off without a word is given up, and a new one is made', async () => {
+  const hole = await blackHole()
+  const { db } = guarded({ connectionString: hole.url, max: 1 }, { query: 50, connect: 2000 })
+  await sql`select 1`.execute(db)
+  hole.swallow()
+  await expect(sql`select 1`.execute(db)).rejects.toThrow('Query read timeout')
+  hole.heal()
+  expect(await sql`select 1 as one`.execute(db)).toMatchObject({ rows: [{ one: 1 }] })
+})
+
+test('a backend that is terminated under a checked-out client does not end the process', async () => {
+  const { db } = guarded({ connectionString: url, max: 1 })
+  await expect(
+    db.connection().execute(async (connection) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(connection)
+      const ended = sql`select pg_sleep(60)`.execute(connection)
+      await sql`select pg_terminate_backend(${rows[0]?.pid})`.execute(admin)
+      await ended
+    }),
+  ).rejects.toMatchObject({ code: '57P01' })
+  expect(await sql`select 1 as one`.execute(db)).toMatchObject({ rows: [{ one: 1 }] })
+})
+
+test('bounds that the pool has already are left as they are', () => {
+  const { pool } = guarded({ connectionString: url, query_timeout: 1234, connectionTimeoutMillis: 567 })
+  expect(pool.options).toMatchObject({ query_timeout: 1234, connectionTimeoutMillis: 567, keepAlive: true })
+})
+
+test('a bound that is no duration is refused', () => {
+  expect(() => guardPool(new pg.Pool(), { query: 'soon' as never })).toThrow('query: "soon" is not a duration')
+})
