@@ -74,19 +74,17 @@ export class Runner {
       await Promise.race([starting, signalled.first])
       starting.catch(() => {}) // where the signal came first, the stop is what counts
       await signalled.first
-      void signalled.second.then((signal) => this.#force(signal))
+      let forcedBy: Signal | undefined
+      void signalled.second.then((signal) => {
+        forcedBy = signal
+        return this.stop({ deadline: 0 })
+      })
       const { left } = await this.stop()
+      if (forcedBy !== undefined) process.exit(signals[forcedBy])
       if (left > 0) process.exit(1)
-      process.exitCode ??= 0
     } finally {
       signalled.forget()
     }
-  }
-
-  async #force(signal: Signal): Promise<void> {
-    process.exitCode = signals[signal]
-    await this.stop({ deadline: 0 })
-    process.exit(signals[signal])
   }
 }
 

@@ -1,0 +1,64 @@
+import type { Kysely } from 'kysely'
+import { createRunner, createWorker, enqueue } from 'kysely-jobs'
+import { createJobTable } from 'kysely-jobs/migrate'
+import { expect, test } from 'vitest'
+import { createTestDatabase, testDatabase } from '../support/database.js'
+import { createMailTables, type MailDatabase, type MailJobs, next, quiet } from '../worker/mail-jobs.js'
+
+interface Database extends MailDatabase {
+  report_jobs: MailJobs
+}
+
+const { db } = await testDatabase<Database>(async (database: Kysely<Database>) => {
+  await createMailTables(database as unknown as Kysely<MailDatabase>)
+  await createJobTable(database, 'report_jobs', (table) => table.addColumn('to', 'text'))
+})
+
+test('a runner starts and stops all its workers, and tells how they are', async () => {
+  const mail = createWorker(db, 'mail_jobs', async () => {}, { logger: quiet })
+  const reports = createWorker(db, 'report_jobs', async () => {}, { logger: quiet })
+  const runner = createRunner(db, { workers: [mail, reports] })
+  expect(runner.health().alive).toBe(false)
+  const done = [next(mail, 'succeeded'), next(reports, 'succeeded')]
+  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  await enqueue(db, 'report_jobs', { to: 'bob' })
+  await runner.start()
+  await Promise.all(done)
+  expect(runner.health()).toMatchObject({
+    alive: true,
+    workers: [
+      { table: 'mail_jobs', alive: true },
+      { table: 'report_jobs', alive: true },
+    ],
+  })
+  expect(await runner.stop()).toEqual({ left: 0 })
+  expect(runner.health().workers.map(({ state }) => state)).toEqual(['stopped', 'stopped'])
+})
+
+test('where one worker can not start, the others are stopped again', async () => {
+  const mail = createWorker(db, 'mail_jobs', async () => {}, { logger: quiet })
+  const wrong = createWorker(db, 'sent' as never, async () => {}, { logger: quiet })
+  await expect(createRunner(db, { workers: [mail, wrong] }).start()).rejects.toMatchObject({ code: 'NOT_A_JOB_TABLE' })
+  expect(mail.health().state).toBe('stopped')
+})
+
+test('a runner without workers, with a worker of another database, or with a wrong deadline is refused', async () => {
+  expect(() => createRunner(db, { workers: [] })).toThrow('give at least one worker')
+  await using other = await createTestDatabase<MailDatabase>()
+  const stranger = createWorker(other.db, 'mail_jobs', async () => {})
+  expect(() => createRunner(db, { workers: [stranger] })).toThrow(
+    'the worker of mail_jobs was created with another Kysely',
+  )
+  const mail = createWorker(db, 'mail_jobs', async () => {})
+  expect(() => createRunner(db, { workers: [mail], deadline: 'soon' as never })).toThrow(
+    'deadline: "soon" is not a duration',
+  )
+})
+
+test('no signal is listened to unless run() is called', async () => {
+  const before = process.listenerCount('SIGTERM')
+  const runner = createRunner(db, { workers: [createWorker(db, 'mail_jobs', async () => {}, { logger: quiet })] })
+  await runner.start()
+  expect(process.listenerCount('SIGTERM')).toBe(before)
+  await runner.stop()
+})
