@@ -1,7 +1,7 @@
 import { findExpired } from '../queue/expired.js'
 import { type Rescued, rescue } from '../queue/rescue.js'
 import { idOf } from '../schema/row.js'
-import { withDeadline } from './deadline.js'
+import { withDeadline } from '../watch/deadline.js'
 import { maxAttemptsOf } from './ending.js'
 import type { WorkerScope } from './scope.js'
 

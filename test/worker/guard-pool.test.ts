@@ -1,9 +1,9 @@
-import { connect, createServer, type Socket } from 'node:net'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { guardPool } from 'kysely-jobs'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
+import { startProxy } from '../support/proxy.js'
 
 const { url, db: admin } = await testDatabase()
 
@@ -12,41 +12,6 @@ function guarded(config: pg.PoolConfig, bounds = {}) {
   const db = new Kysely<Record<string, never>>({ dialect: new PostgresDialect({ pool }) })
   onTestFinished(() => db.destroy())
   return { pool, db }
-}
-
-/** A proxy in front of the database that can stop passing bytes on without closing anything. */
-async function blackHole() {
-  const { hostname, port } = new URL(url)
-  const sockets: Socket[] = []
-  let open = true
-  const server = createServer((client) => {
-    const upstream = connect(Number(port), hostname)
-    sockets.push(client, upstream)
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      from.on('data', (bytes) => open && to.write(bytes))
-      from.on('error', () => {})
-      from.on('close', () => to.destroy())
-    }
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  const through = new URL(url)
-  through.port = String((server.address() as { port: number }).port)
-  return {
-    url: through.href,
-    swallow: () => {
-      open = false
-    },
-    heal: () => {
-      open = true
-    },
-  }
 }
 
 test('a connection whose query timed out does not go back to the pool', async () => {
@@ -58,7 +23,8 @@ test('a connection whose query timed out does not go back to the pool', async ()
 })
 
 test('a connection that was cut off without a word is given up, and a new one is made', async () => {
-  const hole = await blackHole()
+  const hole = await startProxy(url)
+  onTestFinished(hole.close)
   const { db } = guarded({ connectionString: hole.url, max: 1 }, { query: 50, connect: 2000 })
   await sql`select 1`.execute(db)
   hole.swallow()

@@ -1,0 +1,98 @@
+import { type QueryExecutorProvider, sql } from 'kysely'
+import type { TableName } from './names.js'
+
+/** What the catalog says of a table, as far as it matters to jobs. */
+export interface Catalog {
+  /** pg_class.relkind: `r` table, `p` partitioned table, `v` view ... */
+  readonly kind: string
+  readonly columns: readonly CatalogColumn[]
+  /** The CHECK constraints on `status` alone, also those of its domain, as SQL text. */
+  readonly statusChecks: readonly string[]
+  readonly indexes: readonly CatalogIndex[]
+  /** The names of the triggers that fire. */
+  readonly triggers: readonly string[]
+}
+
+export interface CatalogColumn {
+  readonly name: string
+  /** As people write it: `timestamp with time zone`, `character varying(36)`. */
+  readonly type: string
+  /** The type's name in pg_type; of a domain, that of the type it stands on. */
+  readonly base: string
+  /** Where the type, or the type a domain stands on, is defined. */
+  readonly baseSchema: string
+  /** The most characters a varchar holds; null: any number. */
+  readonly length: number | null
+  readonly notNull: boolean
+  /** The values of an enum, in order; null: it is none. */
+  readonly labels: readonly string[] | null
+}
+
+export interface CatalogIndex {
+  readonly name: string
+  /** False for what a failed CREATE INDEX CONCURRENTLY leaves behind. */
+  readonly valid: boolean
+  readonly unique: boolean
+  readonly primary: boolean
+  /** `run_at`, or `priority desc`. */
+  readonly columns: readonly string[]
+  readonly predicate: string | null
+}
+
+/** Reads it in one query; undefined: there is no such table. */
+export async function readCatalog(db: QueryExecutorProvider, { schema, name }: TableName): Promise<Catalog | undefined> {
+  const { rows } = await sql<{ catalog: string }>`
+    select pg_catalog.json_build_object(
+      'kind', c.relkind, 'columns', ${columns}, 'statusChecks', ${statusChecks}, 'indexes', ${indexes}, 'triggers', ${triggers}
+    )::text as catalog
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${schema} and c.relname = ${name}`.execute(db)
+  // As text, because what a json column becomes is up to the user's driver settings; the query above makes the shape.
+  return rows[0] && (JSON.parse(rows[0].catalog) as Catalog)
+}
+
+const columns = sql`coalesce((
+  select pg_catalog.json_agg(pg_catalog.json_build_object(
+    'name', a.attname,
+    'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+    'base', b.typname,
+    'baseSchema', bn.nspname,
+    'length', case when b.typname = 'varchar' then nullif(greatest(a.atttypmod, t.typtypmod), -1) - 4 end,
+    'notNull', a.attnotnull or t.typnotnull,
+    'labels', (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = b.oid)
+  ) order by a.attnum)
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_type t on t.oid = a.atttypid
+  join pg_catalog.pg_type b on b.oid = case t.typtype when 'd' then t.typbasetype else t.oid end
+  join pg_catalog.pg_namespace bn on bn.oid = b.typnamespace
+  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+), '[]')`
+
+const statusChecks = sql`coalesce((
+  select pg_catalog.json_agg(pg_catalog.pg_get_constraintdef(k.oid))
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_constraint k
+    on k.contype = 'c' and (k.contypid = a.atttypid or (k.conrelid = c.oid and k.conkey = array[a.attnum]))
+  where a.attrelid = c.oid and a.attname = 'status'
+), '[]')`
+
+const indexes = sql`coalesce((
+  select pg_catalog.json_agg(pg_catalog.json_build_object(
+    'name', ic.relname,
+    'valid', i.indisvalid,
+    'unique', i.indisunique,
+    'primary', i.indisprimary,
+    'columns', (
+      select pg_catalog.json_agg(
+        pg_catalog.pg_get_indexdef(i.indexrelid, k, true) || case when i.indoption[k - 1] & 1 = 1 then ' desc' else '' end order by k)
+      from pg_catalog.generate_series(1, i.indnkeyatts) k),
+    'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid)))
+  from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid
+  where i.indrelid = c.oid
+), '[]')`
+
+const triggers = sql`coalesce((
+  select pg_catalog.json_agg(g.tgname)
+  from pg_catalog.pg_trigger g
+  where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled in ('O', 'A')
+), '[]')`

@@ -1,0 +1,171 @@
+import type { QueryExecutorProvider } from 'kysely'
+import { type Catalog, type CatalogColumn, readCatalog } from './catalog.js'
+import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalColumnNames } from './columns.js'
+import { identifyTable, NoSuchTableError } from './identify.js'
+import type { Queryable } from './job-table.js'
+import { insertTriggerName, type TableName, updateTriggerName } from './names.js'
+import { type JobStatus, jobStatuses, pendingStatuses, type SeedJobStatus } from './statuses.js'
+
+/** A job table as it really is. */
+export interface JobTableDescription {
+  readonly table: TableName
+  /** The type of each column, the user's own included, as Postgres writes it: `timestamp with time zone`. */
+  readonly columns: ReadonlyMap<string, string>
+  /** Whether `status` can hold `job_status_cancelled`, the one value the seed's tables lack. */
+  readonly holdsCancelled: boolean
+  /** What the table lacks and does not need, a sentence each, with its remedy. */
+  readonly advice: readonly string[]
+}
+
+/** A table in which jobs can't be kept; the message lists every column that is missing or has the wrong type. */
+export class JobTableError extends Error {
+  override readonly name = 'JobTableError'
+  readonly code = 'NOT_A_JOB_TABLE'
+}
+
+/**
+ * Reads from the catalog whether a table is a job table, and what it can do beyond that.
+ * @throws JobTableError, NoSuchTableError
+ */
+export async function inspectJobTable<DB>(db: Queryable<DB>, table: string): Promise<JobTableDescription> {
+  const name = await identifyTable(db, table)
+  const catalog = await readJobTable(db.withoutPlugins(), name)
+  return {
+    table: name,
+    columns: new Map(catalog.columns.map((column) => [column.name, column.type])),
+    holdsCancelled: heldStatuses(catalog).includes('job_status_cancelled'),
+    advice: adviceOn(catalog, name),
+  }
+}
+
+/** Whether a table's `status` can hold `job_status_cancelled`. */
+export async function holdsCancelled<DB>(db: Queryable<DB>, table: TableName): Promise<boolean> {
+  const catalog = await readJobTable(db.withoutPlugins(), table)
+  return heldStatuses(catalog).includes('job_status_cancelled')
+}
+
+/**
+ * The catalog's view of a table in which jobs can be kept.
+ * @throws JobTableError, NoSuchTableError
+ */
+export async function readJobTable(db: QueryExecutorProvider, table: TableName): Promise<Catalog> {
+  const catalog = await readCatalog(db, table)
+  if (catalog === undefined) {
+    throw new NoSuchTableError(`The table ${shown(table)} is no longer there: it was dropped or renamed`)
+  }
+  const flaws = flawsOf(catalog)
+  if (flaws.length === 0) return catalog
+  const remedy = flaws.some((flaw) => flaw.endsWith('is missing')) ? '. addJobColumns, in a migration, adds what is missing' : ''
+  throw new JobTableError(`${shown(table)} is not a job table: ${flaws.join('; ')}${remedy}`)
+}
+
+interface Rule {
+  readonly types: readonly string[]
+  /** The types as people call them. */
+  readonly wanted: string
+  /** The most characters the queue writes. */
+  readonly length?: number
+  readonly nullable?: true
+  readonly notNull?: true
+}
+
+const texts = { types: ['text', 'varchar'], wanted: 'text' } as const
+const times = { types: ['timestamptz', 'timestamp'], wanted: 'timestamp with time zone' } as const
+const integers = { types: ['int4', 'int2', 'int8'], wanted: 'integer' } as const
+const jsons = { types: ['jsonb', 'json'], wanted: 'jsonb' } as const
+
+/** `result` and `progress` are missing here: they may be of any type. */
+const rules: Readonly<Record<JobColumnName, Rule> & Partial<Record<OptionalColumnName, Rule>>> = {
+  id: { types: ['uuid', 'int8', 'int4', 'text', 'varchar'], wanted: 'uuid, bigint, integer or text' },
+  created_at: times,
+  updated_at: times,
+  status: { ...texts, wanted: 'an enum of the job statuses, or text', length: 22 },
+  last_error: { ...texts, length: Number.POSITIVE_INFINITY, nullable: true },
+  attempts_count: integers,
+  locked_at: { ...times, nullable: true },
+  locked_by: { types: ['uuid', ...texts.types], wanted: 'uuid or text', length: 36, nullable: true },
+  run_at: times,
+  // A null would sort before every level, and the fetch, which goes level by level, would end there.
+  priority: { ...integers, wanted: 'smallint or integer', notNull: true },
+  max_attempts: integers,
+  started_at: times,
+  finished_at: times,
+  errors: jsons,
+  traceparent: { ...texts, length: 55 },
+}
+
+/** Everything that keeps a table from being a job table. */
+function flawsOf(catalog: Catalog): string[] {
+  if (catalog.kind === 'v' || catalog.kind === 'm') return ['it is a view']
+  if (catalog.kind !== 'r' && catalog.kind !== 'p') return ['it is no ordinary table']
+  const columns = new Map(catalog.columns.map((column) => [column.name, column]))
+  const missing = jobColumnNames.filter((name) => !columns.has(name)).map((name) => `column '${name}' is missing`)
+  const wrong = [...jobColumnNames, ...optionalColumnNames].flatMap((name) => {
+    const column = columns.get(name)
+    return column === undefined ? [] : columnFlaws(column, rules[name])
+  })
+  const status = columns.get('status')
+  return [...missing, ...wrong, ...(status === undefined ? [] : statusFlaws(catalog))]
+}
+
+function columnFlaws({ name, type, base, length, notNull, labels }: CatalogColumn, rule: Rule | undefined): string[] {
+  if (rule === undefined) return []
+  const serves = rule.types.includes(base) || (name === 'status' && labels !== null)
+  if (!serves) return [`column '${name}' is ${type}, must be ${rule.wanted}`]
+  const short = length !== null && rule.length !== undefined && length < rule.length
+  return [
+    ...(short ? [`column '${name}' is ${type}, too short: must be ${rule.wanted}`] : []),
+    ...(rule.nullable && notNull ? [`column '${name}' must be nullable`] : []),
+    ...(rule.notNull && !notNull ? [`column '${name}' must be NOT NULL`] : []),
+  ]
+}
+
+/** The statuses that every job table must be able to hold. */
+export const seedJobStatuses = jobStatuses.filter((status): status is SeedJobStatus => status !== 'job_status_cancelled')
+
+function statusFlaws(catalog: Catalog): string[] {
+  const held = heldStatuses(catalog)
+  const lacking = seedJobStatuses.filter((status) => !held.includes(status))
+  return lacking.length === 0 ? [] : [`column 'status' can't hold ${lacking.map((status) => `'${status}'`).join(', ')}`]
+}
+
+/** The statuses an enum has, or that a text's CHECK lists; a text without such a list holds them all. */
+function heldStatuses({ columns, statusChecks }: Catalog): readonly JobStatus[] {
+  const labels = columns.find(({ name }) => name === 'status')?.labels
+  const lists = statusChecks.filter((check) => names(check, pendingStatuses[0]) && names(check, 'job_status_succeeded'))
+  return jobStatuses.filter((status) => (labels?.includes(status) ?? true) && lists.every((list) => names(list, status)))
+}
+
+/** Whether an SQL text holds a status as a literal. */
+function names(text: string, status: JobStatus): boolean {
+  return text.includes(`'${status}'`)
+}
+
+function adviceOn(catalog: Catalog, table: TableName): string[] {
+  const name = shown(table)
+  const indexes = catalog.indexes.filter(({ valid }) => valid)
+  const hasIndex = (first: string, statuses: readonly JobStatus[]) =>
+    indexes.some(({ columns, predicate }) => {
+      const leads = columns[0] === first || columns[0] === `${first} desc`
+      return leads && predicate !== null && statuses.every((status) => names(predicate, status))
+    })
+  const first = catalog.columns.some((column) => column.name === 'priority') ? 'priority' : 'run_at'
+  const lackingTriggers = [insertTriggerName(table), updateTriggerName(table)].filter(
+    (trigger) => !catalog.triggers.includes(trigger),
+  )
+  return [
+    ...(indexes.some(({ columns }) => columns[0] === 'id')
+      ? []
+      : [`${name} has no index that begins with id, by which jobs are updated: make id its primary key`]),
+    ...(hasIndex(first, pendingStatuses) && hasIndex('locked_by', ['job_status_running'])
+      ? []
+      : [`${name} lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them`]),
+    ...(lackingTriggers.length === 0
+      ? []
+      : [`${name} lacks ${lackingTriggers.join(' and ')}, so new jobs are found by polling only: createJobTriggers, in a migration, makes them`]),
+  ]
+}
+
+function shown({ schema, name }: TableName): string {
+  return schema === 'public' ? name : `${schema}.${name}`
+}

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto'
+import type { Kysely } from 'kysely'
+import { withDeadline } from './deadline.js'
+
+/** The database handle through which probes are sent; any of the user's. */
+export type ProbeDatabase = Pick<Kysely<unknown>, 'selectNoFrom'>
+
+/** How a probe went. `unsent`: the database did not take it, which says nothing about the listener. */
+export type ProbeResult = 'heard' | 'unheard' | 'unsent'
+
+/**
+ * Proves that a listener hears: a nonce notified through the user's own database handle must come back. Through a
+ * transaction-mode pooler, or on another database, LISTEN succeeds and nothing ever comes.
+ */
+export class Probe {
+  /** The channel on which this listener's probes come back. */
+  readonly channel: string = `kysely_jobs_probe_${randomUUID()}`
+  readonly #db: ProbeDatabase
+  readonly #patience: number
+  readonly #awaited = new Map<string, () => void>()
+
+  /** @param patience milliseconds for the query, and again for the nonce to come back */
+  constructor(db: ProbeDatabase, patience: number) {
+    this.#db = db
+    this.#patience = patience
+  }
+
+  /** A notification on the probe's channel. */
+  heard(nonce: string): void {
+    this.#awaited.get(nonce)?.()
+  }
+
+  async send(): Promise<ProbeResult> {
+    const nonce = randomUUID()
+    const heard = new Promise<void>((resolve) => this.#awaited.set(nonce, resolve))
+    try {
+      const sent = this.#db
+        .selectNoFrom((eb) => eb.fn('pg_notify', [eb.val(this.channel), eb.val(nonce)]).as('told'))
+        .execute()
+      await withDeadline(sent, this.#patience, 'probe')
+    } catch {
+      this.#awaited.delete(nonce)
+      return 'unsent'
+    }
+    try {
+      await withDeadline(heard, this.#patience, 'probe')
+      return 'heard'
+    } catch {
+      return 'unheard'
+    } finally {
+      this.#awaited.delete(nonce)
+    }
+  }
+}

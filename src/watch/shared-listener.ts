@@ -1,0 +1,217 @@
+import type { DialectAdapter, Kysely } from 'kysely'
+import { Listener, type ListenSource } from './listener.js'
+import { Pause } from './pause.js'
+import { Probe, type ProbeDatabase } from './probe.js'
+import { after, type Timer } from './timer.js'
+
+/**
+ * - connecting: there is no connection, or it has not proven itself yet.
+ * - listening: LISTEN took effect and a probe came back.
+ * - deaf: connected, but probes do not come back: a transaction-mode pooler, a standby, another database.
+ * - closed: by its user.
+ */
+export type ListenerState = 'connecting' | 'listening' | 'deaf' | 'closed'
+
+export interface SubscriptionHooks {
+  notified(payload: string): void
+  /** After `listening` what was notified before may have been missed: sweep. */
+  changed(state: ListenerState, reason?: Error): void
+}
+
+export interface Subscription {
+  readonly state: ListenerState
+  /** Ends it; the last one out closes the connection. */
+  close(): Promise<void>
+}
+
+/** Milliseconds; tests shorten them. */
+export interface ProbeTimes {
+  /** Between probes: so long, to twice as long. */
+  readonly period: number
+  readonly patience: number
+}
+
+const probeTimes: ProbeTimes = { period: 15_000, patience: 5_000 }
+
+type Database = ProbeDatabase & Pick<Kysely<unknown>, 'getExecutor'>
+
+const listeners = new WeakMap<DialectAdapter, Map<ListenSource, SharedListener>>()
+
+/** The one listener that all workers of a process share, as far as they use one database and listen to one source. */
+export function sharedListener(db: Database, source: ListenSource, times = probeTimes): SharedListener {
+  const { adapter } = db.getExecutor()
+  const ofDatabase = listeners.get(adapter) ?? new Map<ListenSource, SharedListener>()
+  listeners.set(adapter, ofDatabase)
+  const found = ofDatabase.get(source)
+  if (found !== undefined) return found
+  const made = new SharedListener(db, source, times, () => ofDatabase.delete(source))
+  ofDatabase.set(source, made)
+  return made
+}
+
+interface Subscriber {
+  readonly channel: string
+  readonly hooks: SubscriptionHooks
+  state: ListenerState
+}
+
+/** Two probes in a row that do not come back are no accident. */
+const missesUntilDeaf = 2
+
+/** The loss of a connection that still looked healthy. */
+class DeafListenerError extends Error {
+  override readonly name = 'DeafListenerError'
+  readonly code = 'DEAF_LISTENER'
+}
+
+/** Keeps one connection listening for any number of subscriptions; whatever happens to it, a new one is built. */
+class SharedListener {
+  readonly #source: ListenSource
+  readonly #probe: Probe
+  readonly #times: ProbeTimes
+  readonly #forget: () => void
+  readonly #subscribers = new Set<Subscriber>()
+  readonly #pause = new Pause()
+  #listener: Listener | undefined
+  #running: Promise<void> | undefined
+  #lose: (reason: Error) => void = () => {}
+  #probing: Timer | undefined
+
+  constructor(db: ProbeDatabase, source: ListenSource, times: ProbeTimes, forget: () => void) {
+    this.#source = source
+    this.#times = times
+    this.#probe = new Probe(db, times.patience)
+    this.#forget = forget
+  }
+
+  /** Begins to listen on a channel. Never fails: what goes wrong is told by `changed`, and tried again for ever. */
+  subscribe(channel: string, hooks: SubscriptionHooks): Subscription {
+    const subscriber: Subscriber = { channel, hooks, state: 'connecting' }
+    this.#subscribers.add(subscriber)
+    this.#running ??= this.#run()
+    if (this.#proven) this.#listenFor(subscriber)
+    return {
+      get state() {
+        return subscriber.state
+      },
+      close: () => this.#unsubscribe(subscriber),
+    }
+  }
+
+  /** The present connection has proven that it hears. */
+  #proven = false
+
+  async #unsubscribe(subscriber: Subscriber): Promise<void> {
+    if (!this.#subscribers.delete(subscriber)) return
+    tell(subscriber, 'closed')
+    if (this.#subscribers.size === 0) {
+      this.#forget()
+      this.#lose(new Error('Nobody listens any more'))
+      this.#pause.end()
+      await this.#running
+    } else if (![...this.#subscribers].some(({ channel }) => channel === subscriber.channel)) {
+      await this.#listener?.unlisten(subscriber.channel).catch(() => {}) // a lost connection listens to nothing
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (this.#subscribers.size > 0) {
+      const reason = await this.#listenUntilLost()
+      this.#proven = false
+      this.#probing?.cancel()
+      const listener = this.#listener
+      this.#listener = undefined
+      await listener?.close()
+      if (this.#subscribers.size === 0) return
+      const state = reason instanceof DeafListenerError ? 'deaf' : 'connecting'
+      for (const subscriber of this.#subscribers) tell(subscriber, state, reason)
+      await this.#pause.longer()
+    }
+  }
+
+  /** One connection's life; resolves to what ended it. */
+  async #listenUntilLost(): Promise<Error> {
+    const lost = new Promise<Error>((resolve) => {
+      this.#lose = resolve
+    })
+    const life = this.#connect().then(
+      () => lost,
+      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+    )
+    return Promise.race([lost, life])
+  }
+
+  async #connect(): Promise<void> {
+    const lose = this.#lose
+    const listener = await Listener.open(this.#source, {
+      lost: lose,
+      notified: (channel, payload) => this.#notified(channel, payload),
+    })
+    if (this.#lose !== lose || this.#subscribers.size === 0) return listener.close() // given up meanwhile
+    this.#listener = listener
+    const channels = new Set([this.#probe.channel, ...[...this.#subscribers].map(({ channel }) => channel)])
+    for (const channel of channels) await listener.listen(channel)
+    await this.#prove()
+    this.#proven = true
+    this.#pause.reset()
+    for (const subscriber of this.#subscribers) {
+      if (channels.has(subscriber.channel)) tell(subscriber, 'listening')
+      else this.#listenFor(subscriber)
+    }
+    this.#probeLater()
+  }
+
+  /** Resolves when a probe came back; @throws DeafListenerError after two that did not */
+  async #prove(): Promise<void> {
+    for (let misses = 0; misses < missesUntilDeaf; ) {
+      const result = await this.#probe.send()
+      if (result === 'heard' || this.#subscribers.size === 0) return
+      if (result === 'unheard') misses += 1
+      else await this.#pause.longer()
+    }
+    throw new DeafListenerError(
+      'The listener is deaf: what is notified through the database does not arrive. Is `listen` a transaction-mode pooler, a standby or another database?',
+    )
+  }
+
+  #probeLater(): void {
+    this.#probing = after(this.#times.period * (1 + Math.random()), () => {
+      const lose = this.#lose
+      this.#probeAgain().then(() => this.#proven && this.#probeLater(), lose)
+    })
+  }
+
+  /** A database that does not take the probe says nothing about the listener. */
+  async #probeAgain(): Promise<void> {
+    if ((await this.#probe.send()) === 'unheard') await this.#prove()
+  }
+
+  #listenFor(subscriber: Subscriber): void {
+    const lose = this.#lose
+    this.#listener?.listen(subscriber.channel).then(() => {
+      if (this.#proven && this.#subscribers.has(subscriber)) tell(subscriber, 'listening')
+    }, lose)
+  }
+
+  #notified(channel: string, payload: string): void {
+    if (channel === this.#probe.channel) this.#probe.heard(payload)
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.channel === channel) harmless(() => subscriber.hooks.notified(payload))
+    }
+  }
+}
+
+function tell(subscriber: Subscriber, state: ListenerState, reason?: Error): void {
+  if (subscriber.state === state && state === 'listening') return
+  subscriber.state = state
+  harmless(() => subscriber.hooks.changed(state, reason))
+}
+
+/** A hook that throws is its owner's mistake, and hurts no other. */
+function harmless(hook: () => void): void {
+  try {
+    hook()
+  } catch {
+    // the hooks' owner reports its own errors
+  }
+}
