@@ -40,7 +40,10 @@ export interface CatalogIndex {
 }
 
 /** Reads it in one query; undefined: there is no such table. */
-export async function readCatalog(db: QueryExecutorProvider, { schema, name }: TableName): Promise<Catalog | undefined> {
+export async function readCatalog(
+  db: QueryExecutorProvider,
+  { schema, name }: TableName,
+): Promise<Catalog | undefined> {
   const { rows } = await sql<{ catalog: string }>`
     select pg_catalog.json_build_object(
       'kind', c.relkind, 'columns', ${columns}, 'statusChecks', ${statusChecks}, 'indexes', ${indexes}, 'triggers', ${triggers}

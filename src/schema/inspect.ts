@@ -55,7 +55,9 @@ export async function readJobTable(db: QueryExecutorProvider, table: TableName):
   }
   const flaws = flawsOf(catalog)
   if (flaws.length === 0) return catalog
-  const remedy = flaws.some((flaw) => flaw.endsWith('is missing')) ? '. addJobColumns, in a migration, adds what is missing' : ''
+  const remedy = flaws.some((flaw) => flaw.endsWith('is missing'))
+    ? '. addJobColumns, in a migration, adds what is missing'
+    : ''
   throw new JobTableError(`${shown(table)} is not a job table: ${flaws.join('; ')}${remedy}`)
 }
 
@@ -121,7 +123,9 @@ function columnFlaws({ name, type, base, length, notNull, labels }: CatalogColum
 }
 
 /** The statuses that every job table must be able to hold. */
-export const seedJobStatuses = jobStatuses.filter((status): status is SeedJobStatus => status !== 'job_status_cancelled')
+export const seedJobStatuses = jobStatuses.filter(
+  (status): status is SeedJobStatus => status !== 'job_status_cancelled',
+)
 
 function statusFlaws(catalog: Catalog): string[] {
   const held = heldStatuses(catalog)
@@ -133,7 +137,9 @@ function statusFlaws(catalog: Catalog): string[] {
 function heldStatuses({ columns, statusChecks }: Catalog): readonly JobStatus[] {
   const labels = columns.find(({ name }) => name === 'status')?.labels
   const lists = statusChecks.filter((check) => names(check, pendingStatuses[0]) && names(check, 'job_status_succeeded'))
-  return jobStatuses.filter((status) => (labels?.includes(status) ?? true) && lists.every((list) => names(list, status)))
+  return jobStatuses.filter(
+    (status) => (labels?.includes(status) ?? true) && lists.every((list) => names(list, status)),
+  )
 }
 
 /** Whether an SQL text holds a status as a literal. */
@@ -159,10 +165,14 @@ function adviceOn(catalog: Catalog, table: TableName): string[] {
       : [`${name} has no index that begins with id, by which jobs are updated: make id its primary key`]),
     ...(hasIndex(first, pendingStatuses) && hasIndex('locked_by', ['job_status_running'])
       ? []
-      : [`${name} lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them`]),
+      : [
+          `${name} lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them`,
+        ]),
     ...(lackingTriggers.length === 0
       ? []
-      : [`${name} lacks ${lackingTriggers.join(' and ')}, so new jobs are found by polling only: createJobTriggers, in a migration, makes them`]),
+      : [
+          `${name} lacks ${lackingTriggers.join(' and ')}, so new jobs are found by polling only: createJobTriggers, in a migration, makes them`,
+        ]),
   ]
 }
 

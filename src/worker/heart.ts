@@ -1,8 +1,8 @@
 import { heartbeat } from '../queue/heartbeat.js'
 import { type JobState, jobStates } from '../queue/state.js'
+import { withDeadline } from '../watch/deadline.js'
 import { type AbortReason, CancelledError, LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
-import { withDeadline } from '../watch/deadline.js'
 import type { WorkerScope } from './scope.js'
 
 /** How much of its lease an attempt is old before it is renewed: short jobs cost no heartbeat. */

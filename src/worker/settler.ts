@@ -1,10 +1,10 @@
 import { type Ending, inGroups, type Outcome } from '../queue/outcome.js'
 import { settle } from '../queue/settle.js'
+import { withDeadline } from '../watch/deadline.js'
+import { Pause } from '../watch/pause.js'
 import { LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { concernsAll } from './database-error.js'
-import { withDeadline } from '../watch/deadline.js'
-import { Pause } from '../watch/pause.js'
 import type { WorkerScope } from './scope.js'
 
 /** An outcome on its way to the database. */
