@@ -5,6 +5,7 @@ import { isRunning } from '../predicates/status.js'
 import { writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
+import { quotedName } from '../schema/names.js'
 import { type JobStatus, jobStatuses } from '../schema/statuses.js'
 
 /** `due` is counted up to here: a longer queue is long enough to know. */
@@ -30,7 +31,7 @@ export async function countJobs<DB, Table extends keyof DB & string>(
   options: { readonly exact?: boolean } = {},
 ): Promise<JobCounts> {
   const jobs = jobsOf(db, table)
-  const few = await countFew(jobs, statistics(writtenName(db, table)))
+  const few = await countFew(jobs, statistics(quotedName(writtenName(db, table))))
   const estimates = options.exact ? null : few.estimates
   const counted = estimates ?? (await countAll(jobs))
   const statuses = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<JobStatus, number> // all seven

@@ -1,12 +1,22 @@
 import { createHash } from 'node:crypto'
 
 /** Postgres cuts an identifier, and refuses a channel name, beyond this many bytes. */
-const maxNameBytes = 63
+export const maxNameBytes = 63
 
 /** A table as the catalog knows it. */
 export interface TableName {
   readonly schema: string
   readonly name: string
+}
+
+/** An identifier in SQL text. */
+export function quoted(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`
+}
+
+/** A name in SQL text, with its schema where it has one. */
+export function quotedName({ schema, name }: { readonly schema?: string; readonly name: string }): string {
+  return schema === undefined ? quoted(name) : `${quoted(schema)}.${quoted(name)}`
 }
 
 /** The channel on which a job table's triggers notify; the seed's name for a table in `public`. */

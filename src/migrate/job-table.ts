@@ -1,0 +1,64 @@
+import type { CreateTableBuilder } from 'kysely'
+import type { JobColumnName, OptionalColumnName } from '../schema/columns.js'
+import { quotedName } from '../schema/names.js'
+import { jobColumns } from './job-columns.js'
+import { createJobIndexes } from './job-indexes.js'
+import { setJobStorage } from './job-storage.js'
+import { createJobTriggers, dropFunction } from './job-triggers.js'
+import { execute, inTransaction, type MigrationDatabase } from './migration-database.js'
+import { checkOptions, type JobTableOptions } from './options.js'
+import { dropUnusedType, statusTypeOf } from './status-type.js'
+import { existingTarget, newTarget } from './target.js'
+
+/** A table under construction, with the columns it has so far. */
+type TableBuilder<Columns extends string = string> = CreateTableBuilder<string, Columns>
+
+/**
+ * Creates a job table: the nine columns (`id` as primary key), your own after them, indexes, storage settings and
+ * triggers; in the migration's transaction, or in one of its own. Belongs in a migration of yours.
+ *
+ * @example
+ * export const up = (db: Kysely<any>) =>
+ *   createJobTable(db, 'send_mail_jobs', (table) =>
+ *     table.addColumn('user_id', 'uuid', (column) => column.references('users.id').notNull()))
+ * export const down = (db: Kysely<any>) => dropJobTable(db, 'send_mail_jobs')
+ * @throws JobTableOptionError, JobTableNameError, JobStatusTypeError
+ */
+export async function createJobTable(
+  db: MigrationDatabase,
+  name: string,
+  build: (table: TableBuilder<JobColumnName | OptionalColumnName>) => TableBuilder = (table) => table,
+  options: JobTableOptions = {},
+): Promise<void> {
+  checkOptions(options, ['id', 'status', 'columns', 'notify'])
+  await inTransaction(db, async (trx) => {
+    const { db: plain, table } = await newTarget(trx, name)
+    const columns = await jobColumns(plain, table.schema, options)
+    const start: TableBuilder<JobColumnName | OptionalColumnName> = trx.schema.createTable(name)
+    const withColumns = columns.reduce(
+      (builder, column) =>
+        builder.addColumn(column.name, column.type, (definition) =>
+          column.name === 'id' ? column.build(definition).primaryKey() : column.build(definition),
+        ),
+      start,
+    )
+    await build(withColumns).execute()
+    await setJobStorage(trx, name)
+    await createJobIndexes(trx, name)
+    if (options.notify !== 'none') await createJobTriggers(trx, name)
+  })
+}
+
+/**
+ * Drops a job table with its triggers and their function, and the enum with its last table.
+ * @throws JobTableNameError, NoSuchTableError
+ */
+export async function dropJobTable(db: MigrationDatabase, name: string): Promise<void> {
+  await inTransaction(db, async (trx) => {
+    const { db: plain, table } = await existingTarget(trx, name)
+    const statusType = await statusTypeOf(plain, table)
+    await execute(plain, `drop table ${quotedName(table)}`)
+    await dropFunction(plain, table)
+    await dropUnusedType(plain, statusType)
+  })
+}

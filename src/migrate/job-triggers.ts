@@ -1,0 +1,103 @@
+import {
+  channelName,
+  functionName,
+  insertTriggerName,
+  quoted,
+  quotedName,
+  type TableName,
+  updateTriggerName,
+} from '../schema/names.js'
+import { pendingStatuses } from '../schema/statuses.js'
+import { catalogQuery, execute, inTransaction, literal, type MigrationDatabase } from './migration-database.js'
+import { existingTarget } from './target.js'
+
+const pending = pendingStatuses.map(literal).join(', ')
+
+/**
+ * Makes the triggers that tell workers of new and retried jobs, under the seed's names: `did_insert_job_<table>`
+ * and `did_update_job_<table>`, the function `notify_job_queued_<table>`, the channel `job_available_<table>`.
+ * Those that are there, IHP's too, are replaced. The payload is the milliseconds until the earliest job is due.
+ *
+ * @example await createJobTriggers(db, 'orders')
+ * @throws JobTableNameError, NoSuchTableError
+ */
+export async function createJobTriggers(db: MigrationDatabase, name: string): Promise<void> {
+  await inTransaction(db, async (trx) => {
+    const { db: plain, table } = await existingTarget(trx, name)
+    await execute(plain, createFunction(table))
+    // Replaced where the server can: DROP TRIGGER would ask for a lock that stops every reader of the table.
+    const replace = await canReplaceTriggers(plain)
+    for (const [trigger, when] of triggers(table)) {
+      const on = `${quoted(trigger)} after ${when} execute function ${functionOf(table)}()`
+      if (!replace) await execute(plain, dropTrigger(trigger, table))
+      await execute(plain, `create ${replace ? 'or replace ' : ''}trigger ${on}`)
+    }
+  })
+}
+
+/** Drops both triggers and their function. @throws JobTableNameError, NoSuchTableError */
+export async function dropJobTriggers(db: MigrationDatabase, name: string): Promise<void> {
+  await inTransaction(db, async (trx) => {
+    const { db: plain, table } = await existingTarget(trx, name)
+    for (const [trigger] of triggers(table)) await execute(plain, dropTrigger(trigger, table))
+    await dropFunction(plain, table)
+  })
+}
+
+/** Drops the function of triggers that are gone with their table. */
+export async function dropFunction(db: MigrationDatabase, table: TableName): Promise<void> {
+  await execute(db, `drop function if exists ${functionOf(table)}()`)
+}
+
+/** Each trigger's name, and what fires it. */
+function triggers(table: TableName): [name: string, when: string][] {
+  // One notification per statement: inserting 100k rows costs 1.00 to 1.03 of no trigger, per row 1.28 to 1.52.
+  const inserted = `insert on ${quotedName(table)} referencing new table as new_rows for each statement`
+  // Per row, but only for a row that becomes claimable, or claimable earlier: no claim and no success pays for it.
+  const updated = `update on ${quotedName(table)} for each row when (
+    new.status in (${pending}) and new.locked_by is null and
+    (old.status not in (${pending}) or old.locked_by is not null or new.run_at < old.run_at))`
+  return [
+    [insertTriggerName(table), inserted],
+    [updateTriggerName(table), updated],
+  ]
+}
+
+/** The search_path is pinned, and every name found through it is the catalog's, whoever inserts. */
+function createFunction(table: TableName): string {
+  const body = `
+declare
+  due timestamptz;
+begin
+  if tg_op = 'INSERT' then
+    select min(run_at) into due from new_rows where status in (${pending}) and locked_by is null;
+  else
+    due := new.run_at;
+  end if;
+  if due < 'infinity' then
+    perform pg_notify(${literal(channelName(table))}, case
+      when due <= now() then '0'
+      else ceil(extract(epoch from due - now()) * 1000)::bigint::text
+    end);
+  end if;
+  return null;
+end`
+  return `create or replace function ${functionOf(table)}() returns trigger
+    language plpgsql set search_path = pg_catalog, pg_temp as ${literal(body)}`
+}
+
+function functionOf(table: TableName): string {
+  return quotedName({ schema: table.schema, name: functionName(table) })
+}
+
+function dropTrigger(trigger: string, table: TableName): string {
+  return `drop trigger if exists ${quoted(trigger)} on ${quotedName(table)}`
+}
+
+async function canReplaceTriggers(db: MigrationDatabase): Promise<boolean> {
+  const [row] = await catalogQuery<{ version: number }>(
+    db,
+    `select pg_catalog.current_setting('server_version_num')::int4 as version`,
+  )
+  return Number(row?.version) >= 140_000
+}
