@@ -1,3 +1,4 @@
+import type { Expression } from 'kysely'
 import { isUnlocked } from '../predicates/claimable.js'
 import { millisecondsUntil } from '../predicates/clock.js'
 import { isPending } from '../predicates/status.js'
@@ -15,24 +16,18 @@ export async function nextDueAt<DB, Table extends keyof DB & string>(
   options: { readonly columns?: readonly OptionalColumn<DB[Table]>[] } = {},
 ): Promise<number | undefined> {
   const jobs = jobsOf(db, table)
-  const byPriority = new Set<string>(options.columns).has('priority')
-  const next = byPriority
-    ? await nextOfLevels(jobs).executeTakeFirst()
-    : await jobs.db
-        .selectFrom(earliest(jobs).as('next'))
-        .select((eb) => millisecondsUntil(eb.ref('next.run_at')).as('due'))
-        .executeTakeFirst()
-  return next?.due ?? undefined
+  const next = nextDue(jobs, new Set<string>(options.columns).has('priority'))
+  const { due } = await jobs.db.selectNoFrom(next.as('due')).executeTakeFirstOrThrow()
+  return due ?? undefined
 }
 
-function earliest(jobs: Jobs) {
-  return jobs.db
-    .selectFrom(jobs.table)
-    .select('job.run_at')
-    .where(isPending('job'))
-    .where(isUnlocked('job'))
-    .orderBy('job.run_at')
-    .limit(1)
+/** The same as part of a statement: milliseconds, or null where none waits. */
+export function nextDue(jobs: Jobs, byPriority: boolean) {
+  return (byPriority ? nextOfLevels(jobs) : nextOfAll(jobs)).$asScalar()
+}
+
+function nextOfAll(jobs: Jobs) {
+  return jobs.db.selectFrom(earliest(jobs).as('next')).select((eb) => dueIn(eb.ref('next.run_at')))
 }
 
 function nextOfLevels(jobs: Jobs) {
@@ -44,5 +39,19 @@ function nextOfLevels(jobs: Jobs) {
         .as('next'),
       (join) => join.onTrue(),
     )
-    .select((eb) => millisecondsUntil(eb.fn.min('next.run_at')).as('due'))
+    .select((eb) => dueIn(eb.fn.min('next.run_at')))
+}
+
+function dueIn(time: Expression<unknown>) {
+  return millisecondsUntil(time).$castTo<number | null>().as('due')
+}
+
+function earliest(jobs: Jobs) {
+  return jobs.db
+    .selectFrom(jobs.table)
+    .select('job.run_at')
+    .where(isPending('job'))
+    .where(isUnlocked('job'))
+    .orderBy('job.run_at')
+    .limit(1)
 }

@@ -10,13 +10,13 @@ import type { Slots } from './slots.js'
 
 /**
  * A worker's one loop: waits for the bell, claims up to the free slots, and again until nothing is due. Then it
- * sleeps until the earliest of a notification, the next due time and the poll interval. No error ends it.
+ * sleeps until it is rung (a notification, a poll that found something, a freed slot) or the next job is due. No error
+ * ends it.
  */
 export class Claimer {
   readonly #scope: WorkerScope
   readonly #slots: Slots
   readonly #bell: Bell
-  readonly #pollInterval: () => number
   readonly #claimed: (attempts: readonly Attempt[]) => void
   readonly #resting: () => void
   readonly #errorPause = new Pause()
@@ -33,7 +33,6 @@ export class Claimer {
     parts: {
       slots: Slots
       bell: Bell
-      pollInterval: () => number
       claimed: (attempts: readonly Attempt[]) => void
       resting: () => void
     },
@@ -41,7 +40,6 @@ export class Claimer {
     this.#scope = scope
     this.#slots = parts.slots
     this.#bell = parts.bell
-    this.#pollInterval = parts.pollInterval
     this.#claimed = parts.claimed
     this.#resting = parts.resting
   }
@@ -123,13 +121,13 @@ export class Claimer {
     }
   }
 
-  /** After a fetch that did not fill the slots: when the next job is due, or the next poll. */
+  /** After a fetch that did not fill the slots: when the next job is due. */
   async #untilNext(claimed: number): Promise<number> {
     const { jobs, columns, settings } = this.#scope
     const due = await withDeadline(nextDueAt(jobs.db, jobs.name, { columns }), settings.lease / 3, 'next due time')
     // due, but not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
     if (due !== undefined && due <= 0) return claimed > 0 ? 0 : this.#contendedPause.next()
     this.foundNothing = true
-    return Math.min(due ?? Number.POSITIVE_INFINITY, this.#pollInterval())
+    return due ?? Number.POSITIVE_INFINITY
   }
 }

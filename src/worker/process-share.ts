@@ -1,12 +1,13 @@
 import type { DialectAdapter, Kysely } from 'kysely'
 import { Gate } from './gate.js'
+import { Lookout } from './lookout.js'
 
 /** What the workers of one process have in common, as far as they use one database. */
 export interface ProcessShare {
   /** Through it each handler goes, so that a suspect can be alone. */
   readonly gate: Gate
-  /** When (monotonic milliseconds) each table was last rescued here: one rescue a period, however many workers. */
-  readonly lastRescue: Map<string, number>
+  /** Polls and looks for expired leases, for all of them at once. */
+  readonly lookout: Lookout
 }
 
 /** Keyed by the one object that all copies of a Kysely (withSchema, withPlugin) have in common; gone with it. */
@@ -14,7 +15,7 @@ const shares = new WeakMap<DialectAdapter, ProcessShare>()
 
 export function processShare(db: Pick<Kysely<unknown>, 'getExecutor'>): ProcessShare {
   const { adapter } = db.getExecutor()
-  const share = shares.get(adapter) ?? { gate: new Gate(), lastRescue: new Map() }
+  const share = shares.get(adapter) ?? { gate: new Gate(), lookout: new Lookout() }
   shares.set(adapter, share)
   return share
 }

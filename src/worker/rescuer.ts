@@ -1,18 +1,15 @@
 import { findExpired } from '../queue/expired.js'
-import { type Rescued, rescue } from '../queue/rescue.js'
+import { type Rescued, rescue, rescueLimit } from '../queue/rescue.js'
 import { idOf } from '../schema/row.js'
 import { withDeadline } from '../watch/deadline.js'
 import { maxAttemptsOf } from './ending.js'
 import type { WorkerScope } from './scope.js'
 
-/**
- * Takes over what dead workers left: at the start, then every third of the lease; once a period for each table,
- * however many workers of this process serve it.
- */
+/** Takes over what dead workers left, when it is told that there may be something. */
 export class Rescuer {
   readonly #scope: WorkerScope
   readonly #rescued: () => void
-  #timer: ReturnType<typeof setTimeout> | undefined
+  #rescuing = false
   #stopped = false
 
   constructor(scope: WorkerScope, rescued: () => void) {
@@ -20,46 +17,34 @@ export class Rescuer {
     this.#rescued = rescued
   }
 
-  start(): void {
-    void this.#rescueWhenDue()
-  }
-
-  /** The period begins anew for whoever comes next: a worker that starts after us looks at once. */
-  stop(): void {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    this.#scope.share.lastRescue.delete(this.#scope.table)
-  }
-
-  get #period(): number {
-    return this.#scope.settings.lease / 3
-  }
-
-  async #rescueWhenDue(): Promise<void> {
-    if (this.#wait <= 0) await this.#rescue()
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#rescueWhenDue(), this.#wait)
-  }
-
-  /** Milliseconds until a period has passed since anybody in this process rescued the table. */
-  get #wait(): number {
-    const { share, table } = this.#scope
-    const last = share.lastRescue.get(table)
-    return last === undefined ? 0 : last + this.#period - performance.now()
-  }
-
-  async #rescue(): Promise<void> {
-    this.#scope.share.lastRescue.set(this.#scope.table, performance.now())
+  /** Rescues until nothing is left to be rescued. */
+  async rescue(): Promise<void> {
+    if (this.#rescuing) return
+    this.#rescuing = true
     try {
-      const rescued = await withDeadline(this.#rescueAll(), this.#period, 'rescue')
-      if (rescued.length === 0) return
-      this.#scope.tell('rescued', { jobs: rescued })
-      this.#rescued()
+      for (let full = true; full && !this.#stopped; ) full = await this.#rescueChunk()
     } catch (error) {
       this.#scope.report(error, 'rescuing jobs of workers that are gone')
+    } finally {
+      this.#rescuing = false
     }
   }
 
-  async #rescueAll(): Promise<Rescued[]> {
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** Whether there may be more. */
+  async #rescueChunk(): Promise<boolean> {
+    const rescued = await withDeadline(this.#nextChunk(), this.#scope.settings.lease / 3, 'rescue')
+    if (rescued.length > 0) {
+      this.#scope.tell('rescued', { jobs: rescued })
+      this.#rescued()
+    }
+    return rescued.length >= rescueLimit
+  }
+
+  async #nextChunk(): Promise<Rescued[]> {
     const { jobs, columns, settings } = this.#scope
     const { lease, maxAttempts } = settings
     if (typeof maxAttempts === 'number') return rescue(jobs.db, jobs.name, { lease, maxAttempts, columns })

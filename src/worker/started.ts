@@ -9,6 +9,7 @@ import { Claimer } from './claimer.js'
 import type { AnyHandler } from './context.js'
 import { Cutoff } from './cutoff.js'
 import { Heart } from './heart.js'
+import type { Member } from './lookout.js'
 import { pollIntervalUnheard } from './options.js'
 import { Rescuer } from './rescuer.js'
 import type { WorkerScope } from './scope.js'
@@ -35,6 +36,8 @@ export class StartedWorker {
   readonly #heart: Heart
   readonly #rescuer: Rescuer
   readonly #subscription: Subscription | undefined
+  /** Out of the lookout. */
+  readonly #leave: () => void
   readonly #loop: Promise<void>
   readonly #cutoff = new Cutoff()
   #stopping: Promise<number> | undefined
@@ -48,13 +51,12 @@ export class StartedWorker {
     this.#claimer = new Claimer(scope, {
       slots: this.#slots,
       bell: this.#bell,
-      pollInterval: () => this.#pollInterval,
       claimed: (attempts) => this.#begin(attempts),
       resting: () => this.#tellIfIdle(),
     })
     this.#subscription = this.#listen(channelName(table))
     this.#heart.start()
-    this.#rescuer.start()
+    this.#leave = scope.share.lookout.join(this.#member())
     this.#loop = this.#claimer.run()
   }
 
@@ -87,6 +89,7 @@ export class StartedWorker {
   }
 
   async #stop(): Promise<number> {
+    this.#leave()
     this.#claimer.stop()
     this.#rescuer.stop()
     this.#slots.close()
@@ -117,16 +120,33 @@ export class StartedWorker {
       changed: (state, reason) => {
         tell('listener', { state, ...(reason && { reason }) })
         this.#bell.ring() // what was notified while nobody listened is found by a sweep
+        this.#scope.share.lookout.reschedule()
       },
     })
   }
 
   /** A hint: something is due now, or in so many milliseconds; or a running job was cancelled. */
   #notified(payload: string): void {
-    const wait = Number(payload)
     if (payload === checkLeases) this.#heart.check()
-    else if (wait > 0) this.#bell.ringIn(wait)
+    else this.#dueIn(Number(payload))
+  }
+
+  /** What is due no later than now, or at a time that makes no sense, is worth a look at once. */
+  #dueIn(milliseconds: number): void {
+    if (milliseconds > 0) this.#bell.ringIn(milliseconds)
     else this.#bell.ring()
+  }
+
+  #member(): Member {
+    const { table, jobs, columns, settings } = this.#scope
+    return {
+      table,
+      watched: { jobs, lease: settings.lease, byPriority: columns.includes('priority') },
+      patience: () => Math.min(this.#pollInterval, settings.lease / 3),
+      due: (milliseconds) => this.#dueIn(milliseconds),
+      rescue: () => void this.#rescuer.rescue(),
+      unsure: () => this.#bell.ring(),
+    }
   }
 
   get #pollInterval(): number {

@@ -1,0 +1,47 @@
+import { isLeaseExpired } from '../predicates/lease.js'
+import type { Duration } from '../schema/duration.js'
+import type { Jobs } from '../schema/job-database.js'
+import { nextDue } from './next-due.js'
+
+/** A job table to look at. */
+export interface Watched {
+  readonly jobs: Jobs
+  readonly lease: Duration
+  /** Its pending jobs are claimed by `priority`, so that its index is read level by level. */
+  readonly byPriority: boolean
+}
+
+/** What awaits a table's workers. */
+export interface Outlook {
+  /** Milliseconds until the next job is due; null: none waits. */
+  readonly due: number | null
+  /** There is a job whose lease has expired. */
+  readonly expired: boolean
+}
+
+/**
+ * Looks at any number of tables of one database in one statement, so that an idle process with ten workers asks no
+ * more often than one with a single worker. In the order of the tables.
+ */
+export async function outlooks(tables: readonly [Watched, ...Watched[]]): Promise<Outlook[]> {
+  const [first, ...others] = tables.map(outlookOf)
+  if (first === undefined) return []
+  const rows = await others.reduce((all, one) => all.unionAll(one), first).execute()
+  return rows.toSorted((a, b) => a.place - b.place)
+}
+
+function outlookOf({ jobs, lease, byPriority }: Watched, place: number) {
+  // Ordered by what the running index is ordered by: with stale statistics the table itself would be read.
+  const expired = jobs.db
+    .selectFrom(jobs.table)
+    .select((eb) => eb.lit(true).as('expired'))
+    .where(isLeaseExpired(lease, 'job'))
+    .orderBy('job.locked_by')
+    .limit(1)
+    .$asScalar()
+  return jobs.db.selectNoFrom((eb) => [
+    eb.lit(place).as('place'),
+    nextDue(jobs, byPriority).as('due'),
+    eb.fn.coalesce(expired, eb.lit(false)).as('expired'),
+  ])
+}

@@ -1,0 +1,81 @@
+import { type Outlook, outlooks, type Watched } from '../queue/outlook.js'
+import { withDeadline } from '../watch/deadline.js'
+import { after, type Timer } from '../watch/timer.js'
+
+/** A worker as the lookout knows it. */
+export interface Member {
+  readonly table: string
+  readonly watched: Watched & { readonly lease: number }
+  /** The longest it may go (milliseconds) without a look. */
+  patience(): number
+  /** A job of its table is due in so many milliseconds. */
+  due(milliseconds: number): void
+  /** Jobs of workers that are gone may be there. */
+  rescue(): void
+  /** The look did not come back; whoever needs to know asks for himself. */
+  unsure(): void
+}
+
+/**
+ * Looks after the tables of all workers of a process, in one statement a period: are jobs due that nobody was told
+ * of, are there leases that expired? Ten workers are not ten polls.
+ */
+export class Lookout {
+  readonly #members = new Set<Member>()
+  #lastLook = performance.now()
+  #timer: Timer | undefined
+  #looking = false
+
+  /** Begins to look for a worker; the first of a table rescues at once. Gives the way out. */
+  join(member: Member): () => void {
+    const isFirst = this.#of(member.table).length === 0
+    this.#members.add(member)
+    if (isFirst) member.rescue()
+    this.reschedule()
+    return () => {
+      this.#members.delete(member)
+      this.reschedule()
+    }
+  }
+
+  /** A member's patience has changed. */
+  reschedule(): void {
+    this.#timer?.cancel()
+    if (this.#members.size === 0 || this.#looking) return
+    const patience = Math.min(...[...this.#members].map((member) => member.patience()))
+    this.#timer = after(Math.max(0, this.#lastLook + patience - performance.now()), () => void this.#look())
+  }
+
+  async #look(): Promise<void> {
+    const tables = [...Map.groupBy(this.#members, ({ table }) => table).values()].map(longestLease)
+    const [first, ...others] = tables.map(({ watched }) => watched)
+    if (first === undefined) return
+    this.#looking = true
+    this.#lastLook = performance.now()
+    const limit = Math.min(...tables.map(({ watched }) => watched.lease)) / 3
+    try {
+      const seen = await withDeadline(outlooks([first, ...others]), limit, 'look')
+      for (const [i, member] of tables.entries()) this.#tell(member, seen[i])
+    } catch {
+      for (const member of this.#members) member.unsure()
+    } finally {
+      this.#looking = false
+      this.reschedule()
+    }
+  }
+
+  #tell(rescuer: Member, outlook: Outlook | undefined): void {
+    if (outlook === undefined) return
+    if (outlook.expired && this.#members.has(rescuer)) rescuer.rescue()
+    if (outlook.due !== null) for (const member of this.#of(rescuer.table)) member.due(outlook.due)
+  }
+
+  #of(table: string): Member[] {
+    return [...this.#members].filter((member) => member.table === table)
+  }
+}
+
+/** Whoever waits longest decides when a lease of the table has expired. */
+function longestLease(members: readonly Member[]): Member {
+  return members.reduce((longest, member) => (member.watched.lease > longest.watched.lease ? member : longest))
+}

@@ -1,0 +1,117 @@
+import { Kysely, type LogEvent, PostgresDialect, sql } from 'kysely'
+import { createWorker, enqueue, type Worker } from 'kysely-jobs'
+import { createJobTable } from 'kysely-jobs/migrate'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { quietPool, testDatabase } from '../support/database.js'
+import { createMailTables, type MailDatabase, type MailJobs, next, quiet } from './mail-jobs.js'
+
+interface Database extends MailDatabase {
+  report_jobs: MailJobs
+}
+
+const { db, url } = await testDatabase<Database>(async (made) => {
+  await createMailTables(made)
+  await createJobTable(made, 'report_jobs', (table) => table.addColumn('to', 'text'), { columns: ['priority'] })
+})
+
+beforeEach(async () => {
+  await db.deleteFrom('mail_jobs').execute()
+  await db.deleteFrom('report_jobs').execute()
+})
+
+/** A process of its own, as far as sharing goes, and the statements it sends. */
+function program() {
+  const statements: string[] = []
+  const heard = new Set<() => void>()
+  const log = ({ query }: LogEvent) => {
+    statements.push(query.sql)
+    for (const hear of heard) hear()
+  }
+  const own = new Kysely<Database>({
+    dialect: new PostgresDialect({ pool: quietPool({ connectionString: url }) }),
+    log,
+  })
+  /** Resolves when so many statements fit. */
+  const sent = (fits: (statement: string) => boolean, count: number) =>
+    new Promise<void>((resolve) => {
+      const hear = () => statements.filter(fits).length >= count && resolve()
+      heard.add(hear)
+    })
+  return { db: own, statements, sent }
+}
+
+function ended(worker: Worker<Database, 'mail_jobs'> | Worker<Database, 'report_jobs'>): void {
+  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+}
+
+const isLook = (statement: string) => statement.includes('"place"')
+
+test('ten workers of a process look for jobs and for expired leases in one statement, all tables together', async () => {
+  const { db: own, statements, sent } = program()
+  const workers = [
+    ...Array.from({ length: 5 }, () => createWorker(own, 'mail_jobs', () => {}, { pollInterval: 100, logger: quiet })),
+    ...Array.from({ length: 5 }, () =>
+      createWorker(own, 'report_jobs', () => {}, { pollInterval: 100, logger: quiet }),
+    ),
+  ]
+  for (const worker of workers) ended(worker)
+  await Promise.all(workers.map((worker) => worker.start()))
+  const before = statements.length
+  await sent(isLook, 5)
+  const looks = statements.slice(before).filter(isLook)
+  expect(looks.every((look) => look.match(/"place"/g)?.length === 2)).toBe(true)
+  // Nothing else is sent while nothing is due: not one statement for each worker.
+  const sinceFirst = statements.slice(statements.findIndex(isLook))
+  expect(sinceFirst.filter((statement) => !isLook(statement)).length).toBeLessThanOrEqual(looks.length)
+})
+
+test('a look finds a job that nobody was told of, for whichever table', async () => {
+  await sql`alter table report_jobs disable trigger user`.execute(db)
+  const { db: own } = program()
+  const mail = createWorker(own, 'mail_jobs', () => {}, { pollInterval: 50, logger: quiet })
+  const report = createWorker(own, 'report_jobs', () => {}, { pollInterval: '1h', logger: quiet })
+  ended(mail)
+  ended(report)
+  const idle = next(report, 'idle')
+  await Promise.all([mail.start(), report.start()])
+  await idle
+  const succeeded = next(report, 'succeeded')
+  await enqueue(db, 'report_jobs', { to: 'ada' })
+  await succeeded
+})
+
+test('jobs claimed ahead do not wait behind a job that turns out slow: others get them', async () => {
+  const slow = Promise.withResolvers<void>()
+  await enqueue(db, 'mail_jobs', [...Array.from({ length: 300 }, () => ({ to: 'quick' })), { to: 'slow' }])
+  let stuckId = ''
+  const first = program()
+  const stuck = createWorker(
+    first.db,
+    'mail_jobs',
+    async ({ id, to }) => {
+      if (to !== 'slow') return
+      stuckId = id
+      await slow.promise
+    },
+    { concurrency: 1, logger: quiet },
+  )
+  ended(stuck)
+  const begun = next(stuck, 'claimed', ({ jobs }: { jobs: { to: string }[] }) => jobs.some(({ to }) => to === 'slow'))
+  await stuck.start()
+  await begun
+  const behind = await enqueue(
+    db,
+    'mail_jobs',
+    Array.from({ length: 20 }, () => ({ to: 'behind' })),
+  )
+  const second = program()
+  const other = createWorker(second.db, 'mail_jobs', () => {}, { pollInterval: 50, logger: quiet })
+  ended(other)
+  await other.start()
+  const rest = async () =>
+    db.selectFrom('mail_jobs').select('id').where('status', '!=', 'job_status_succeeded').execute()
+  while ((await rest()).length > 1) await next(other, 'idle')
+  expect(await rest()).toEqual([{ id: stuckId }])
+  expect(behind).toHaveLength(20)
+  slow.resolve()
+})
