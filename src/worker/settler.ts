@@ -5,15 +5,29 @@ import { Pause } from '../watch/pause.js'
 import { LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { concernsAll } from './database-error.js'
+import { endingOfError } from './ending.js'
 import type { WorkerScope } from './scope.js'
 
 /** An outcome on its way to the database. */
-type Entry = Outcome & { readonly of: Attempt }
+type Entry = Outcome & {
+  readonly of: Attempt
+  /** When (monotonic milliseconds) the table first refused it. */
+  readonly refusedAt?: number
+}
 
 type Group = readonly [Entry, ...Entry[]]
 
 /** A lease may be renewed while an outcome waits, so this many rows are a statement of bounded size. */
 const largestBatch = 1_000
+
+/** How long an outcome is put aside that was refused for itself. */
+const refusedPause = 1_000
+
+/** A success that the table did not take; its cause says why. */
+class RefusedError extends Error {
+  override readonly name = 'RefusedError'
+  readonly code = 'REFUSED'
+}
 
 /**
  * Writes outcomes in micro-batches: those that arrive while one batch is being written go together in the next.
@@ -24,6 +38,8 @@ export class Settler {
   readonly #settled: (attempt: Attempt) => void
   readonly #pause = new Pause()
   #pending: Entry[] = []
+  /** Entries that were refused for themselves, each until it is tried again. */
+  readonly #aside = new Set<Promise<void>>()
   #flushing: Promise<void> | undefined
 
   constructor(scope: WorkerScope, settled: (attempt: Attempt) => void) {
@@ -33,13 +49,17 @@ export class Settler {
 
   /** Takes an outcome; it is written as soon as the batch before it is. */
   add(attempt: Attempt, ending: Ending): void {
-    this.#pending.push({ ...ending, id: attempt.id, attempt: attempt.attempt, of: attempt })
+    this.#push({ ...ending, id: attempt.id, attempt: attempt.attempt, of: attempt })
+  }
+
+  #push(entry: Entry): void {
+    this.#pending.push(entry)
     this.#flushing ??= this.#flush()
   }
 
   /** Resolves when everything taken so far is written or given up. */
   async drained(): Promise<void> {
-    while (this.#flushing !== undefined) await this.#flushing
+    while (this.#flushing !== undefined || this.#aside.size > 0) await (this.#flushing ?? Promise.race(this.#aside))
   }
 
   /** Cuts the wait between two tries short. */
@@ -72,11 +92,40 @@ export class Settler {
       return []
     } catch (error) {
       this.#scope.report(error, `writing ${group.length} outcomes`)
-      return concernsAll(error) || group.length === 1 ? group : this.#writeHalves(group)
+      if (concernsAll(error)) return group
+      if (group.length > 1) return this.#writeHalves(group)
+      this.#refused(group[0], error)
+      return []
     }
   }
 
-  /** One row was refused (a CHECK, a trigger, a lock): it is found by halving, and the others are written. */
+  /**
+   * The row itself was refused (a CHECK, a trigger, a lock): tried again without holding up others, but not for ever,
+   * as its lease goes on being renewed. A success that is still refused after a lease becomes a failure that says why.
+   */
+  #refused(entry: Entry, error: unknown): void {
+    const { of: attempt } = entry
+    const since = entry.refusedAt ?? performance.now()
+    if (performance.now() - since < this.#scope.settings.lease) {
+      this.#putAside({ ...entry, refusedAt: since })
+    } else if (entry.kind === 'succeeded') {
+      const text = `The handler ended well, but its success was refused for ${this.#scope.settings.lease} ms`
+      this.add(attempt, endingOfError(this.#scope, attempt, new RefusedError(text, { cause: error })))
+    } else {
+      this.#giveUp(attempt, 'its outcome was refused')
+    }
+  }
+
+  #putAside(entry: Entry): void {
+    const pause = new Promise<void>((resolve) => setTimeout(resolve, refusedPause))
+    const again = pause.then(() => {
+      this.#aside.delete(again)
+      if (this.#mayStillWrite(entry)) this.#push(entry)
+    })
+    this.#aside.add(again)
+  }
+
+  /** One row was refused: it is found by halving, and the others are written. */
   async #writeHalves(group: Group): Promise<readonly Entry[]> {
     const middle = Math.ceil(group.length / 2)
     const halves = [group.slice(0, middle), group.slice(middle)] as unknown as [Group, Group] // of two entries or more
@@ -97,10 +146,14 @@ export class Settler {
   /** Past its lease an outcome is given up: the job runs again elsewhere. */
   #mayStillWrite({ of: attempt }: Entry): boolean {
     if (performance.now() - attempt.renewedAt < this.#scope.settings.lease) return true
-    attempt.holdsLease = false
-    this.#tellLost(attempt, 'its outcome could not be written within the lease')
-    this.#settled(attempt)
+    this.#giveUp(attempt, 'its outcome could not be written within the lease')
     return false
+  }
+
+  #giveUp(attempt: Attempt, why: string): void {
+    attempt.holdsLease = false
+    this.#tellLost(attempt, why)
+    this.#settled(attempt)
   }
 
   #tellLost(attempt: Attempt, why: string): void {

@@ -12,6 +12,9 @@ import type { Settler } from './settler.js'
 const workAhead = 50
 const rowsAhead = 500
 
+/** So long (milliseconds) claimed jobs may wait behind handlers that turned out slow; then others may have them. */
+const longestWait = 1_000
+
 /** A suspect waits this share of its lease for the others to end, then is put off. */
 const suspectPatience = 1 / 6
 
@@ -30,12 +33,16 @@ export class Slots {
   #closed = false
   /** How long a handler takes, in milliseconds: a moving average. */
   #pace = workAhead
+  /** When (monotonic milliseconds) the last slot was taken or freed. */
+  #lastMove = performance.now()
+  readonly #stallCheck: ReturnType<typeof setInterval>
 
   constructor(scope: WorkerScope, handler: AnyHandler, settler: Settler, freed: (attempt: Attempt) => void) {
     this.#scope = scope
     this.#handler = handler
     this.#settler = settler
     this.#freed = freed
+    this.#stallCheck = setInterval(() => this.#giveUpStalled(), longestWait)
   }
 
   get running(): number {
@@ -55,9 +62,21 @@ export class Slots {
   get room(): number {
     const { concurrency } = this.#scope.settings
     const perWorkAhead = (concurrency * workAhead) / Math.max(0.1, this.#pace)
-    const ahead = Math.min(rowsAhead, Math.max(0, Math.floor(perWorkAhead) - concurrency))
+    const ahead = this.#stalled(workAhead)
+      ? 0
+      : Math.min(rowsAhead, Math.max(0, Math.floor(perWorkAhead) - concurrency))
     if (this.ready > ahead / 2) return 0
     return Math.max(0, concurrency + ahead - this.running - this.ready)
+  }
+
+  /** All slots are taken, and none of them was freed for so long. */
+  #stalled(limit: number): boolean {
+    return this.running >= this.#scope.settings.concurrency && performance.now() - this.#lastMove > limit
+  }
+
+  /** Jobs claimed ahead must not wait for handlers that are not so fast any more, nor those at the gate for a suspect. */
+  #giveUpStalled(): void {
+    if (this.#stalled(longestWait)) this.#giveUp(this.#unbegun().filter(({ suspect }) => !suspect))
   }
 
   take(attempts: readonly Attempt[]): void {
@@ -68,7 +87,16 @@ export class Slots {
   /** Starts no handler any more, and gives up what has not begun. */
   close(): void {
     this.#closed = true
-    const unbegun = [...this.#ready.splice(0), ...[...this.#running].filter(({ begun }) => !begun)]
+    clearInterval(this.#stallCheck)
+    this.#giveUp(this.#unbegun())
+  }
+
+  /** Empties the queue; those at the gate find out that they have ended when it opens. */
+  #unbegun(): Attempt[] {
+    return [...this.#ready.splice(0), ...[...this.#running].filter(({ begun }) => !begun)]
+  }
+
+  #giveUp(unbegun: readonly Attempt[]): void {
     for (const attempt of unbegun) this.#end(attempt, () => ({ kind: 'released' }))
   }
 
@@ -86,6 +114,7 @@ export class Slots {
       const attempt = this.#ready.shift()
       if (attempt === undefined) return
       this.#running.add(attempt)
+      this.#lastMove = performance.now()
       void this.#run(attempt).catch((error: unknown) => this.#scope.report(error, 'running a job'))
     }
   }
@@ -97,6 +126,7 @@ export class Slots {
       if (leave !== undefined) await this.#handle(attempt, leave)
     } finally {
       this.#running.delete(attempt)
+      this.#lastMove = performance.now()
       this.#fill()
       this.#freed(attempt)
       for (const resolve of this.#onFreed.splice(0)) resolve()

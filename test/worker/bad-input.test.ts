@@ -150,9 +150,9 @@ test('a listener that throws, and a logger that throws, do not hurt the worker',
 test('a table that is renamed while the worker runs stops nothing: it says so, and goes on when it is back', async () => {
   await using worker = createWorker(db, 'mail_jobs', async () => {}, { logger: quiet, pollInterval: '10ms' })
   await worker.start()
-  const away = next<{ doing: string }>(worker, 'error')
+  const away = next<{ doing: string }>(worker, 'error', ({ doing }) => doing === 'fetching jobs')
   await sql`alter table mail_jobs rename to hidden_jobs`.execute(db)
-  expect((await away).doing).toBe('fetching jobs')
+  await away
   await sql`alter table hidden_jobs rename to mail_jobs`.execute(db)
   const succeeded = next(worker, 'succeeded')
   await enqueue(db, 'mail_jobs', { to: 'ada' })
@@ -195,4 +195,18 @@ test('an outcome that the table refuses is tried again while the lease lives, an
   expect(await db.selectFrom('mail_jobs').select('status').distinct().execute()).toEqual([
     { status: 'job_status_succeeded' },
   ])
+})
+
+test('a success that the table goes on refusing becomes a failure that says why', async () => {
+  await db.deleteFrom('mail_jobs').execute()
+  await sql`alter table mail_jobs add constraint picky check (status <> 'job_status_succeeded')`.execute(db)
+  await enqueue(db, 'mail_jobs', { to: 'bad' })
+  await using worker = createWorker(db, 'mail_jobs', async () => {}, { logger: quiet, lease: '1s' })
+  const retry = next<{ error: string }>(worker, 'retry')
+  await worker.start()
+  expect((await retry).error).toMatch(/its success was refused for 1000 ms\ncaused by .*picky/)
+  expect(await db.selectFrom('mail_jobs').select(['status', 'attempts_count']).execute()).toEqual([
+    { status: 'job_status_retry', attempts_count: 1 },
+  ])
+  await sql`alter table mail_jobs drop constraint picky`.execute(db)
 })
