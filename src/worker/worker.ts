@@ -56,7 +56,8 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
   }
 
   /**
-   * Checks the real table once, then claims jobs until {@link stop}. A second call waits for the first.
+   * Checks the real table once, then claims jobs until {@link stop}. A second call waits for the first. Stopped while
+   * it still looks at the table, it resolves and does nothing more.
    * @throws JobTableError naming everything the table lacks; whatever the database says where it can't be reached.
    *   After an error it may be called again.
    */
@@ -72,13 +73,14 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
     this.#state = 'starting'
     try {
       const description = await inspectJobTable(this.db, this.table)
+      if (this.#stopping !== undefined) return // stopped while it looked; there is nothing to undo
       for (const advice of description.advice)
         this.#settings.logger.info({ table: this.table }, `${this.table}: ${advice}`)
       this.#started = new StartedWorker(this.#scope(description), this.#handler, description.table)
       this.#state = 'running'
       this.#tell('started', { worker: this.id })
     } catch (error) {
-      this.#state = 'new'
+      if (this.#state === 'starting') this.#state = 'new'
       this.#starting = undefined
       throw error
     }
@@ -99,7 +101,6 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
   }
 
   async #stop(deadline: number): Promise<{ readonly left: number }> {
-    await this.#starting?.catch(() => {}) // whoever called start() has the error
     this.#state = 'stopping'
     const left = (await this.#started?.stop(deadline)) ?? 0
     this.#state = 'stopped'

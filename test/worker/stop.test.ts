@@ -110,10 +110,22 @@ test('starting twice is starting once', async () => {
   expect(made.health()).toMatchObject({ state: 'running', alive: true, listener: 'off', running: 0 })
 })
 
-test('stopping while it starts waits for the start, then stops', async () => {
+test('stopping while it starts ends the start', async () => {
+  await enqueue(db, 'mail_jobs', { to: 'a' })
   const made = worker(async () => {})
   const starting = made.start()
   expect(await made.stop()).toEqual({ left: 0 })
   await starting
   expect(made.health()).toMatchObject({ state: 'stopped', alive: false })
+  expect(await rows()).toMatchObject([{ status: 'job_status_not_started' }])
+})
+
+test('a worker that starts while the database does not answer stops at once', async () => {
+  const held = await db.startTransaction().execute()
+  await sql`lock table pg_catalog.pg_class in access exclusive mode`.execute(held)
+  const made = worker(async () => {})
+  const starting = made.start()
+  expect(await made.stop({ deadline: '1h' })).toEqual({ left: 0 })
+  await held.rollback().execute()
+  await starting
 })
