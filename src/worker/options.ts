@@ -1,31 +1,32 @@
+import pg from 'pg'
 import { type Backoff, linear } from '../predicates/backoff.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import type { ListenSource } from '../watch/listener.js'
 import { consoleLogger, harmless, type Logger } from './logger.js'
 
-/** All optional; durations in milliseconds or as `'30s'`. */
+/** All optional, and undefined means the default; durations in milliseconds or as `'30s'`. */
 export interface WorkerOptions<Job = object> {
   /** How many handlers run at once in this worker. Default 16. */
-  readonly concurrency?: number
+  readonly concurrency?: number | undefined
   /** How many attempts a job has; a `max_attempts` column that holds a number goes first. Default 10. */
-  readonly maxAttempts?: number | ((job: Job) => number)
+  readonly maxAttempts?: number | ((job: Job) => number) | undefined
   /** How long a failed attempt waits before the next. Default `linear({ delay: '30s' })`. */
-  readonly backoff?: Backoff<Job>
+  readonly backoff?: Backoff<Job> | undefined
   /** How long one attempt may run before its signal aborts and it counts as failed. Default: as long as it likes. */
-  readonly timeout?: Duration
+  readonly timeout?: Duration | undefined
   /** How long after its last heartbeat a worker counts as gone and its jobs run elsewhere. At least 1 s. Default 60 s. */
-  readonly lease?: Duration
+  readonly lease?: Duration | undefined
   /** How often to look for jobs unasked. Default 60 s, without `listen` 2 s; while the listener is deaf at most 2 s. */
-  readonly pollInterval?: Duration
+  readonly pollInterval?: Duration | undefined
   /** Where to listen for new jobs: a connection string, a pg config, or a pg Pool whose settings are used. Default: poll only. */
-  readonly listen?: ListenSource
+  readonly listen?: ListenSource | undefined
   /** Pino's shape. Default: warnings and errors to the console. */
-  readonly logger?: Logger
+  readonly logger?: Logger | undefined
   /**
    * For a table shared with an IHP worker, which leaves `run_at` alone when a job fails: claim a row in retry only
    * when the backoff (a rule, no function) since its `updated_at` has passed. Default false.
    */
-  readonly seedBackoff?: boolean
+  readonly seedBackoff?: boolean | undefined
 }
 
 /** An option no worker can work with. */
@@ -60,7 +61,7 @@ const defaults = {
 } as const
 
 /** With a listener polling is a safety net; without one, or while it is deaf, it is all there is. */
-const pollIntervalHeard = 60_000
+export const pollIntervalHeard = 60_000
 export const pollIntervalUnheard = 2_000
 
 /** A lease much shorter than a slow network's round trip would only lose jobs to their own worker. */
@@ -105,9 +106,11 @@ function refuseUnknown(options: object): void {
 }
 
 /** An option that is there but undefined means its default, as with exactOptionalPropertyTypes off. */
-function definedOnly<Options extends object>(options: Options): Options {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options // only undefined ones went
+function definedOnly<Options extends object>(options: Options): DefinedOnly<Options> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as DefinedOnly<Options> // by this filter
 }
+
+type DefinedOnly<Options> = { readonly [Name in keyof Options]?: Exclude<Options[Name], undefined> }
 
 function atLeast(least: number, value: unknown, name: string, meaning: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
@@ -135,16 +138,23 @@ function positive(value: Duration, name: string): number {
 }
 
 function source(value: unknown): ListenSource | undefined {
-  if (
-    value === undefined ||
-    (typeof value === 'string' && value !== '') ||
-    (typeof value === 'object' && value !== null)
-  ) {
+  if (value === undefined || (typeof value === 'object' && value !== null)) {
     return value as ListenSource | undefined // what is in it, connecting will tell
   }
-  throw new WorkerOptionError(
-    `listen: ${JSON.stringify(value)} will not do; give a connection string, a pg config or a pg Pool`,
-  )
+  if (typeof value !== 'string' || value === '') {
+    throw new WorkerOptionError(
+      `listen: ${JSON.stringify(value)} will not do; give a connection string, a pg config or a pg Pool`,
+    )
+  }
+  try {
+    new pg.Client(value)
+    return value
+  } catch {
+    // neither the string nor pg's error is shown: a password may be in them
+    throw new WorkerOptionError(
+      'listen: the connection string can not be read; give postgres://user:password@host:5432/database, with special characters of the password percent-encoded',
+    )
+  }
 }
 
 function logger(value: unknown): Logger {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { sql } from 'kysely'
 import { createWorker, enqueue, type WorkerOptions } from 'kysely-jobs'
 import { beforeEach, expect, test } from 'vitest'
@@ -31,6 +32,17 @@ test.each([
   [{ seedBackoff: true, backoff: () => 1 }, 'seedBackoff: the database can not call a function'],
 ])('the options %o are refused when the worker is created', (options, message) => {
   expect(() => create(options)).toThrow(message)
+})
+
+test('a connection string that can not be read is refused without being shown', () => {
+  const listen = 'postgres://ann:s3cret@host:port/db'
+  const create = () => createWorker(db, 'mail_jobs', async () => {}, { listen })
+  expect(create).toThrow('listen: the connection string can not be read; give postgres://user:password@')
+  try {
+    create()
+  } catch (error) {
+    expect(inspect(error, { depth: 5, showHidden: true })).not.toContain('s3cret')
+  }
 })
 
 test('an option that is undefined means its default', () => {
