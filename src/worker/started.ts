@@ -94,7 +94,7 @@ export class StartedWorker {
     this.#rescuer.stop()
     this.#slots.close()
     this.#settler.hurry()
-    const over = Promise.all([this.#slots.drained(), this.#settler.drained(), this.#loop])
+    const over = Promise.all([this.#ended(), this.#loop])
     const drained = await Promise.race([over.then(() => true), this.#cutoff.passed.then(() => false)])
     this.#cutoff.clear()
     if (!drained) await this.#abort()
@@ -102,6 +102,12 @@ export class StartedWorker {
     this.#bell.close()
     await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForClosing)
     return this.#slots.busy
+  }
+
+  /** Every handler has ended, and what that left to write is written: in this order, the one makes the other. */
+  async #ended(): Promise<void> {
+    await this.#slots.drained()
+    await this.#settler.drained()
   }
 
   /** The deadline has passed: handlers get their signal and a moment, then their endings a moment to be written. */
