@@ -1,0 +1,25 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import { guardPool } from '../worker/guard-pool.js'
+import { connectionError } from './connection-error.js'
+import { clientOf } from './database-url.js'
+
+/**
+ * Opens the database of a URL, runs an action on it, and closes it.
+ * @throws DatabaseUrlError, ConnectionError
+ */
+export async function withDatabase<T>(
+  url: string | undefined,
+  action: (db: Kysely<unknown>) => Promise<T>,
+): Promise<T> {
+  const target = clientOf(url)
+  const pool = guardPool(new pg.Pool({ connectionString: url, max: 1 }), { connect: '10s', query: '30s' })
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
+  try {
+    return await action(db)
+  } catch (error) {
+    throw connectionError(error, target)
+  } finally {
+    await db.destroy()
+  }
+}
