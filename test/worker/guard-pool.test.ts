@@ -39,8 +39,7 @@ test('a backend that is terminated under a checked-out client does not end the p
     db.connection().execute(async (connection) => {
       const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(connection)
       const ended = sql`select pg_sleep(60)`.execute(connection)
-      await sql`select pg_terminate_backend(${rows[0]?.pid})`.execute(admin)
-      await ended
+      await Promise.all([ended, sql`select pg_terminate_backend(${rows[0]?.pid})`.execute(admin)])
     }),
   ).rejects.toMatchObject({ code: '57P01' })
   expect(await sql`select 1 as one`.execute(db)).toMatchObject({ rows: [{ one: 1 }] })

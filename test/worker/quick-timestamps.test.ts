@@ -40,10 +40,16 @@ test('what Postgres writes in any time zone and date style is read as node-postg
   onTestFinished(() => plain.end())
   for (const zone of ['UTC', 'Asia/Kolkata', 'America/St_Johns', 'Africa/Monrovia']) {
     for (const style of ['ISO', 'SQL', 'German', 'Postgres']) {
-      const query = `set datestyle = '${style}'; set timezone = '${zone}';
-        select t.at from (values (now()), ('1960-01-01'::timestamptz), ('infinity'), ('0012-01-01 BC')) t(at)`
-      const rows = async (from: pg.Pool) => await from.query(query.replace('now()', "'2026-11-25 10:20:30.123456+00'"))
-      expect((await rows(pool)) as unknown[]).toMatchObject([{}, {}, { rows: ((await rows(plain)) as any)[2].rows }])
+      const query = `select t.at from (values ('2026-11-25 10:20:30.123456+00'::timestamptz), ('1960-01-01'),
+        ('infinity'), ('0012-01-01 BC')) t(at)`
+      const rows = async (from: pg.Pool) => {
+        const client = await from.connect()
+        await client.query(`set datestyle = '${style}'; set timezone = '${zone}'`)
+        const result = await client.query(query)
+        client.release()
+        return result.rows
+      }
+      expect(await rows(pool)).toEqual(await rows(plain))
     }
   }
 })
