@@ -50,6 +50,10 @@ export {
   parseJobStatus,
   pendingStatuses,
 } from './schema/statuses.js'
+export { type FetchNextJobOptions, fetchNextJob } from './seed/fetch-next-job.js'
+export type { JobWatch, OnJob, PollOptions } from './seed/job-watch.js'
+export { type FailureOptions, jobDidFail, jobDidSucceed, jobDidTimeout, type ResultOptions } from './seed/results.js'
+export { pollForJob, type WatchOptions, watchForJob } from './seed/watch-for-job.js'
 export type { ListenSource } from './watch/listener.js'
 export type { ListenerState } from './watch/shared-listener.js'
 export { type AbortReason, CancelledError, LeaseLostError, ShutdownError, TimeoutError } from './worker/abort-reason.js'

@@ -8,6 +8,7 @@ const restsOn: Record<string, readonly string[]> = {
   predicates: ['schema'],
   queue: ['predicates', 'schema'],
   worker: ['queue', 'predicates', 'watch', 'schema'],
+  seed: ['worker', 'queue', 'predicates', 'watch', 'schema'],
   runner: ['worker', 'queue', 'predicates', 'watch', 'schema'],
   cli: ['codegen', 'runner', 'worker', 'queue', 'predicates', 'watch', 'migrate', 'schema'],
   dashboard: ['runner', 'worker', 'queue', 'predicates', 'watch', 'schema'],

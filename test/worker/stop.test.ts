@@ -31,6 +31,29 @@ test('a worker that stops lets its handlers end and claims no more', async () =>
   ])
 })
 
+test('a worker has stopped when what its handlers did is written, and not before', async () => {
+  const held = Promise.withResolvers<void>()
+  await enqueue(db, 'mail_jobs', { to: 'a' })
+  const made = worker(() => held.promise)
+  const claimed = next(made, 'claimed')
+  await made.start()
+  await claimed
+  let over = false
+  const blocked = sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  const stopping = await db.transaction().execute(async (trx) => {
+    await trx.selectFrom('mail_jobs').selectAll().forUpdate().execute()
+    const stopped = made.stop().then(() => {
+      over = true
+    })
+    held.resolve()
+    await expect.poll(async () => (await blocked.execute(db)).rows.length).toBe(1)
+    expect(over).toBe(false)
+    return { stopped }
+  })
+  await stopping.stopped
+  expect(await rows()).toMatchObject([{ status: 'job_status_succeeded', attempts_count: 1 }])
+})
+
 test('at the deadline handlers are aborted; one that heeds its signal hands its job back with its attempt', async () => {
   await enqueue(db, 'mail_jobs', { to: 'a' })
   const codes: string[] = []
