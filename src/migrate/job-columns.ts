@@ -1,5 +1,5 @@
 import { type AlterTableBuilder, type ColumnDefinitionBuilder, sql } from 'kysely'
-import { type JobColumnName, jobColumnNames, type OptionalColumnName } from '../schema/columns.js'
+import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalColumnNames } from '../schema/columns.js'
 import { quoted, quotedName, type TableName } from '../schema/names.js'
 import { jobStatuses } from '../schema/statuses.js'
 import { catalogQuery, execute, inTransaction, literal, type MigrationDatabase } from './migration-database.js'
@@ -60,9 +60,12 @@ export async function addJobColumns(
   })
 }
 
+/** Columns that many tables have for themselves. */
+const sharedColumns = ['id', 'created_at', 'updated_at'] as const
+
 export interface DropJobColumnsOptions {
   /** What else to drop: optional columns, and `id`, `created_at`, `updated_at`, which many tables have for themselves. */
-  readonly columns?: readonly (OptionalColumnName | 'id' | 'created_at' | 'updated_at')[]
+  readonly columns?: readonly (OptionalColumnName | (typeof sharedColumns)[number])[]
 }
 
 /** The columns that no table has but a job table. */
@@ -73,17 +76,18 @@ const ownColumns = ['status', 'last_error', 'attempts_count', 'locked_at', 'lock
  * them, and the enum with its last column.
  *
  * @example await dropJobColumns(db, 'orders', { columns: ['priority'] })
- * @throws JobTableNameError, NoSuchTableError
+ * @throws JobTableOptionError, JobTableNameError, NoSuchTableError
  */
 export async function dropJobColumns(
   db: MigrationDatabase,
   name: string,
-  { columns = [] }: DropJobColumnsOptions = {},
+  options: DropJobColumnsOptions = {},
 ): Promise<void> {
+  checkOptions(options, ['columns'], [...optionalColumnNames, ...sharedColumns])
   await inTransaction(db, async (trx) => {
     const { db: plain, table } = await existingTarget(trx, name)
     const statusType = await statusTypeOf(plain, table)
-    const drops = [...ownColumns, ...columns].map((column) => `drop column if exists ${quoted(column)}`)
+    const drops = [...ownColumns, ...(options.columns ?? [])].map((column) => `drop column if exists ${quoted(column)}`)
     await execute(plain, `alter table ${quotedName(table)} ${drops.join(', ')}`)
     await dropUnusedType(plain, statusType)
   })

@@ -63,7 +63,11 @@ function triggers(table: TableName): [name: string, when: string][] {
   ]
 }
 
-/** The search_path is pinned, and every name found through it is the catalog's, whoever inserts. */
+/**
+ * The search_path is pinned, and every name found through it is the catalog's, whoever inserts. Due as of this very
+ * moment: by the transaction's now(), a retry without a delay would lie in the future, and a delay given deep in a long
+ * transaction would be told too long.
+ */
 function createFunction(table: TableName): string {
   const body = `
 declare
@@ -76,8 +80,8 @@ begin
   end if;
   if due < 'infinity' then
     perform pg_notify(${literal(channelName(table))}, case
-      when due <= now() then '0'
-      else ceil(extract(epoch from due - now()) * 1000)::bigint::text
+      when due <= clock_timestamp() then '0'
+      else ceil(extract(epoch from due - clock_timestamp()) * 1000)::bigint::text
     end);
   end if;
   return null;

@@ -16,7 +16,10 @@ export interface JobColumnOptions {
 }
 
 export interface JobTableOptions extends JobColumnOptions {
-  /** `trigger` (default): inserts and retries wake the workers at once; `none`: workers find jobs by polling. */
+  /**
+   * `trigger` (default): inserts and retries wake the workers at once. `none`: commits stay free of NOTIFY's lock;
+   * workers find jobs by polling, or are woken by `notifyWorkers` after the commit.
+   */
   readonly notify?: 'trigger' | 'none'
 }
 
@@ -36,22 +39,28 @@ const choices = {
 
 type OptionName = keyof typeof choices
 
-/** @throws JobTableOptionError */
-export function checkOptions(options: object, allowed: readonly OptionName[]): void {
+/**
+ * @param columns the names that the option `columns` takes
+ * @throws JobTableOptionError
+ */
+export function checkOptions(
+  options: object,
+  allowed: readonly OptionName[],
+  columns: readonly string[] = choices.columns,
+): void {
   for (const [name, value] of Object.entries(options)) {
     const option = allowed.find((known) => known === name)
     if (option === undefined) {
       throw new JobTableOptionError(`There is no option ${JSON.stringify(name)} here; there is ${allowed.join(', ')}`)
     }
     if (value === undefined) continue
-    if (option !== 'columns') checkChoice(option, value)
-    else if (Array.isArray(value)) for (const column of value) checkChoice(option, column)
+    if (option !== 'columns') checkChoice(option, value, choices[option])
+    else if (Array.isArray(value)) for (const column of value) checkChoice(option, column, columns)
     else throw new JobTableOptionError(`columns: ${shown(value)} is no array; give names, as in ['priority', 'result']`)
   }
 }
 
-function checkChoice(option: OptionName, value: unknown): void {
-  const known: readonly unknown[] = choices[option]
+function checkChoice(option: OptionName, value: unknown, known: readonly unknown[]): void {
   if (known.includes(value)) return
   throw new JobTableOptionError(`${option}: ${shown(value)} is none of ${known.map(shown).join(', ')}`)
 }

@@ -47,7 +47,7 @@ export function exponential(options: { delay: Duration; max?: Duration; jitter?:
 }
 
 function share(jitter = 0): number {
-  if (jitter >= 0 && jitter <= 1) return jitter
+  if (typeof jitter === 'number' && jitter >= 0 && jitter <= 1) return jitter
   throw new JitterError(`backoff jitter: ${String(jitter)} is not a share; give a number from 0 to 1`)
 }
 

@@ -1,6 +1,6 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import { type JobStatus, pendingStatuses } from '../schema/statuses.js'
-import { column } from './column.js'
+import { column, job } from './column.js'
 
 /**
  * A status as a literal: with a parameter a generic plan can't prove the partial index and reads the table
@@ -12,6 +12,7 @@ export function statusLiteral(status: JobStatus) {
 
 /** Whether the status is one of a few. */
 export function hasStatus(statuses: readonly JobStatus[], table?: string): Expression<SqlBool> {
+  if (statuses.length === 0) return job.lit(false) // `in ()` is no SQL
   const status = column('status', table)
   return sql<SqlBool>`${status} in (${sql.join(statuses.map(statusLiteral))})`
 }

@@ -7,8 +7,8 @@ import { identifyTable } from '../schema/identify.js'
 import { holdsCancelled } from '../schema/inspect.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
-import { channelName } from '../schema/names.js'
 import type { JobSelection } from '../schema/selection.js'
+import { tellWorkers } from './notify.js'
 
 /** What a worker reads on its channel when a running job was taken from it. */
 export const checkLeases = 'check'
@@ -41,10 +41,6 @@ export async function cancelJobs<DB, Table extends keyof DB & string>(
     .where(job.or([isPending('job'), isRunning('job')]))
     .returning('job.id')
     .execute()
-  if (rows.length > 0) {
-    await jobs.db
-      .selectNoFrom(job.fn('pg_notify', [job.val(channelName(name)), job.val(checkLeases)]).as('told'))
-      .execute()
-  }
+  if (rows.length > 0) await tellWorkers(jobs, name, checkLeases)
   return rows.map(({ id }) => id)
 }

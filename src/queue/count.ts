@@ -4,7 +4,7 @@ import { column } from '../predicates/column.js'
 import { isRunning } from '../predicates/status.js'
 import { writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
-import type { JobTable, Queryable } from '../schema/job-table.js'
+import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { quotedName } from '../schema/names.js'
 import { type JobStatus, jobStatuses } from '../schema/statuses.js'
 
@@ -21,6 +21,13 @@ export interface JobCounts {
   readonly exact: boolean
 }
 
+export interface CountOptions<Row> {
+  /** Count every row. Default false: from the planner's statistics. */
+  readonly exact?: boolean
+  /** `priority` where the table has it: due jobs are found by an index that begins with it. */
+  readonly columns?: readonly OptionalColumn<Row>[]
+}
+
 /**
  * Counts for people, at a cost that does not grow with the table: from the planner's statistics, running and due
  * ones exactly. A table that was never analysed, or `exact: true`, is counted row by row.
@@ -28,11 +35,12 @@ export interface JobCounts {
 export async function countJobs<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
-  options: { readonly exact?: boolean } = {},
+  options: CountOptions<DB[Table]> = {},
 ): Promise<JobCounts> {
   const jobs = jobsOf(db, table)
-  const few = await countFew(jobs, statistics(quotedName(writtenName(db, table))))
-  const estimates = options.exact ? null : few.estimates
+  const byPriority = new Set<string>(options.columns).has('priority')
+  const few = await countFew(jobs, byPriority, statistics(quotedName(writtenName(db, table))))
+  const estimates = options.exact || few.estimates === null ? null : (JSON.parse(few.estimates) as Counted) // made below
   const counted = estimates ?? (await countAll(jobs))
   const statuses = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<JobStatus, number> // all seven
   for (const [status, count] of counted) statuses[status] = Number(count)
@@ -43,11 +51,19 @@ export async function countJobs<DB, Table extends keyof DB & string>(
   }
 }
 
-type Estimates = readonly (readonly [JobStatus, number])[] | null
+type Counted = readonly (readonly [JobStatus, number])[]
 
-function countFew(jobs: Jobs, estimates: RawBuilder<Estimates>) {
+function countFew(jobs: Jobs, byPriority: boolean, estimates: RawBuilder<string | null>) {
   const count = sql<string>`count(*)`
-  const due = jobs.db.selectFrom(jobs.table).select('job.id').where(isClaimable('job')).limit(dueCap).as('due')
+  // Ordered as the ready index is: else the table itself would be read where few of many pending jobs are due.
+  const due = jobs.db
+    .selectFrom(jobs.table)
+    .select('job.id')
+    .where(isClaimable('job'))
+    .$if(byPriority, (query) => query.orderBy('job.priority', 'desc'))
+    .orderBy('job.run_at')
+    .limit(dueCap)
+    .as('due')
   return jobs.db
     .selectNoFrom((eb) => [
       eb.selectFrom(due).select(count.as('count')).as('due'),
@@ -57,10 +73,10 @@ function countFew(jobs: Jobs, estimates: RawBuilder<Estimates>) {
     .executeTakeFirstOrThrow()
 }
 
-/** Pairs of status and estimated rows; null where the table was never analysed. */
-function statistics(table: string): RawBuilder<Estimates> {
-  return sql<Estimates>`(
-    select json_agg(json_build_array(common.status, round(common.share * class.reltuples)))
+/** Pairs of status and estimated rows, as JSON text; null where the table was never analysed. */
+function statistics(table: string): RawBuilder<string | null> {
+  return sql<string | null>`(
+    select json_agg(json_build_array(common.status, round(common.share * class.reltuples)))::text
     from pg_catalog.pg_class class
     join pg_catalog.pg_namespace namespace on namespace.oid = class.relnamespace
     join pg_catalog.pg_stats stats on stats.schemaname = namespace.nspname and stats.tablename = class.relname
@@ -68,7 +84,7 @@ function statistics(table: string): RawBuilder<Estimates> {
     where class.oid = pg_catalog.to_regclass(${table}) and stats.attname = 'status' and class.reltuples > 0)`
 }
 
-async function countAll(jobs: Jobs): Promise<NonNullable<Estimates>> {
+async function countAll(jobs: Jobs): Promise<Counted> {
   const rows = await jobs.db
     .selectFrom(jobs.table)
     .select([column('status').as('status'), sql<string>`count(*)`.as('count')])

@@ -1,5 +1,5 @@
 import type { InsertObject } from 'kysely'
-import { clockTimestamp, later } from '../predicates/clock.js'
+import { clockTimestamp, later, now } from '../predicates/clock.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable } from '../schema/job-table.js'
@@ -52,7 +52,7 @@ function due({ delay }: EnqueueOptions): (row: object) => NewRow {
   const wait = delay === undefined ? undefined : milliseconds(delay, 'delay')
   return (row) => {
     if (wait !== undefined) return { ...row, run_at: later(clockTimestamp(), wait) }
-    return Object.values(row).every((value) => value === undefined) ? { run_at: clockTimestamp() } : { ...row }
+    return Object.values(row).every((value) => value === undefined) ? { run_at: now() } : { ...row }
   }
 }
 

@@ -14,10 +14,7 @@ export async function release<DB, Table extends keyof DB & string>(
   leases: readonly Lease[],
   options: { readonly worker: string },
 ): Promise<Lease[]> {
-  return settle(
-    db,
-    table,
-    leases.map(({ id, attempt }) => ({ id, attempt, kind: 'released' })),
-    { worker: options.worker },
-  )
+  const outcomes = leases.map(({ id, attempt }) => ({ id, attempt, kind: 'released' }) as const)
+  const released = await settle(db, table, outcomes, { worker: options.worker })
+  return released.map(({ id, attempt }) => ({ id, attempt }))
 }

@@ -49,7 +49,7 @@ export async function rescue<DB, Table extends keyof DB & string>(
     .where(hasIdIn(expiredIds(jobs, options)))
     .returning(['job.id', 'job.status', 'job.attempts_count as attempt'])
     .execute()
-  return rescued as Rescued[] // the statement writes no other status
+  return rescued.map((row) => ({ ...row, attempt: Number(row.attempt) })) as Rescued[] // it writes no other status
 }
 
 function expiredIds(jobs: Jobs, options: Pick<RescueOptions<unknown>, 'lease' | 'ids'>) {
@@ -58,6 +58,7 @@ function expiredIds(jobs: Jobs, options: Pick<RescueOptions<unknown>, 'lease' | 
     .select('job.id')
     .where(isLeaseExpired(options.lease, 'job'))
     .$if(options.ids !== undefined, (query) => query.where(hasIdIn(options.ids ?? [], 'job')))
+    .orderBy('job.locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
     .forUpdate()
     .skipLocked()

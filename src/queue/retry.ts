@@ -1,7 +1,7 @@
 import { clockTimestamp, later } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
 import { isSelected } from '../predicates/selected.js'
-import { isFinal, isPending, statusLiteral } from '../predicates/status.js'
+import { isRunning, statusLiteral } from '../predicates/status.js'
 import type { JobId } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { jobsOf } from '../schema/job-database.js'
@@ -33,7 +33,7 @@ export async function retryJobs<DB, Table extends keyof DB & string>(
       updated_at: clockTimestamp(),
     })
     .where(isSelected(selection))
-    .where(job.or([isFinal('job'), isPending('job')]))
+    .where(job.not(isRunning('job')))
     .returning('job.id')
     .execute()
   return rows.map(({ id }) => id)

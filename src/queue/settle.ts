@@ -1,8 +1,9 @@
 import { type BackoffRule, backoffDelay, linear } from '../predicates/backoff.js'
 import { clockTimestamp, later } from '../predicates/clock.js'
-import { job } from '../predicates/column.js'
+import { column, job } from '../predicates/column.js'
 import { statusLiteral } from '../predicates/status.js'
 import { appendedError, asColumnType, parsedJson, valueFor } from '../predicates/values.js'
+import type { JobId } from '../schema/columns.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobStatus } from '../schema/statuses.js'
@@ -80,7 +81,7 @@ function changes(group: Group, options: Settings): Changes {
       return {
         status: status('succeeded'),
         ...finish,
-        ...(write && { result: asColumnType('result', parsedJson(valueFor(ids, results, 'text'))) }),
+        ...(write && { result: job.fn.coalesce(returned(ids, results), column('result')) }),
       }
     }
     case 'retry': {
@@ -101,6 +102,11 @@ function changes(group: Group, options: Settings): Changes {
         last_error: valueFor(ids, group.map(errorOf), 'text'),
       }
   }
+}
+
+/** What the handlers returned, as values of the column's type; null for one that returned nothing: its row keeps what it has. */
+function returned(ids: readonly JobId[], results: readonly (string | null)[]) {
+  return asColumnType<unknown>('result', parsedJson(valueFor(ids, results, 'text')))
 }
 
 /** The state of a row before its claim: the attempt did not count. */

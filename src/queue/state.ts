@@ -32,5 +32,5 @@ export async function jobStates<DB, Table extends keyof DB & string>(
     ])
     .where(hasIdIn(ids, 'job'))
     .execute()
-  return rows.map(({ error, ...state }) => ({ ...state, lastError: error }))
+  return rows.map(({ error, attempt, ...state }) => ({ ...state, attempt: Number(attempt), lastError: error }))
 }

@@ -1,9 +1,14 @@
+import { shown } from './shown.js'
+
 /** A length of time: milliseconds, or a number with a unit: `'250ms'`, `'30s'`, `'5m'`, `'2h'`, `'7d'`. */
 export type Duration = number | `${number}${Unit}` | `${number} ${Unit}`
 
 type Unit = keyof typeof unitMilliseconds
 
 const unitMilliseconds = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** A million days, some 2,700 years: so far from now in either direction Postgres still has dates. */
+const longest = 1_000_000 * unitMilliseconds.d
 
 /** A length of time that is none. */
 export class DurationError extends RangeError {
@@ -14,14 +19,13 @@ export class DurationError extends RangeError {
 /**
  * Milliseconds of a duration.
  * @param name what the duration is for, as the error names it
- * @throws DurationError for anything negative, not finite, or in an unknown unit
+ * @throws DurationError for anything negative, endless (more than a million days), or in an unknown unit
  */
 export function milliseconds(duration: Duration, name: string): number {
   const value = typeof duration === 'string' ? parse(duration) : duration
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-    const shown = typeof duration === 'string' ? JSON.stringify(duration) : String(duration)
+  if (typeof value !== 'number' || !(value >= 0 && value <= longest)) {
     throw new DurationError(
-      `${name}: ${shown} is not a duration; give milliseconds (30000) or a number with ms, s, m, h or d ('30s')`,
+      `${name}: ${shown(duration)} is not a duration; give milliseconds (30000) or a number with ms, s, m, h or d ('30s')`,
     )
   }
   return value

@@ -1,3 +1,5 @@
+import { shown } from './shown.js'
+
 /**
  * The life of a job, as data: the one tuple below is the source of the type, the DDL, the parser,
  * the labels and the table of allowed moves. Six names come from the seed; `cancelled` is ours, and a
@@ -48,7 +50,7 @@ export const jobStatusLabels: Readonly<Record<JobStatus, string>> = {
   job_status_cancelled: 'Cancelled',
 }
 
-/** From each status, the statuses that a queue verb may write next. */
+/** From each status, the statuses that a queue verb may write next; `failed` for `cancelled` where a table lacks that. */
 export const jobStatusMoves: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
   job_status_not_started: ['job_status_running', 'job_status_cancelled'],
   job_status_running: [
@@ -93,9 +95,8 @@ export function parseJobStatus(value: unknown): JobStatus {
   if (value === null || value === undefined) {
     throw new JobStatusError('UNEXPECTED_NULL', `Unexpected ${value} for a job status: the column must be NOT NULL`)
   }
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
   throw new JobStatusError(
     'UNKNOWN_STATUS',
-    `Unexpected value for a job status: ${shown}. Known values: ${jobStatuses.join(', ')}`,
+    `Unexpected value for a job status: ${shown(value)}. Known values: ${jobStatuses.join(', ')}`,
   )
 }

@@ -1,0 +1,188 @@
+import { CamelCasePlugin, type Kysely, sql } from 'kysely'
+import {
+  cancelJobs,
+  countJobs,
+  fetchNextJobs,
+  findExpired,
+  heartbeat,
+  jobStates,
+  type Lease,
+  linear,
+  nextDueAt,
+  pruneJobs,
+  release,
+  rescue,
+  retryJobs,
+  settle,
+} from 'kysely-jobs'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { outlooks } from '../../src/queue/outlook.js'
+import { jobsOf } from '../../src/schema/job-database.js'
+import { testDatabase } from '../support/database.js'
+import { plansOf } from '../support/plan.js'
+import { fillLargeTable, statistics, worker } from './large-table.js'
+
+const { db, pool } = await testDatabase()
+
+beforeAll(async () => {
+  await Promise.all([fillLargeTable(db, 'plain_jobs', false), fillLargeTable(db, 'level_jobs', true)])
+})
+
+/** What a verb is tried on. */
+interface Trial {
+  readonly db: Kysely<any>
+  readonly table: string
+  readonly columns: 'priority'[]
+  /** 500 of the worker's running jobs. */
+  readonly leases: Lease[]
+  /** 500 jobs that failed. */
+  readonly failed: string[]
+}
+
+const rows = async (table: string, where: string) => {
+  const { rows } = await sql<{ id: string }>`
+    select id from ${sql.table(table)} where ${sql.raw(where)} order by run_at limit 500`.execute(db)
+  return rows.map(({ id }) => id)
+}
+
+/**
+ * Each verb with the most buffers it may touch, and what it was measured to touch (PG 18.4, least to most of the four
+ * cases). A sequential scan of the table touches 2,667; a row that is written touches about ten, most of them in the
+ * indexes that it leaves and enters.
+ */
+const verbs: [verb: string, buffers: number, run: (trial: Trial) => Promise<unknown>][] = [
+  // 15 to 22
+  ['fetch of 1', 40, ({ db, table, columns }) => fetchNextJobs(db, table, { worker, limit: 1, columns })],
+  // 90 to 127; by priority without statistics: see below
+  ['fetch of 10', 250, ({ db, table, columns }) => fetchNextJobs(db, table, { worker, limit: 10, columns })],
+  // 883 to 1,087
+  ['fetch of 100', 1500, ({ db, table, columns }) => fetchNextJobs(db, table, { worker, limit: 100, columns })],
+  [
+    'fetch of 10 with the backoff of the seed', // 99 to 139
+    250,
+    ({ db, table, columns }) =>
+      fetchNextJobs(db, table, { worker, limit: 10, columns, retryBackoff: linear({ delay: '30s' }) }),
+  ],
+  [
+    'settle of 500 that succeeded', // 5,169 to 6,050
+    9000,
+    ({ db, table, leases }) =>
+      settle(
+        db,
+        table,
+        leases.map((lease) => ({ ...lease, kind: 'succeeded' })),
+        { worker },
+      ),
+  ],
+  [
+    'settle of 500 that failed, each with its error', // 6,164 to 7,065
+    10_000,
+    ({ db, table, leases }) =>
+      settle(
+        db,
+        table,
+        leases.map((lease, n) => ({ ...lease, kind: 'retry', error: `failure ${n}` })),
+        {
+          worker,
+          columns: ['errors'],
+        },
+      ),
+  ],
+  // 962 to 1,040
+  ['heartbeat of 100', 1500, ({ db, table, leases }) => heartbeat(db, table, leases.slice(0, 100), { worker })],
+  // 1,132 to 1,331
+  ['release of 100', 2000, ({ db, table, leases }) => release(db, table, leases.slice(0, 100), { worker })],
+  // 1,015 to 1,044: the 1,000 running rows are looked at, whatever else the table holds
+  ['rescue that finds none', 1500, ({ db, table }) => rescue(db, table, { lease: '2d', maxAttempts: 5 })],
+  // 2,313 to 2,637: the same, and 100 rows are written
+  ['rescue of 100', 4000, ({ db, table }) => rescue(db, table, { lease: '1m', maxAttempts: 5, columns: ['errors'] })],
+  // 1,013 to 1,039
+  ['look for expired leases', 1500, ({ db, table }) => findExpired(db, table, { lease: '1m' })],
+  // 3 to 38
+  ['next due time', 60, ({ db, table, columns }) => nextDueAt(db, table, { columns })],
+  [
+    'outlook of an idle worker', // 1,015 to 1,077, of which the running rows are 1,000
+    1500,
+    ({ db, table, columns }) => outlooks([{ jobs: jobsOf(db, table), lease: '2d', byPriority: columns.length > 0 }]),
+  ],
+  // 331 to 409
+  [
+    'states of 100',
+    600,
+    ({ db, table, leases }) =>
+      jobStates(
+        db,
+        table,
+        leases.slice(0, 100).map(({ id }) => id),
+      ),
+  ],
+  // 3
+  ['prune that finds none', 20, ({ db, table }) => pruneJobs(db, table, { olderThan: '30d' })],
+  // 2,065 to 2,159
+  ['prune of 1000', 3500, ({ db, table }) => pruneJobs(db, table, { olderThan: '1h' })],
+  // 4,123 to 5,266
+  ['retry of 500 by their ids', 8000, ({ db, table, failed }) => retryJobs(db, table, { ids: failed })],
+  [
+    'cancel of 500 by their ids', // 5,901 to 5,998
+    9000,
+    ({ db, table, leases }) => cancelJobs(db, table, { ids: leases.map(({ id }) => id) }),
+  ],
+]
+
+/**
+ * Without statistics the planner takes a level for one row in 200, and sorts what is due at it before it takes the
+ * first few (2,128, 2,137 and 2,960): until the first ANALYZE, for which a job table asks after 10,000 rows.
+ */
+const blind = { 'fetch of 10': 3500, 'fetch of 10 with the backoff of the seed': 3500, 'fetch of 100': 4500 }
+
+describe.each(statistics)('with the statistics %s', (state) => {
+  beforeAll(async () => {
+    if (state === 'fresh') await sql`analyze plain_jobs, level_jobs`.execute(db)
+  })
+
+  describe.each([
+    ['plain_jobs', []],
+    ['level_jobs', ['priority' as const]],
+  ])('%s', (table, columns) => {
+    const ids = { leases: [] as Lease[], failed: [] as string[] }
+    beforeAll(async () => {
+      const leases = await rows(table, `status = 'job_status_running' and locked_by = '${worker}'`)
+      ids.leases = leases.map((id) => ({ id, attempt: 1 }))
+      ids.failed = await rows(table, `status = 'job_status_failed'`)
+    })
+
+    test.each(verbs)('%s goes by indexes and touches at most %i buffers', async (verb, buffers, run) => {
+      const plans = await plansOf(pool, (explained) => run({ db: explained, table, columns, ...ids }))
+      const ofTable = plans.filter(({ scans }) => scans.some((scan) => scan.endsWith(table)))
+      const bound =
+        state === 'fresh' || columns.length === 0 ? buffers : Math.max(buffers, Reflect.get(blind, verb) ?? 0)
+      expect(ofTable.length).toBeGreaterThan(0)
+      for (const plan of ofTable) {
+        expect(plan.scans).not.toContain(`Seq Scan: ${table}`)
+        expect(plan.buffers).toBeLessThanOrEqual(bound)
+        // As a parameter a status would keep a generic plan from the partial indexes.
+        expect(plan.parameters.flat().join()).not.toContain('job_status_')
+      }
+    })
+  })
+})
+
+test('counts come from the statistics and two short index scans, once the table was analysed', async () => {
+  await sql`analyze plain_jobs, level_jobs`.execute(db)
+  for (const [table, columns] of [
+    ['plain_jobs', []],
+    ['level_jobs', ['priority']],
+  ] as const) {
+    const [plan, ...others] = await plansOf(pool, (explained) => countJobs(explained, table, { columns }))
+    expect(others).toEqual([])
+    expect(plan?.scans).not.toContain(`Seq Scan: ${table}`)
+    expect(plan?.buffers).toBeLessThan(5000) // 1,296 and 3,200: 1,000 due rows and 1,000 running ones
+  }
+})
+
+test('with CamelCasePlugin the statements are the same, by the same indexes', async () => {
+  const verb = (handle: Kysely<any>, table: string) => fetchNextJobs(handle, table, { worker, limit: 1 })
+  const [camel] = await plansOf(pool, (handle) => verb(handle, 'plainJobs'), [new CamelCasePlugin()])
+  const [plain] = await plansOf(pool, (handle) => verb(handle, 'plain_jobs'))
+  expect(camel?.sql).toBe(plain?.sql)
+})

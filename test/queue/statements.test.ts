@@ -1,0 +1,112 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import { fetchNextJobs, heartbeat, nextDueAt, type Outcome, pruneJobs, rescue, retryJobs, settle } from 'kysely-jobs'
+import { expect, test } from 'vitest'
+import { testDatabase } from '../support/database.js'
+import { createMailJobs, worker } from './mail-jobs.js'
+
+const { pool } = await testDatabase(createMailJobs)
+const lines = (...parts: string[]) => parts.join(' ')
+
+/** The statements that a verb sends, as they are, after they were run. */
+async function sent(verb: (db: Kysely<any>) => Promise<unknown>): Promise<string[]> {
+  const statements: string[] = []
+  const db = new Kysely<any>({
+    dialect: new PostgresDialect({ pool }),
+    log: ({ query }) => {
+      statements.push(query.sql)
+    },
+  })
+  await verb(db)
+  return statements
+}
+
+test('a fetch locks the next ids once, in an array, and updates by primary key', async () => {
+  expect(await sent((db) => fetchNextJobs(db, 'mail_jobs', { worker, limit: 10 }))).toEqual([
+    lines(
+      `update "mail_jobs" as "job" set "status" = 'job_status_running', "locked_at" = clock_timestamp(), "locked_by" = $1,`,
+      `"attempts_count" = "attempts_count" + $2 where "id" = any(array((select "job"."id" from "mail_jobs" as "job"`,
+      `where ("job"."status" in ('job_status_not_started', 'job_status_retry') and "job"."run_at" <= now()`,
+      `and ("job"."locked_by" = "job"."locked_by") is not true) order by "job"."run_at" limit $3`,
+      `for update skip locked))) returning "job".*`,
+    ),
+  ])
+})
+
+test('a fetch by priority goes level by level, each in the order of run_at', async () => {
+  const [statement] = await sent((db) => fetchNextJobs(db, 'mail_jobs', { worker, limit: 10, columns: ['priority'] }))
+  expect(statement).toContain(
+    lines(
+      `select "due"."id" from "level" inner join lateral (select "job"."id" from "mail_jobs" as "job"`,
+      `where ("job"."status" in ('job_status_not_started', 'job_status_retry') and "job"."run_at" <= now()`,
+      `and ("job"."locked_by" = "job"."locked_by") is not true) and "job"."priority" = "level"."priority"`,
+      `order by "job"."run_at" limit $5 for update skip locked) as "due" on true limit $6`,
+    ),
+  )
+})
+
+test('a success writes four columns, fenced by id, worker and attempt', async () => {
+  const outcomes = [1, 2, 3].map(() => ({ id: crypto.randomUUID(), attempt: 2, kind: 'succeeded' }) as const)
+  expect(await sent((db) => settle(db, 'mail_jobs', outcomes, { worker }))).toEqual([
+    lines(
+      `update "mail_jobs" as "job" set "status" = 'job_status_succeeded', "locked_by" = $1, "updated_at" = clock_timestamp()`,
+      `where ("job"."id" = any($2) and "job"."locked_by" = $3 and "job"."attempts_count" = $4) returning "job"."id"`,
+    ),
+  ])
+})
+
+test('a batch is one statement for each kind of outcome and each attempt number', async () => {
+  const outcomes: Outcome[] = [
+    { id: crypto.randomUUID(), attempt: 1, kind: 'succeeded' },
+    { id: crypto.randomUUID(), attempt: 2, kind: 'succeeded' },
+    { id: crypto.randomUUID(), attempt: 1, kind: 'retry', error: 'no' },
+    { id: crypto.randomUUID(), attempt: 1, kind: 'succeeded' },
+  ]
+  const statements = await sent((db) => settle(db, 'mail_jobs', outcomes, { worker }))
+  expect(statements.filter((statement) => statement.startsWith('update'))).toHaveLength(3)
+})
+
+test('a heartbeat locks what is held and free, and writes one column', async () => {
+  expect(await sent((db) => heartbeat(db, 'mail_jobs', [{ id: crypto.randomUUID(), attempt: 2 }], { worker }))).toEqual(
+    [
+      lines(
+        `update "mail_jobs" as "job" set "locked_at" = clock_timestamp() where "job"."id" = any(array((select "job"."id"`,
+        `from "mail_jobs" as "job" where ("job"."id" = any($1) and "job"."locked_by" = $2 and "job"."attempts_count" = $3)`,
+        `for update skip locked))) returning "job"."id"`,
+      ),
+    ],
+  )
+})
+
+test('a rescue looks for expired leases by the running index', async () => {
+  const [statement] = await sent((db) => rescue(db, 'mail_jobs', { lease: '60s', maxAttempts: 5 }))
+  expect(statement).toContain(
+    lines(
+      `where "id" = any(array((select "job"."id" from "mail_jobs" as "job" where ("job"."status" in ('job_status_running')`,
+      `and "job"."locked_at" < now() - $4::float8 * interval '1 millisecond') order by "job"."locked_by" limit $5`,
+      `for update skip locked)))`,
+    ),
+  )
+})
+
+test('the next due time is the first entry of the ready index', async () => {
+  const [statement] = await sent((db) => nextDueAt(db, 'mail_jobs'))
+  expect(statement).toContain(`is not true order by "job"."run_at" limit $1`)
+})
+
+test('a prune deletes a chunk of the oldest', async () => {
+  expect(await sent((db) => pruneJobs(db, 'mail_jobs', { olderThan: '7d' }))).toEqual([
+    lines(
+      `delete from "mail_jobs" as "job" where "job"."id" = any(array((select "job"."id" from "mail_jobs" as "job"`,
+      `where "job"."status" not in ('job_status_not_started', 'job_status_retry', 'job_status_running')`,
+      `and "job"."updated_at" < now() - $1::float8 * interval '1 millisecond' order by "job"."updated_at" limit $2`,
+      `for update skip locked)))`,
+    ),
+  ])
+})
+
+test('a retry of final and pending jobs goes by their ids: no partial index invites the planner', async () => {
+  const [statement] = await sent((db) => retryJobs(db, 'mail_jobs', { ids: [crypto.randomUUID()] }))
+  expect(statement).toContain(
+    `where "job"."id" = any($5) and not "job"."status" in ('job_status_running') returning "job"."id"`,
+  )
+})
