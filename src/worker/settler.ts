@@ -5,6 +5,7 @@ import { Pause } from '../watch/pause.js'
 import { LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { concernsAll } from './database-error.js'
+import { endedBefore } from './ended-before.js'
 import { endingOfError } from './ending.js'
 import type { WorkerScope } from './scope.js'
 
@@ -88,7 +89,7 @@ export class Settler {
     const options = { worker, columns, seedStatuses, ...(typeof backoff === 'object' && { backoff }) }
     try {
       const written = await withDeadline(settle(jobs.db, jobs.name, group, options), settings.lease / 3, 'settle')
-      this.#announce(group, new Set(written))
+      await this.#announce(group, new Set(written))
       return []
     } catch (error) {
       this.#scope.report(error, `writing ${group.length} outcomes`)
@@ -132,14 +133,18 @@ export class Settler {
     return [...(await this.#write(halves[0])), ...(await this.#write(halves[1]))]
   }
 
-  #announce(group: Group, written: ReadonlySet<Outcome>): void {
+  async #announce(group: Group, written: ReadonlySet<Outcome>): Promise<void> {
+    const unwritten = group.filter((entry) => !written.has(entry))
+    for (const { of: attempt } of group) attempt.holdsLease = false
+    const before = await endedBefore(this.#scope, unwritten).catch((error: unknown) => {
+      this.#scope.report(error, 'looking for what became of jobs')
+      return new Map<Entry, Ending>()
+    })
     for (const entry of group) {
-      const attempt = entry.of
-      attempt.holdsLease = false
-      if (written.has(entry)) this.#tellOutcome(entry)
-      else if (attempt.completed && entry.kind === 'succeeded') this.#tellOutcome(entry)
-      else this.#tellLost(attempt, 'its row was taken, cancelled or deleted before the outcome was written')
-      this.#settled(attempt)
+      const ending = written.has(entry) ? entry : before.get(entry)
+      if (ending !== undefined) this.#tellOutcome(entry, ending)
+      else this.#tellLost(entry.of, 'its row was taken, cancelled or deleted before the outcome was written')
+      this.#settled(entry.of)
     }
   }
 
@@ -162,26 +167,26 @@ export class Settler {
     this.#scope.tell('lost', { job: attempt.job, attempt: attempt.attempt, reason })
   }
 
-  #tellOutcome(entry: Entry): void {
+  #tellOutcome({ of: { job }, attempt }: Entry, ending: Ending): void {
     const { tell } = this.#scope
-    const about = { job: entry.of.job, attempt: entry.attempt }
-    switch (entry.kind) {
+    const about = { job, attempt }
+    switch (ending.kind) {
       case 'succeeded':
       case 'released':
-        tell(entry.kind, about)
+        tell(ending.kind, about)
         break
       case 'retry':
       case 'failed':
-        tell(entry.kind, { ...about, error: entry.error })
+        tell(ending.kind, { ...about, error: ending.error })
         break
       case 'timed_out':
-        tell('timedOut', { ...about, error: entry.error })
+        tell('timedOut', { ...about, error: ending.error })
         break
       case 'snoozed':
-        tell('snoozed', { ...about, delay: entry.delay })
+        tell('snoozed', { ...about, delay: ending.delay })
         break
       case 'cancelled':
-        tell('cancelled', { ...about, reason: entry.reason })
+        tell('cancelled', { ...about, reason: ending.reason })
         break
     }
   }

@@ -93,3 +93,25 @@ test('a controlled transaction serves as well, and one of a handle with another 
   expect(job.status).toBe('job_status_succeeded')
   expect(sent).toHaveLength(1)
 })
+
+test('a handler that throws after its completion was committed has succeeded, and is told so', async () => {
+  const { id } = await enqueue(db, 'mail_jobs', { to: 'ada' })
+  await using worker = createWorker(
+    db,
+    'mail_jobs',
+    async (_job, { complete }) => {
+      await db.transaction().execute((trx) => complete(trx))
+      throw new Error('too late')
+    },
+    { logger: quiet },
+  )
+  const told = Promise.race([
+    next(worker, 'succeeded').then(() => 'succeeded'),
+    next(worker, 'lost').then(() => 'lost'),
+  ])
+  await worker.start()
+  expect(await told).toBe('succeeded')
+  expect(await db.selectFrom('mail_jobs').select('status').where('id', '=', id).execute()).toEqual([
+    { status: 'job_status_succeeded' },
+  ])
+})
