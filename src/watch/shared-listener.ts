@@ -152,13 +152,14 @@ class SharedListener {
     const channels = new Set([this.#probe.channel, ...[...this.#subscribers].map(({ channel }) => channel)])
     for (const channel of channels) await listener.listen(channel)
     await this.#prove()
+    if (this.#listener !== listener) return // given up meanwhile: a timer made now would never be cancelled
     this.#proven = true
     this.#pause.reset()
     for (const subscriber of this.#subscribers) {
       if (channels.has(subscriber.channel)) tell(subscriber, 'listening')
       else this.#listenFor(subscriber)
     }
-    this.#probeLater()
+    this.#probeLater(listener)
   }
 
   /** Resolves when a probe came back; @throws DeafListenerError after two that did not */
@@ -174,10 +175,10 @@ class SharedListener {
     )
   }
 
-  #probeLater(): void {
+  #probeLater(listener: Listener): void {
     this.#probing = after(this.#times.period * (1 + Math.random()), () => {
       const lose = this.#lose
-      this.#probeAgain().then(() => this.#proven && this.#probeLater(), lose)
+      this.#probeAgain().then(() => this.#listener === listener && this.#probeLater(listener), lose)
     })
   }
 
