@@ -1,4 +1,5 @@
 import { settle } from '../queue/settle.js'
+import { realJobsOf } from '../schema/job-database.js'
 import type { Queryable } from '../schema/job-table.js'
 import { LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
@@ -33,7 +34,7 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
       'context.complete(trx) takes a transaction: call it within db.transaction().execute(async (trx) => ...)',
     )
   }
-  const jobs = { ...scope.jobs, db: trx.withoutPlugins() as unknown as typeof scope.jobs.db } // the same database, in the user's transaction
+  const jobs = realJobsOf(trx, scope.table)
   const { worker, columns } = scope
   const outcome = { id: attempt.id, attempt: attempt.attempt, kind: 'succeeded', result } as const
   const written = attempt.holdsLease ? await settle(jobs.db, jobs.name, [outcome], { worker, columns }) : []

@@ -1,5 +1,6 @@
 import type { OptionalColumnName } from '../schema/columns.js'
 import type { Jobs } from '../schema/job-database.js'
+import type { TableName } from '../schema/names.js'
 import type { WorkerEvent, WorkerEvents } from './events.js'
 import type { Settings } from './options.js'
 import type { ProcessShare } from './process-share.js'
@@ -17,8 +18,8 @@ export interface WorkerScope {
   readonly userJobs: Jobs
   /** The table by its real name, past all plugins: for what no user sees. */
   readonly jobs: Jobs
-  /** `schema.table` as the catalog has it. */
-  readonly table: string
+  /** The table as the catalog has it. */
+  readonly table: TableName
   readonly columns: readonly UsedColumn[]
   /** The table's status can not hold `job_status_cancelled`. */
   readonly seedStatuses: boolean

@@ -1,5 +1,5 @@
 import { checkLeases } from '../queue/cancel.js'
-import { channelName, type TableName } from '../schema/names.js'
+import { channelName, quotedName } from '../schema/names.js'
 import { Bell } from '../watch/bell.js'
 import { withDeadline } from '../watch/deadline.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
@@ -42,7 +42,7 @@ export class StartedWorker {
   readonly #cutoff = new Cutoff()
   #stopping: Promise<number> | undefined
 
-  constructor(scope: WorkerScope, handler: AnyHandler, table: TableName) {
+  constructor(scope: WorkerScope, handler: AnyHandler) {
     this.#scope = scope
     this.#settler = new Settler(scope, (attempt) => this.#settled(attempt))
     this.#slots = new Slots(scope, handler, this.#settler, (attempt) => this.#freed(attempt))
@@ -54,7 +54,7 @@ export class StartedWorker {
       claimed: (attempts) => this.#begin(attempts),
       resting: () => this.#tellIfIdle(),
     })
-    this.#subscription = this.#listen(channelName(table))
+    this.#subscription = this.#listen(channelName(scope.table))
     this.#heart.start()
     this.#leave = scope.share.lookout.join(this.#member())
     this.#loop = this.#claimer.run()
@@ -146,7 +146,7 @@ export class StartedWorker {
   #member(): Member {
     const { table, jobs, columns, settings } = this.#scope
     return {
-      table,
+      table: quotedName(table),
       watched: { jobs, lease: settings.lease, byPriority: columns.includes('priority') },
       patience: () => Math.min(this.#pollInterval, settings.lease / 3),
       due: (milliseconds) => this.#dueIn(milliseconds),

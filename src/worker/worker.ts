@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import type { Kysely } from 'kysely'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
-import { jobsOf } from '../schema/job-database.js'
+import { jobsOf, realJobsOf } from '../schema/job-database.js'
 import type { Job } from '../schema/job-table.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 import type { AnyHandler } from './context.js'
@@ -76,7 +76,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
       if (this.#stopping !== undefined) return // stopped while it looked; there is nothing to undo
       for (const advice of description.advice)
         this.#settings.logger.info({ table: this.table }, `${this.table}: ${advice}`)
-      this.#started = new StartedWorker(this.#scope(description), this.#handler, description.table)
+      this.#started = new StartedWorker(this.#scope(description), this.#handler)
       this.#state = 'running'
       this.#tell('started', { worker: this.id })
     } catch (error) {
@@ -121,14 +121,13 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
   }
 
   #scope(description: JobTableDescription): WorkerScope {
-    const { schema, name } = description.table
-    const table = `${schema}.${name}`
+    const { table } = description
     return {
       worker: this.id,
       settings: this.#settings,
       share: processShare(this.db),
       userJobs: jobsOf(this.db, this.table),
-      jobs: jobsOf(this.db.withoutPlugins(), table),
+      jobs: realJobsOf(this.db, table),
       table,
       columns: usedColumns.filter((column) => description.columns.has(column)),
       seedStatuses: !description.holdsCancelled,
