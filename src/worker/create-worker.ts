@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Job, JobTable } from '../schema/job-table.js'
+import type { Job, JobTable, Queryable } from '../schema/job-table.js'
 import type { AnyHandler } from './context.js'
 import type { Handler } from './handler.js'
 import { settingsOf, type WorkerOptions } from './options.js'
@@ -9,7 +9,7 @@ import { Worker } from './worker.js'
  * A worker for a job table: `job` is a row of the user's own table, typed by the database's interface.
  * It does nothing until `start()`.
  *
- * @throws WorkerOptionError, DurationError for options no worker can work with
+ * @throws WorkerOptionError, DurationError for options no worker can work with; TypeError for a transaction
  * @example
  * const worker = createWorker(db, 'send_mail_jobs', async (job, { signal }) => {
  *   await sendMail(job.user_id, job.template, { signal })
@@ -17,12 +17,14 @@ import { Worker } from './worker.js'
  * await worker.start()
  */
 export function createWorker<DB, Table extends keyof DB & string>(
-  db: Kysely<DB>,
+  db: Queryable<DB>,
   table: JobTable<DB, Table>,
   handler: Handler<DB, Table>,
   options: WorkerOptions<Job<DB, Table>> = {},
 ): Worker<DB, Table> {
   if (typeof handler !== 'function') throw new TypeError(`createWorker: the handler of ${table} is no function`)
+  if (db.isTransaction) throw new TypeError(`createWorker: ${table} was given a transaction; a worker outlives it`)
+  const pool = db as unknown as Kysely<DB> // of the three handles, the one that is no transaction
   // below the door a job is an object and a context fits any database: the types of both were checked here
-  return new Worker<DB, Table>(db, table as Table, handler as unknown as AnyHandler, settingsOf(options))
+  return new Worker<DB, Table>(pool, table as Table, handler as unknown as AnyHandler, settingsOf(options))
 }

@@ -1,5 +1,5 @@
-import type { ControlledTransaction, SelectType, Transaction } from 'kysely'
-import type { ColumnKey, Job } from '../schema/job-table.js'
+import type { DynamicModule, SelectType } from 'kysely'
+import type { ColumnKey, Job, Queryable } from '../schema/job-table.js'
 import type { Logger } from './logger.js'
 import type { Verdict } from './verdict.js'
 
@@ -17,6 +17,13 @@ export type HandlerResult<Row> =
 type CompleteResult<Row> =
   ColumnKey<Row, 'result'> extends infer Column extends keyof Row ? SelectType<Row[Column]> : never
 
+/** A `Transaction` or `ControlledTransaction` of a database that has the tables of `DB`. */
+export interface OpenTransaction<DB> extends Queryable<DB> {
+  readonly isTransaction: true
+  /** As a property: in the method that kysely has, one table's name would pass for another's. */
+  readonly dynamic: DynamicModule<DB> & { readonly table: <Table extends keyof DB & string>(table: Table) => unknown }
+}
+
 /** What an attempt is given beside its job. */
 export interface JobContext<DB, Table extends keyof DB> {
   /** Aborts on timeout, lost lease, cancel and at the deadline of a shutdown; `signal.reason.code` says which. */
@@ -32,10 +39,7 @@ export interface JobContext<DB, Table extends keyof DB> {
    * @throws LeaseLostError when the job is no longer this attempt's; the transaction must then roll back, and does
    *   where the error is let through.
    */
-  complete(
-    trx: Transaction<DB> | ControlledTransaction<DB, string[]>,
-    result?: CompleteResult<DB[Table]>,
-  ): Promise<void>
+  complete(trx: OpenTransaction<DB>, result?: CompleteResult<DB[Table]>): Promise<void>
 }
 
 /** Runs one attempt. To return is success, to throw is a retry with backoff, or failure without attempts left. */

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { type Kysely, sql } from 'kysely'
+import {
+  cancelJobs,
+  countJobs,
+  createWorker,
+  enqueue,
+  fetchNextJobs,
+  heartbeat,
+  inspectJobTable,
+  type JobId,
+  jobStates,
+  nextDueAt,
+  pruneJobs,
+  release,
+  rescue,
+  retryJobs,
+  settle,
+} from 'kysely-jobs'
+
+const worker = '6f0f9c54-8f5e-4a51-9a3e-3a4f3c1f2a10'
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+/**
+ * Puts jobs through every verb and a worker, by a handle with whatever plugins and driver settings, on an empty job
+ * table that is left empty. Without vitest, so that a program of its own can do it too.
+ * @param payload the user's columns of the nth job, and its id where the table makes none
+ */
+export async function everyVerb(db: Kysely<any>, table: string, payload: (n: number) => object): Promise<void> {
+  assert.deepEqual((await inspectJobTable(db, table)).advice, [])
+  const ids = await enqueued(db, table, payload)
+  await claimedAndSettled(db, table, ids)
+  await changedByHand(db, table, ids)
+  await rescued(db, table)
+  await worked(db, table, ids)
+  await pruned(db, table)
+}
+
+/** By the pool and by both kinds of transactions; what is rolled back never was. */
+async function enqueued(db: Kysely<any>, table: string, payload: (n: number) => object): Promise<JobId[]> {
+  const first = await enqueue(db, table, payload(0))
+  const more = await db.transaction().execute((trx) => enqueue(trx, table, [payload(1), payload(2)]))
+  const trx = await db.startTransaction().execute()
+  const saved = await trx.savepoint('before').execute()
+  await enqueue(saved, table, payload(3))
+  const back = await saved.rollbackToSavepoint('before').execute()
+  const last = await enqueue(back, table, payload(3), { delay: 0 })
+  await back.commit().execute()
+  const rolledBack = await db.startTransaction().execute()
+  await enqueue(rolledBack, table, payload(4))
+  await rolledBack.rollback().execute()
+  for (const [key, value] of Object.entries(payload(0))) assert.deepEqual(Reflect.get(first, key), value)
+  const due = await nextDueAt(db, table)
+  assert.ok(due !== undefined && due <= 0)
+  return [first, ...more, last].map(({ id }) => id)
+}
+
+async function claimedAndSettled(db: Kysely<any>, table: string, ids: readonly JobId[]): Promise<void> {
+  const jobs = await fetchNextJobs(db, table, { worker, limit: 10 })
+  assert.deepEqual(jobs.map(({ id }) => String(id)).sort(), ids.map(String).sort())
+  const leases = ids.map((id) => ({ id, attempt: 1 }))
+  assert.equal((await heartbeat(db, table, leases, { worker })).length, 4)
+  const [a, b, c, d] = leases as [Lease, Lease, Lease, Lease]
+  const written = await settle(
+    db,
+    table,
+    [
+      { ...a, kind: 'succeeded' },
+      { ...b, kind: 'failed', error: 'no such user' },
+      { ...c, kind: 'retry', error: 'busy', delay: 60_000 },
+      { ...d, kind: 'snoozed', delay: 60_000 },
+    ],
+    { worker },
+  )
+  assert.equal(written.length, 4)
+  assert.deepEqual(await statuses(db, table, ids), ['succeeded', 'failed', 'retry', 'not_started'])
+  assert.equal((await countJobs(db, table, { exact: true })).statuses.job_status_failed, 1)
+}
+
+type Lease = { readonly id: JobId; readonly attempt: number }
+
+async function changedByHand(db: Kysely<any>, table: string, ids: readonly JobId[]): Promise<void> {
+  const [a, b, c, d] = ids as [JobId, JobId, JobId, JobId]
+  assert.equal((await cancelJobs(db, table, { ids: [c] })).length, 1)
+  assert.equal((await cancelJobs(db, table, { where: (eb) => eb('id', '=', d) })).length, 1)
+  assert.deepEqual(await statuses(db, table, ids), ['succeeded', 'failed', 'cancelled', 'cancelled'])
+  assert.equal((await retryJobs(db, table, { ids: [a, b, c, d] })).length, 4)
+  const [job] = await fetchNextJobs(db, table, { worker, limit: 1 })
+  assert.equal((await release(db, table, [{ id: job?.id, attempt: 1 }], { worker })).length, 1)
+  assert.deepEqual(new Set(await statuses(db, table, ids)), new Set(['not_started']))
+}
+
+async function rescued(db: Kysely<any>, table: string): Promise<void> {
+  await fetchNextJobs(db, table, { worker, limit: 2 })
+  const aged = { locked_at: sql`now() - interval '1 hour'` }
+  await db.updateTable(table).set(aged).where('locked_by', '=', worker).execute()
+  const taken = await rescue(db, table, { lease: '60s', maxAttempts: 5 })
+  assert.deepEqual(
+    taken.map(({ attempt, status }) => [attempt, status]),
+    [
+      [1, 'job_status_retry'],
+      [1, 'job_status_retry'],
+    ],
+  )
+}
+
+/** One job is completed in a transaction of its own, the others by their return. */
+async function worked(db: Kysely<any>, table: string, ids: readonly JobId[]): Promise<void> {
+  const done: unknown[] = []
+  const first = String(ids[0])
+  const mill = createWorker(
+    db,
+    table,
+    async (job, { complete }) => {
+      if (String(job.id) === first) await db.transaction().execute((trx) => complete(trx))
+    },
+    { logger: quiet },
+  )
+  const idle = new Promise((resolve) => mill.once('idle', resolve))
+  mill.on('succeeded', ({ job }) => done.push(String(job.id)))
+  await mill.start()
+  await idle
+  await mill.stop()
+  assert.deepEqual(done.sort(), ids.map(String).sort())
+  assert.deepEqual(new Set(await statuses(db, table, ids)), new Set(['succeeded']))
+}
+
+async function pruned(db: Kysely<any>, table: string): Promise<void> {
+  await db.updateTable(table).set({ updated_at: sql`now() - interval '1 hour'` }).execute()
+  assert.equal(await pruneJobs(db, table, { olderThan: '1m' }), 4)
+  assert.equal((await countJobs(db, table, { exact: true })).statuses.job_status_succeeded, 0)
+}
+
+async function statuses(db: Kysely<any>, table: string, ids: readonly JobId[]): Promise<string[]> {
+  const states = new Map((await jobStates(db, table, ids)).map((state) => [String(state.id), state.status]))
+  return ids.map((id) => String(states.get(String(id))).replace('job_status_', ''))
+}
