@@ -93,13 +93,19 @@ test("a plugin of the user's that rewrites every row", async () => {
   await everyVerb(handle({ plugins: [frozen] }), 'rewritten_jobs', payload)
 })
 
-test.each(['My "odd" jobs; drop table users --', "it's", 'aufträge 🧾', 'order', 'SELECT', 'two  words', ' ', '%I $1 \\'])(
-  'a table and columns called %j',
-  async (name) => {
-    await createJobTable(db, name, (table) => table.addColumn(`${name}?`, 'text').addColumn('user', 'text'))
-    await everyVerb(db, name, (n) => ({ [`${name}?`]: `'${n}"; --`, user: 'ann' }))
-  },
-)
+test.each([
+  'My "odd" jobs; drop table users --',
+  "it's",
+  'aufträge 🧾',
+  'order',
+  'SELECT',
+  'two  words',
+  ' ',
+  '%I $1 \\',
+])('a table and columns called %j', async (name) => {
+  await createJobTable(db, name, (table) => table.addColumn(`${name}?`, 'text').addColumn('user', 'text'))
+  await everyVerb(db, name, (n) => ({ [`${name}?`]: `'${n}"; --`, user: 'ann' }))
+})
 
 test('a worker outlives transactions, so it is refused to be made of one', async () => {
   await db.transaction().execute(async (trx) => {
