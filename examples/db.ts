@@ -56,6 +56,19 @@ export interface FileJobs {
   updated_at: Generated<Timestamp>
 }
 
+export interface MailJobs {
+  attempts_count: Generated<number>
+  created_at: Generated<Timestamp>
+  id: Generated<string>
+  last_error: string | null
+  locked_at: Timestamp | null
+  locked_by: string | null
+  run_at: Generated<Timestamp>
+  status: Generated<JobStatus>
+  to: string
+  updated_at: Generated<Timestamp>
+}
+
 export interface SendMailJobs {
   address: string
   attempts_count: Generated<number>
@@ -68,6 +81,11 @@ export interface SendMailJobs {
   status: Generated<JobStatus>
   subject: string
   updated_at: Generated<Timestamp>
+}
+
+export interface Sent {
+  attempt: number
+  job_id: string
 }
 
 export interface TransferJobs {
@@ -106,7 +124,9 @@ export interface WelcomeJobs {
 export interface DB {
   accounts: Accounts
   file_jobs: FileJobs
+  mail_jobs: MailJobs
   send_mail_jobs: SendMailJobs
+  sent: Sent
   transfer_jobs: TransferJobs
   users: Users
   welcome_jobs: WelcomeJobs

@@ -4,12 +4,14 @@ import * as sendMailJobs from './001-send-mail-jobs.ts'
 import * as users from './002-users.ts'
 import * as accounts from './003-accounts.ts'
 import * as fileJobs from './004-file-jobs.ts'
+import * as mailJobs from './005-mail-jobs.ts'
 
 const migrations = {
   '001-send-mail-jobs': sendMailJobs,
   '002-users': users,
   '003-accounts': accounts,
   '004-file-jobs': fileJobs,
+  '005-mail-jobs': mailJobs,
 }
 
 /** Makes the tables of the tests, the demo and the examples, by Kysely's own Migrator. */

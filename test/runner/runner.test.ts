@@ -3,14 +3,14 @@ import { createRunner, createWorker, enqueue } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
 import { expect, test } from 'vitest'
 import { createTestDatabase, testDatabase } from '../support/database.js'
-import { createMailTables, type MailDatabase, type MailJobs, next, quiet } from '../worker/mail-jobs.js'
+import { createMailTables, type MailDatabase, next, quiet } from '../worker/mail-jobs.js'
 
 interface Database extends MailDatabase {
-  report_jobs: MailJobs
+  report_jobs: MailDatabase['mail_jobs']
 }
 
 const { db } = await testDatabase<Database>(async (database: Kysely<Database>) => {
-  await createMailTables(database as unknown as Kysely<MailDatabase>)
+  await createMailTables(database)
   await createJobTable(database, 'report_jobs', (table) => table.addColumn('to', 'text'))
 })
 

@@ -1,31 +1,10 @@
 import type { EventEmitter } from 'node:events'
-import type { Generated, Kysely } from 'kysely'
-import type { JobStatus } from 'kysely-jobs'
-import { createJobTable } from 'kysely-jobs/migrate'
+import type { DB } from '../../examples/db.js'
 
-/** The table of the worker's tests: a payload of one text. */
-export interface MailJobs {
-  id: Generated<string>
-  created_at: Generated<Date>
-  updated_at: Generated<Date>
-  status: Generated<JobStatus>
-  last_error: string | null
-  attempts_count: Generated<number>
-  locked_at: Date | null
-  locked_by: string | null
-  run_at: Generated<Date>
-  to: string
-}
+export { up as createMailTables } from '../../migrations/005-mail-jobs.js'
 
-export interface MailDatabase {
-  mail_jobs: MailJobs
-  sent: { job_id: string; attempt: number }
-}
-
-export async function createMailTables(db: Kysely<MailDatabase>): Promise<void> {
-  await createJobTable(db, 'mail_jobs', (table) => table.addColumn('to', 'text', (column) => column.notNull()))
-  await db.schema.createTable('sent').addColumn('job_id', 'uuid').addColumn('attempt', 'integer').execute()
-}
+/** The tables of the worker's tests, as the generator types them. */
+export type MailDatabase = Pick<DB, 'mail_jobs' | 'sent'>
 
 /** A logger that keeps quiet, for tests in which errors are what is tested. */
 export const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }

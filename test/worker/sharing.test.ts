@@ -3,10 +3,10 @@ import { createWorker, enqueue, type Worker } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { quietPool, testDatabase } from '../support/database.js'
-import { createMailTables, type MailDatabase, type MailJobs, next, quiet } from './mail-jobs.js'
+import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
 interface Database extends MailDatabase {
-  report_jobs: MailJobs
+  report_jobs: MailDatabase['mail_jobs']
 }
 
 const { db, url } = await testDatabase<Database>(async (made) => {
