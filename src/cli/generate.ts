@@ -24,9 +24,17 @@ export async function generate(
     return 0
   }
   if (verify) return verifyOutput(out, text, terminal)
+  refuseWritten(out)
   const changed = writeOutput(out, text)
   terminal.stderr.write(`${out} ${changed ? 'written' : 'is up to date'}\n`)
   return 0
+}
+
+/** A file that no generator made is somebody's work: most likely the path is wrong. */
+function refuseWritten(out: string): void {
+  const found = readOutput(out)
+  if (found === undefined || found.trim() === '' || /generated/i.test(found.slice(0, 300))) return
+  throw new Error(`${out} is there and says nowhere that it is generated: delete it, or choose another --out`)
 }
 
 function verifyOutput(out: string, text: string, { stdout, stderr }: Terminal): 0 | 1 {

@@ -1,12 +1,13 @@
 import type { CreateTableBuilder } from 'kysely'
 import type { JobColumnName, OptionalColumnName } from '../schema/columns.js'
+import { readJobTable } from '../schema/inspect.js'
 import { quotedName } from '../schema/names.js'
 import { jobColumns } from './job-columns.js'
 import { createJobIndexes } from './job-indexes.js'
 import { setJobStorage } from './job-storage.js'
 import { createJobTriggers, dropFunction } from './job-triggers.js'
 import { execute, inTransaction, type MigrationDatabase } from './migration-database.js'
-import { checkOptions, type JobTableOptions } from './options.js'
+import { checkOptions, JobTableOptionError, type JobTableOptions } from './options.js'
 import { dropUnusedType, statusTypeOf } from './status-type.js'
 import { existingTarget, newTarget } from './target.js'
 
@@ -31,6 +32,11 @@ export async function createJobTable(
   options: JobTableOptions = {},
 ): Promise<void> {
   checkOptions(options, ['id', 'status', 'columns', 'notify'])
+  if (typeof build !== 'function') {
+    throw new JobTableOptionError(
+      'The third argument adds columns: (table) => table.addColumn(...); options are the fourth',
+    )
+  }
   await inTransaction(db, async (trx) => {
     const { db: plain, table } = await newTarget(trx, name)
     const columns = await jobColumns(plain, table.schema, options)
@@ -42,7 +48,13 @@ export async function createJobTable(
         ),
       start,
     )
-    await build(withColumns).execute()
+    const built: TableBuilder | undefined = build(withColumns)
+    if (built === undefined) {
+      throw new JobTableOptionError(
+        'The third argument returned nothing: let it return what the last addColumn() gives',
+      )
+    }
+    await built.execute()
     await setJobStorage(trx, name)
     await createJobIndexes(trx, name)
     if (options.notify !== 'none') await createJobTriggers(trx, name)
@@ -50,12 +62,14 @@ export async function createJobTable(
 }
 
 /**
- * Drops a job table with its triggers and their function, and the enum with its last table.
- * @throws JobTableNameError, NoSuchTableError
+ * Drops a job table with its triggers and their function, and the enum with its last table. A table that is none stays:
+ * a wrong name in a `down` would cost its rows.
+ * @throws JobTableError, JobTableNameError, NoSuchTableError
  */
 export async function dropJobTable(db: MigrationDatabase, name: string): Promise<void> {
   await inTransaction(db, async (trx) => {
     const { db: plain, table } = await existingTarget(trx, name)
+    await readJobTable(plain, table)
     const statusType = await statusTypeOf(plain, table)
     await execute(plain, `drop table ${quotedName(table)}`)
     await dropFunction(plain, table)

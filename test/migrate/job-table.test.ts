@@ -196,3 +196,19 @@ test('an option that is unknown, or has a value it can not have, is refused with
     message: expect.stringContaining('There is no table "nowhere" in this database'),
   })
 })
+
+test('options in the place of columns, and a builder that returns nothing, are refused', async () => {
+  await expect(createJobTable(db, 'mixed_jobs', { columns: ['priority'] } as never)).rejects.toThrow(
+    'The third argument adds columns: (table) => table.addColumn(...); options are the fourth',
+  )
+  const forgetful = (table: any) => {
+    table.addColumn('to', 'text')
+  }
+  await expect(createJobTable(db, 'mixed_jobs', forgetful as never)).rejects.toThrow('returned nothing')
+})
+
+test('a table that is no job table is not dropped', async () => {
+  await db.schema.createTable('precious').addColumn('id', 'integer').execute()
+  await expect(dropJobTable(db, 'precious')).rejects.toMatchObject({ code: 'NOT_A_JOB_TABLE' })
+  expect(await db.selectFrom('precious').selectAll().execute()).toEqual([])
+})
