@@ -14,5 +14,6 @@ export default defineConfig({
     globalSetup: ['test/support/server.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    maxWorkers: 3, // the tests wait for the server more than they compute; by default two cores run one file at a time
   },
 })

@@ -7,7 +7,7 @@ import { checkNewJob } from './new-job.js'
 
 export interface EnqueueOptions {
   /** How long from now, by the database's clock, the jobs are due; in place of `run_at`. Default: at once. */
-  readonly delay?: Duration
+  readonly delay?: Duration | undefined
 }
 
 /** Postgres takes 65,535 parameters in a statement; half of that keeps a statement's plan and text small too. */

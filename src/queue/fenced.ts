@@ -25,6 +25,7 @@ export async function writeFenced<Entry extends Lease>(
     .where(holdsLease({ worker, attempt: first.attempt, ids: entries.map(({ id }) => id) }, 'job'))
     .returning('job.id')
     .execute()
+  if (rows.length === entries.length) return [...entries] // a row comes back once, so none is missing
   const held = new Set(rows.map(({ id }) => String(id)))
   return entries.filter(({ id }) => held.has(String(id)))
 }

@@ -47,7 +47,7 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
     .where(hasIdIn(columns.has('priority') ? nextByPriority(jobs, options) : nextIds(jobs, options)))
     .returningAll('job')
     .execute()
-  return inTurn(claimed as object[] as Job<DB, Table>[]) // a row of the user's table, after the user's plugins
+  return inTurn(claimed as object[] as Job<DB, Table>[], columns.has('priority')) // a row of the user's table, after the user's plugins
 }
 
 interface Selection {
@@ -89,17 +89,19 @@ function isPastSeedBackoff(rule: BackoffRule | undefined) {
 }
 
 /** RETURNING promises no order. Timestamps are compared as the user's driver gives them, where it gives them comparable. */
-function inTurn<Row extends object>(rows: Row[]): Row[] {
-  const sortable = (row: Row) => {
-    const runAt = columnValue(row, 'run_at')
-    return {
-      row,
-      priority: Number(columnValue(row, 'priority') ?? 0),
-      runAt: typeof runAt === 'string' ? runAt : runAt instanceof Date ? runAt.getTime() : 0,
-    }
-  }
-  return rows
-    .map(sortable)
-    .sort((a, b) => b.priority - a.priority || (a.runAt < b.runAt ? -1 : a.runAt > b.runAt ? 1 : 0))
-    .map(({ row }) => row)
+function inTurn<Row extends object>(rows: Row[], byPriority: boolean): Row[] {
+  return rows.sort((a, b) => (byPriority && priorityOf(b) - priorityOf(a)) || compare(runAtOf(a), runAtOf(b)))
+}
+
+function priorityOf(row: object): number {
+  return Number(columnValue(row, 'priority') ?? 0)
+}
+
+function runAtOf(row: object): string | number {
+  const runAt = columnValue(row, 'run_at')
+  return typeof runAt === 'string' ? runAt : runAt instanceof Date ? runAt.getTime() : 0
+}
+
+function compare(a: string | number, b: string | number): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

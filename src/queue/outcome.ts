@@ -20,6 +20,10 @@ export type Outcome = Ending & { readonly id: JobId; readonly attempt: number }
 export function inGroups<Entry extends { readonly attempt: number; readonly kind?: string }>(
   entries: readonly Entry[],
 ): [Entry, ...Entry[]][] {
+  const [first, ...others] = entries
+  if (first === undefined) return []
+  const alike = others.every(({ kind, attempt }) => kind === first.kind && attempt === first.attempt)
+  if (alike) return [[first, ...others]]
   const groups = Map.groupBy(entries, ({ kind, attempt }) => `${kind} ${attempt}`)
   return [...groups.values()] as [Entry, ...Entry[]][] // a group has what made it
 }

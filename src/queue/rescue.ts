@@ -1,4 +1,4 @@
-import { clockTimestamp } from '../predicates/clock.js'
+import { clockTimestamp, earlier } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { hasIdIn } from '../predicates/ids.js'
 import { isLeaseExpired } from '../predicates/lease.js'
@@ -34,8 +34,8 @@ export interface Rescued {
 }
 
 /**
- * Takes running jobs whose lease has expired from their workers: back into retry, due at once, or to failed when
- * their attempts are used up. At most {@link rescueLimit} rows; rows in another rescue's hands are passed over.
+ * Takes running jobs whose lease has expired from their workers: back into retry, due at once and first in
+ * their place, or to failed when their attempts are used up. At most {@link rescueLimit} rows; rows in another rescue's hands are passed over.
  */
 export async function rescue<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
@@ -75,9 +75,12 @@ function rescuing(maxAttempts: number, columns: ReadonlySet<string>): Changes {
     .then(statusLiteral('job_status_retry'))
     .else(statusLiteral('job_status_failed'))
     .end()
+  // Due from now on, it would wait behind all that piled up (17 s in 3,000 jobs): it was claimed before what was due
+  // with it, so it goes a microsecond before.
+  const stillDue = earlier(job.fn<Date>('least', [column('run_at'), clockTimestamp()]), 0.001)
   return {
     status: asColumnType('status', verdict),
-    run_at: job.case().when(again).then(clockTimestamp()).else(column('run_at')).end(),
+    run_at: job.case().when(again).then(stillDue).else(column('run_at')).end(),
     locked_by: null,
     updated_at: clockTimestamp(),
     last_error: takeoverError(),

@@ -18,7 +18,7 @@ export async function retryJobs<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   selection: JobSelection<DB[Table]>,
-  options: { readonly delay?: Duration } = {},
+  options: { readonly delay?: Duration | undefined } = {},
 ): Promise<JobId[]> {
   const jobs = jobsOf(db, table)
   const delay = milliseconds(options.delay ?? 0, 'delay')

@@ -76,8 +76,8 @@ function changes(group: Group, options: Settings): Changes {
   const delayed = () => valueFor(ids, group.map(delayOf), 'float8')
   switch (kind) {
     case 'succeeded': {
-      const results = group.map(resultOf)
-      const write = columns.has('result') && results.some((result) => result !== null)
+      const results = columns.has('result') ? group.map(resultOf) : []
+      const write = results.some((result) => result !== null)
       return {
         status: status('succeeded'),
         ...finish,

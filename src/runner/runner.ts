@@ -9,14 +9,14 @@ export interface RunnableWorker {
   /** The database handle it was created with. */
   readonly db: Pick<Kysely<unknown>, 'getExecutor'>
   start(): Promise<void>
-  stop(options?: { readonly deadline?: Duration }): Promise<{ readonly left: number }>
+  stop(options?: { readonly deadline?: Duration | undefined }): Promise<{ readonly left: number }>
   health(): WorkerHealth
 }
 
 export interface RunnerOptions {
   readonly workers: readonly RunnableWorker[]
   /** How long handlers may run on after the first signal. Default 30 s. */
-  readonly deadline?: Duration
+  readonly deadline?: Duration | undefined
 }
 
 /** The signals on which `run()` stops, and the exit code of a process that one of them ended by force. */
@@ -48,7 +48,7 @@ export class Runner {
   }
 
   /** Stops all workers, at the same time. A later call can bring the deadline forward. */
-  async stop(options: { readonly deadline?: Duration } = {}): Promise<{ readonly left: number }> {
+  async stop(options: { readonly deadline?: Duration | undefined } = {}): Promise<{ readonly left: number }> {
     const deadline = options.deadline ?? this.#deadline
     const stopped = await Promise.all(this.#workers.map((worker) => worker.stop({ deadline })))
     return { left: stopped.reduce((sum, { left }) => sum + left, 0) }

@@ -8,9 +8,13 @@ export function camelCase(name: string): string {
   return name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())
 }
 
-/** The value of a job column in a user's row, under its own name or, with CamelCasePlugin, in camel case. */
+/**
+ * The value of a job column in a user's row, under its own name or, with CamelCasePlugin, in camel case. Only what is
+ * the row's own counts: a driver or plugin that assigns makes a jsonb column called `__proto__` the row's prototype.
+ */
 export function columnValue(row: Row, name: keyof JobColumns & string): unknown {
-  return Reflect.get(row, name in row ? name : camelCase(name))
+  const key = Object.hasOwn(row, name) ? name : camelCase(name)
+  return Object.hasOwn(row, key) ? Reflect.get(row, key) : undefined
 }
 
 /** The id of a user's row. */

@@ -13,9 +13,9 @@ import { abandonedAfter } from './abandoned.js'
 
 export interface PollOptions {
   /** How often to look, give or take a tenth. Default 2 s, with `listen` 60 s; while the listener is deaf at most 2 s. */
-  readonly pollInterval?: Duration
+  readonly pollInterval?: Duration | undefined
   /** The seed's timeoutInMicroseconds: tell, too, of jobs that run longer than this and a second. Default: don't. */
-  readonly timeout?: Duration
+  readonly timeout?: Duration | undefined
   /** Pino's shape. Default: warnings and errors to the console. */
   readonly logger?: Logger
 }

@@ -100,7 +100,7 @@ function isPool(source: ClientConfig | Pool): source is Pool {
 }
 
 /** A pool keeps its password out of sight of a spread. */
-function poolConfig({ options }: Pool): ClientConfig {
+export function poolConfig({ options }: Pool): ClientConfig {
   const { password } = options
   return password === undefined ? { ...options } : { ...options, password }
 }

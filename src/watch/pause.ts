@@ -2,14 +2,17 @@
 const shortest = 50
 const longest = 5_000
 
+/** A server that is away may be back at any moment, and to ask one that is not there costs nobody anything. */
+const longestWhileAway = 400
+
 /** The wait between two tries of what failed; it grows, and can be cut short. */
 export class Pause {
   #next = shortest
   #end: (() => void) | undefined
 
-  /** Waits, longer each time. */
-  longer(): Promise<void> {
-    const wait = this.next()
+  /** Waits, longer each time; the error is why, where there is one. */
+  longer(error?: unknown): Promise<void> {
+    const wait = this.next(error)
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.end(), wait)
       this.#end = () => {
@@ -21,9 +24,9 @@ export class Pause {
   }
 
   /** Milliseconds of the next wait, for those who wait otherwise. */
-  next(): number {
+  next(error?: unknown): number {
     const wait = this.#next * (0.75 + Math.random() / 2)
-    this.#next = Math.min(longest, this.#next * 2)
+    this.#next = Math.min(isAway(error) ? longestWhileAway : longest, this.#next * 2)
     return wait
   }
 
@@ -36,4 +39,14 @@ export class Pause {
   reset(): void {
     this.#next = shortest
   }
+}
+
+/** Nobody listens at the server's door, or it is closing or just opening; or nobody answered, which was wait enough. */
+function isAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = String(Reflect.get(error, 'code') ?? '')
+  return (
+    /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|DEADLINE|57P0[123])$/.test(code) ||
+    /^(?:Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
+  )
 }

@@ -18,11 +18,17 @@ export class Probe {
   readonly #db: ProbeDatabase
   readonly #patience: number
   readonly #awaited = new Map<string, () => void>()
+  readonly #underWay = new Set<() => void>()
 
   /** @param patience milliseconds for the query, and again for the nonce to come back */
   constructor(db: ProbeDatabase, patience: number) {
     this.#db = db
     this.#patience = patience
+  }
+
+  /** Gives up the probes that are under way: their listener is gone, and nobody waits for it. */
+  abandon(): void {
+    for (const end of this.#underWay) end()
   }
 
   /** A notification on the probe's channel. */
@@ -31,19 +37,29 @@ export class Probe {
   }
 
   async send(): Promise<ProbeResult> {
+    const { promise: abandoned, resolve: end } = Promise.withResolvers<void>()
+    this.#underWay.add(end)
+    try {
+      return await this.#send(abandoned)
+    } finally {
+      this.#underWay.delete(end)
+    }
+  }
+
+  async #send(abandoned: Promise<void>): Promise<ProbeResult> {
     const nonce = randomUUID()
     const heard = new Promise<void>((resolve) => this.#awaited.set(nonce, resolve))
     try {
       const sent = this.#db
         .selectNoFrom((eb) => eb.fn('pg_notify', [eb.val(this.channel), eb.val(nonce)]).as('told'))
         .execute()
-      await withDeadline(sent, this.#patience, 'probe')
+      await withDeadline(Promise.race([sent, abandoned]), this.#patience, 'probe')
     } catch {
       this.#awaited.delete(nonce)
       return 'unsent'
     }
     try {
-      await withDeadline(heard, this.#patience, 'probe')
+      await withDeadline(Promise.race([heard, abandoned]), this.#patience, 'probe')
       return 'heard'
     } catch {
       return 'unheard'

@@ -119,13 +119,14 @@ class SharedListener {
       const reason = await this.#listenUntilLost()
       this.#proven = false
       this.#probing?.cancel()
+      this.#probe.abandon()
       const listener = this.#listener
       this.#listener = undefined
       await listener?.close()
       if (this.#subscribers.size === 0) return
       const state = reason instanceof DeafListenerError ? 'deaf' : 'connecting'
       for (const subscriber of this.#subscribers) tell(subscriber, state, reason)
-      await this.#pause.longer()
+      await this.#pause.longer(reason)
     }
   }
 

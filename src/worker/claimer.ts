@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fetchNextJobs } from '../queue/fetch.js'
 import { nextDueAt } from '../queue/next-due.js'
 import { release } from '../queue/release.js'
@@ -50,7 +51,9 @@ export class Claimer {
       const wait = await this.#turn()
       if (this.#stopping) return
       if (this.foundNothing) this.#resting()
-      if (wait > 0) await this.#bell.wait(wait)
+      if (wait === 0) continue
+      await this.#bell.wait(wait)
+      await nextTurn() // jobs that end in one turn of the event loop free their slots for one fetch, not for two small ones
     }
   }
 
@@ -76,7 +79,7 @@ export class Claimer {
     } catch (error) {
       this.failingSince ??= performance.now()
       this.#scope.report(error, 'fetching jobs')
-      return this.#errorPause.next()
+      return this.#errorPause.next(error)
     }
   }
 

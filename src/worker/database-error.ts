@@ -6,7 +6,12 @@ const concernAll = /^(?:08|25|28|40|42|53|57P|58|XX)/
 
 /** Whether an error would meet any statement of the kind, so that a batch need not be taken apart to find a culprit. */
 export function concernsAll(error: unknown): boolean {
+  const code = sqlState(error)
+  return code === undefined || concernAll.test(code)
+}
+
+/** The code of what a server said; undefined where it said nothing. EPIPE looks like one, but each has a digit. */
+export function sqlState(error: unknown): string | undefined {
   const code = error instanceof Error ? Reflect.get(error, 'code') : undefined
-  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) return true
-  return concernAll.test(code)
+  return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined
 }

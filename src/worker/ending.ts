@@ -27,7 +27,7 @@ export function endingOfValue(scope: WorkerScope, attempt: Attempt, value: unkno
  */
 export function endingOfError(scope: WorkerScope, attempt: Attempt, thrown: unknown): Ending {
   if (attempt.signal.reason instanceof ShutdownError) return { kind: 'released' }
-  const error = errorText(thrown)
+  const error = scope.settings.describeError(thrown, attempt.job)
   if (isFatal(thrown) || !hasAttemptsLeft(scope, attempt)) return { kind: 'failed', error }
   return { kind: 'retry', error, ...customDelay(scope, attempt, thrown) }
 }

@@ -1,7 +1,9 @@
 import type { Rescued } from '../queue/rescue.js'
+import { columnValue } from '../schema/row.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 import type { AbortReason } from './abort-reason.js'
-import type { Logger } from './logger.js'
+import { type Logger, silent } from './logger.js'
+import type { Settings } from './options.js'
 
 interface OfAttempt<Job> {
   readonly job: Job
@@ -54,12 +56,23 @@ const levels: Partial<Record<WorkerEvent, keyof Logger>> = {
   succeeded: 'debug',
 }
 
-/** The log line of an event: the job by its id and attempt, never its payload. */
-export function log(logger: Logger, table: string, name: WorkerEvent, payload: object): void {
+/** The log line of an event: the job by its id and attempt, never its payload; an error by its text. */
+export function log({ logger, describeError }: LogSettings, table: string, name: WorkerEvent, payload: object): void {
   const level = levels[name]
-  if (level === undefined) return
-  const { job, jobs: _, ...facts } = payload as { job?: { id?: unknown }; jobs?: unknown } // of some event's payload
-  logger[level]({ table, ...(job !== undefined && { id: job.id }), ...facts }, `${table}: ${sentence(name, payload)}`)
+  if (level === undefined || logger[level] === silent) return
+  const { job, jobs: _, reason, ...facts } = payload as LoggedPayload // of one of those events
+  const id = job !== undefined && { id: columnValue(job, 'id') }
+  const why = reason !== undefined && { reason: describeError(reason, job) }
+  logger[level]({ table, ...id, ...facts, ...why }, `${table}: ${sentence(name, payload)}`)
+}
+
+type LogSettings = Pick<Settings, 'logger' | 'describeError'>
+
+/** What is known of the payload of every event that is logged. */
+interface LoggedPayload {
+  readonly job?: object
+  readonly jobs?: unknown
+  readonly reason?: Error
 }
 
 function sentence(name: WorkerEvent, payload: object): string {

@@ -1,15 +1,19 @@
-import type { Pool, PoolClient } from 'pg'
+import type { Client, ClientConfig, Pool, PoolClient } from 'pg'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import { Pulse, type Pulsed } from './pulse.js'
 import { withQuickTimestamps } from './quick-timestamps.js'
 
 /** What node-postgres rejects with when `query_timeout` passes; it has no code. */
 const queryTimeoutMessage = 'Query read timeout'
 
+/** How long (milliseconds) a client that was closed waits for its server to hang up. */
+const farewell = 500
+
 export interface PoolBounds {
   /** The longest wait for a connection. Default 10 s. */
-  readonly connect?: Duration
+  readonly connect?: Duration | undefined
   /** The longest wait for a query's answer. Default 60 s. */
-  readonly query?: Duration
+  readonly query?: Duration | undefined
 }
 
 /**
@@ -17,8 +21,9 @@ export interface PoolBounds {
  * - a checked-out client without an error listener ends the process when the server restarts: each gets one;
  * - a client whose query timed out, or whose backend was terminated, goes back to the pool as if healthy, and the
  *   next query on it fails: it is closed in place;
- * - a connection that was cut off without a word hangs its query for ever: connecting and querying get bounds, where
- *   the pool has none of its own;
+ * - a connection that was cut off without a word hangs its query for ever: where an answer takes longer than half a
+ *   second, the server is asked whether it will come, and the connection closed where not; connecting and querying get bounds,
+ *   where the pool has none of its own; nor does a client whose server is gone hang the end of the process;
  * - reading timestamps is half of a worker's work with node-postgres' own parser: a quicker one reads the same.
  *
  * Call it before the pool's first connection.
@@ -33,25 +38,61 @@ export function guardPool<Guarded extends Pool>(pool: Guarded, bounds: PoolBound
   options.keepAlive ??= true
   options.types = withQuickTimestamps(options.types)
   const broken = new WeakSet<PoolClient>()
+  const pulse = guardedConnecting(pool)
   pool.on('error', () => {}) // the pool drops the client; whoever queries next gets a fresh one, or its error
   pool.on('connect', (client) => {
     client.on('error', () => {}) // whoever holds the client learns it from the query
-    watchQueries(client, () => broken.add(client))
+    watchQueries(client, pulse, () => broken.add(client))
   })
+  pool.on('acquire', (client) => pulse.restsNoMore(pulsed(client)))
+  pool.on('remove', (client) => pulse.restsNoMore(pulsed(client)))
   pool.on('release', (_error, client) => {
     if (broken.has(client)) client.end().catch(() => {}) // a client that is ending does not go back to the pool
+    pulse.rests(pulsed(client))
   })
   return pool
 }
 
-function watchQueries(client: PoolClient, onBroken: () => void): void {
+/** What pg keeps out of its types. */
+function pulsed(client: object): Pulsed {
+  return client as Pulsed // every client of pg has them
+}
+
+/** From its first moment on, a client is felt, and its end is bounded. */
+function guardedConnecting(pool: Pool): Pulse {
+  const Unguarded = Reflect.get(pool, 'Client') as typeof Client // the pool's own way to make its clients, untyped
+  const pulse = new Pulse(pool, Unguarded)
+  class Guarded extends Unguarded {
+    constructor(config?: ClientConfig) {
+      super(config)
+      const self = pulsed(this)
+      pulse.asked(self)
+      this.once('connect', () => pulse.answered(self))
+      this.once('end', () => pulse.answered(self))
+    }
+
+    override end(...parameters: unknown[]): never {
+      setTimeout(() => pulsed(this).connection.stream.destroy(), farewell).unref()
+      return Reflect.apply(super.end, this, parameters) as never // both overloads pass through
+    }
+  }
+  Reflect.set(pool, 'Client', Guarded)
+  return pulse
+}
+
+function watchQueries(client: PoolClient, pulse: Pulse, onBroken: () => void): void {
   const query = client.query
   const watched = (...parameters: unknown[]): unknown => {
     const answer: unknown = Reflect.apply(query, client, parameters)
     if (answer instanceof Promise) {
-      answer.catch((error: unknown) => {
-        if (breaksConnection(error)) onBroken()
-      })
+      pulse.asked(pulsed(client))
+      answer.then(
+        () => pulse.answered(pulsed(client)),
+        (error: unknown) => {
+          pulse.answered(pulsed(client))
+          if (breaksConnection(error)) onBroken()
+        },
+      )
     }
     return answer
   }

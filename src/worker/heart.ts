@@ -7,8 +7,8 @@ import type { WorkerScope } from './scope.js'
 
 /** How much of its lease an attempt is old before it is renewed: short jobs cost no heartbeat. */
 const renewAfter = 1 / 3
-/** How much of its lease an attempt is old, unrenewed, when its handler is aborted: before anyone may take it. */
-const abortAfter = 5 / 6
+/** How much of its lease an attempt is old, unrenewed, when its handler is aborted, or not begun: before anyone may take it. */
+export const abortAfter = 5 / 6
 /** How often the ages are looked at; no query unless one is old enough. */
 const beat = 1 / 12
 
@@ -96,7 +96,7 @@ export class Heart {
     const states = await withDeadline(jobStates(jobs.db, jobs.name, ids), settings.lease / 6, 'job states')
     const stateOf = new Map(states.map((state) => [String(state.id), state]))
     for (const attempt of missing) {
-      if (!mustRenew(attempt)) continue // settled meanwhile
+      if (!mustRenew(attempt) || attempt.ended) continue // settled meanwhile, or its settler will tell
       const state = stateOf.get(String(attempt.id))
       if (state?.worker === worker && state.attempt === attempt.attempt) {
         attempt.renewedAt = performance.now() - settings.lease * renewAfter // nobody can take a locked row; look again soon

@@ -6,21 +6,27 @@ export interface Logger {
   error(facts: object, message: string): void
 }
 
+/** Writes nothing, and is known for it: nobody makes lines that it would drop. */
+export const silent = (): void => {}
+
 /** Where no logger is given: warnings and errors go to the console, so that a newcomer sees what goes wrong. */
 export const consoleLogger: Logger = {
-  debug: () => {},
-  info: () => {},
+  debug: silent,
+  info: silent,
   warn: (facts, message) => console.warn(message, facts),
   error: (facts, message) => console.error(message, facts),
 }
 
 /** The same logger, but one that throws hurts nobody. */
 export function harmless(logger: Logger): Logger {
-  const level = (name: keyof Logger) => (facts: object, message: string) => {
-    try {
-      logger[name](facts, message)
-    } catch {
-      // there is nowhere left to tell it
+  const level = (name: keyof Logger) => {
+    if (logger[name] === silent) return silent
+    return (facts: object, message: string) => {
+      try {
+        logger[name](facts, message)
+      } catch {
+        // there is nowhere left to tell it
+      }
     }
   }
   return { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') }

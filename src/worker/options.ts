@@ -1,7 +1,9 @@
 import pg from 'pg'
 import { type Backoff, linear } from '../predicates/backoff.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import { shown } from '../schema/shown.js'
 import type { ListenSource } from '../watch/listener.js'
+import { type DescribeError, describedBy, errorText } from './error-text.js'
 import { consoleLogger, harmless, type Logger } from './logger.js'
 
 /** All optional, and undefined means the default; durations in milliseconds or as `'30s'`. */
@@ -22,6 +24,11 @@ export interface WorkerOptions<Job = object> {
   readonly listen?: ListenSource | undefined
   /** Pino's shape. Default: warnings and errors to the console. */
   readonly logger?: Logger | undefined
+  /**
+   * What becomes of an error's text in `last_error`, events and log lines; of two arguments the second is the job, where
+   * the error is of one. Default: name, message, causes and stack, the passwords of URLs masked.
+   */
+  readonly describeError?: DescribeError<Job> | undefined
   /**
    * For a table shared with an IHP worker, which leaves `run_at` alone when a job fails: claim a row in retry only
    * when the backoff (a rule, no function) since its `updated_at` has passed. Default false.
@@ -45,6 +52,8 @@ export interface Settings {
   readonly pollInterval: number
   readonly listen: ListenSource | undefined
   readonly logger: Logger
+  /** Never throws; its text can be stored. */
+  readonly describeError: (error: unknown, job?: object) => string
   readonly seedBackoff: boolean
 }
 
@@ -57,6 +66,7 @@ const defaults = {
   pollInterval: undefined,
   listen: undefined,
   logger: consoleLogger,
+  describeError: undefined,
   seedBackoff: false,
 } as const
 
@@ -86,6 +96,7 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
     ),
     listen: source(given.listen),
     logger: logger(given.logger),
+    describeError: describing(given.describeError),
     seedBackoff: given.seedBackoff,
   }
   if (settings.lease < shortestLease) {
@@ -100,7 +111,7 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
 }
 
 function refuseUnknown(options: object): void {
-  const unknown = Object.keys(options).filter((name) => !(name in defaults))
+  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(defaults, name))
   if (unknown.length === 0) return
   throw new WorkerOptionError(`${unknown.join(', ')}: no such option; there are ${Object.keys(defaults).join(', ')}`)
 }
@@ -129,6 +140,12 @@ function backoff(value: unknown): Backoff<object> {
   throw new WorkerOptionError(
     `backoff: ${String(value)} will not do; give linear({ delay }), exponential({ delay }) or a function`,
   )
+}
+
+function describing(value: unknown): Settings['describeError'] {
+  if (value === undefined) return errorText
+  if (typeof value === 'function') return describedBy(value as DescribeError<object>) // its results are checked at each call
+  throw new WorkerOptionError(`describeError: ${shown(value)} will not do; give a function of the error and the job`)
 }
 
 function positive(value: Duration, name: string): number {

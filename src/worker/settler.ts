@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Ending, inGroups, type Outcome } from '../queue/outcome.js'
 import { settle } from '../queue/settle.js'
 import { withDeadline } from '../watch/deadline.js'
@@ -42,6 +43,9 @@ export class Settler {
   /** Entries that were refused for themselves, each until it is tried again. */
   readonly #aside = new Set<Promise<void>>()
   #flushing: Promise<void> | undefined
+  /** Why the last batch could not be written. */
+  #failure: unknown
+  #closed = false
 
   constructor(scope: WorkerScope, settled: (attempt: Attempt) => void) {
     this.#scope = scope
@@ -68,15 +72,21 @@ export class Settler {
     this.#pause.end()
   }
 
+  /** Tries no more: what is not written by now, nobody waits for. */
+  close(): void {
+    this.#closed = true
+    this.#pause.end()
+  }
+
   async #flush(): Promise<void> {
-    await null // outcomes of the same tick go together
+    await nextTurn() // outcomes of one turn of the event loop go together
     while (this.#pending.length > 0) {
       const batch = this.#pending.splice(0, largestBatch)
       const unwritten: Entry[] = []
       for (const group of inGroups(batch)) unwritten.push(...(await this.#write(group)))
       const alive = unwritten.filter((entry) => this.#mayStillWrite(entry))
       this.#pending.unshift(...alive)
-      if (alive.length > 0) await this.#pause.longer()
+      if (alive.length > 0) await this.#pause.longer(this.#failure)
       else this.#pause.reset()
     }
     this.#flushing = undefined
@@ -93,6 +103,7 @@ export class Settler {
       return []
     } catch (error) {
       this.#scope.report(error, `writing ${group.length} outcomes`)
+      this.#failure = error
       if (concernsAll(error)) return group
       if (group.length > 1) return this.#writeHalves(group)
       this.#refused(group[0], error)
@@ -148,10 +159,11 @@ export class Settler {
     }
   }
 
-  /** Past its lease an outcome is given up: the job runs again elsewhere. */
+  /** Past its lease, or the end of its worker, an outcome is given up: the job runs again elsewhere. */
   #mayStillWrite({ of: attempt }: Entry): boolean {
-    if (performance.now() - attempt.renewedAt < this.#scope.settings.lease) return true
-    this.#giveUp(attempt, 'its outcome could not be written within the lease')
+    const late = performance.now() - attempt.renewedAt >= this.#scope.settings.lease
+    if (!late && !this.#closed) return true
+    this.#giveUp(attempt, `its outcome could not be written ${late ? 'within the lease' : 'before the stop'}`)
     return false
   }
 

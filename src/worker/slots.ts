@@ -1,10 +1,11 @@
 import type { Ending } from '../queue/outcome.js'
-import { after } from '../watch/timer.js'
+import { after, type Timer } from '../watch/timer.js'
 import { type ShutdownError, TimeoutError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { type AnyHandler, contextOf } from './context.js'
 import { endingOfError, endingOfTimeout, endingOfValue } from './ending.js'
 import type { Leave } from './gate.js'
+import { abortAfter } from './heart.js'
 import type { WorkerScope } from './scope.js'
 import type { Settler } from './settler.js'
 
@@ -97,7 +98,7 @@ export class Slots {
   }
 
   #giveUp(unbegun: readonly Attempt[]): void {
-    for (const attempt of unbegun) this.#end(attempt, () => ({ kind: 'released' }))
+    for (const attempt of unbegun) this.#end(attempt, { kind: 'released' })
   }
 
   /** Resolves when no handler runs. */
@@ -113,24 +114,31 @@ export class Slots {
     while (!this.#closed && this.#running.size < this.#scope.settings.concurrency) {
       const attempt = this.#ready.shift()
       if (attempt === undefined) return
-      this.#running.add(attempt)
       this.#lastMove = performance.now()
-      void this.#run(attempt).catch((error: unknown) => this.#scope.report(error, 'running a job'))
+      // A process that stood still finds here what it claimed before: by now another may have it.
+      if (this.#lastMove - attempt.renewedAt >= this.#scope.settings.lease * abortAfter) {
+        this.#giveUp([attempt])
+        continue
+      }
+      this.#running.add(attempt)
+      const leave = attempt.suspect ? undefined : this.#scope.share.gate.tryEnter()
+      if (leave !== undefined) void this.#handle(attempt, leave)
+      else void this.#handleInTurn(attempt)
     }
   }
 
-  async #run(attempt: Attempt): Promise<void> {
-    const { gate } = this.#scope.share
-    try {
-      const leave = (attempt.suspect ? undefined : gate.tryEnter()) ?? (await this.#waitAtGate(attempt))
-      if (leave !== undefined) await this.#handle(attempt, leave)
-    } finally {
-      this.#running.delete(attempt)
-      this.#lastMove = performance.now()
-      this.#fill()
-      this.#freed(attempt)
-      for (const resolve of this.#onFreed.splice(0)) resolve()
-    }
+  async #handleInTurn(attempt: Attempt): Promise<void> {
+    const leave = await this.#waitAtGate(attempt)
+    if (leave !== undefined) await this.#handle(attempt, leave)
+    else this.#free(attempt)
+  }
+
+  #free(attempt: Attempt): void {
+    this.#running.delete(attempt)
+    this.#lastMove = performance.now()
+    this.#fill()
+    this.#freed(attempt)
+    if (this.#onFreed.length > 0) for (const resolve of this.#onFreed.splice(0)) resolve()
   }
 
   /** Waits to run alone, or for a suspect to be done; undefined when it is not to run after all. */
@@ -140,25 +148,38 @@ export class Slots {
     const leave = await share.gate.enter(attempt.suspect, patience)
     if (leave !== undefined && attempt.holdsLease && !attempt.ended) return leave
     leave?.()
-    this.#end(attempt, () => ({ kind: 'snoozed', delay: settings.lease * Math.random() }))
+    this.#end(attempt, { kind: 'snoozed', delay: settings.lease * Math.random() })
     return undefined
   }
 
+  /** Never rejects. One promise, and no closure where no timeout needs one: for fast jobs their garbage is what costs. */
   async #handle(attempt: Attempt, leave: Leave): Promise<void> {
     const scope = this.#scope
     const start = performance.now()
     attempt.begun = true
-    const timer = after(scope.settings.timeout, () => this.#timeOut(attempt))
+    const timer = Number.isFinite(scope.settings.timeout) ? this.#timer(attempt) : undefined
     try {
       const value = await this.#handler(attempt.job, contextOf(scope, attempt))
-      this.#end(attempt, () => endingOfValue(scope, attempt, value))
+      if (!attempt.ended) this.#end(attempt, endingOfValue(scope, attempt, value))
     } catch (thrown) {
-      this.#end(attempt, () => endingOfError(scope, attempt, thrown))
-    } finally {
-      timer.cancel()
-      leave()
-      this.#pace += (performance.now() - start - this.#pace) / 16
+      this.#fail(attempt, thrown)
     }
+    timer?.cancel()
+    leave()
+    this.#pace += (performance.now() - start - this.#pace) / 16
+    this.#free(attempt)
+  }
+
+  #fail(attempt: Attempt, thrown: unknown): void {
+    try {
+      if (!attempt.ended) this.#end(attempt, endingOfError(this.#scope, attempt, thrown))
+    } catch (error) {
+      this.#scope.report(error, 'running a job')
+    }
+  }
+
+  #timer(attempt: Attempt): Timer {
+    return after(this.#scope.settings.timeout, () => this.#timeOut(attempt))
   }
 
   #timeOut(attempt: Attempt): void {
@@ -166,14 +187,13 @@ export class Slots {
       `Job ${attempt.id}, attempt ${attempt.attempt}: timeout of ${this.#scope.settings.timeout} ms reached`,
     )
     attempt.abort(reason)
-    this.#end(attempt, () => endingOfTimeout(this.#scope, attempt, reason))
+    if (!attempt.ended) this.#end(attempt, endingOfTimeout(this.#scope, attempt, reason))
   }
 
   /** The first ending counts: what a handler does after its timeout, or without its lease, is not written. */
-  #end(attempt: Attempt, ending: () => Ending): void {
+  #end(attempt: Attempt, ending: Ending): void {
     if (attempt.ended) return
-    const decided = ending()
     attempt.ended = true
-    if (attempt.holdsLease) this.#settler.add(attempt, decided)
+    if (attempt.holdsLease) this.#settler.add(attempt, ending)
   }
 }

@@ -98,6 +98,7 @@ export class StartedWorker {
     const drained = await Promise.race([over.then(() => true), this.#cutoff.passed.then(() => false)])
     this.#cutoff.clear()
     if (!drained) await this.#abort()
+    this.#settler.close()
     this.#heart.stop()
     this.#bell.close()
     await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForClosing)

@@ -33,6 +33,10 @@ export interface WorkerHealth {
   readonly leaseMargin: number | undefined
 }
 
+type Listener<DB, Table extends keyof DB, Name extends WorkerEvent> = (
+  ...payload: WorkerEvents<Job<DB, Table>>[Name]
+) => void
+
 /** One table and one handler: made by `createWorker`, started once, stopped once. */
 export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<WorkerEvents<Job<DB, Table>>> {
   /** The uuid in `locked_by` of the jobs this worker runs. */
@@ -92,7 +96,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
    * the deadline forward.
    * @returns how many handlers would not end; their jobs run again elsewhere when their leases expire.
    */
-  async stop(options: { readonly deadline?: Duration } = {}): Promise<{ readonly left: number }> {
+  async stop(options: { readonly deadline?: Duration | undefined } = {}): Promise<{ readonly left: number }> {
     const deadline = milliseconds(options.deadline ?? defaultDeadline, 'deadline')
     const started = this.#started?.stop(deadline)
     this.#stopping ??= this.#stop(deadline)
@@ -111,6 +115,19 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
   /** `await using worker = createWorker(...)` stops it at the end of the block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
+  }
+
+  /** As every emitter's, but for the names: Node's types take any, so that a misspelt one would compile. */
+  override on<Name extends WorkerEvent>(name: Name, listener: Listener<DB, Table, Name>): this {
+    return super.on(name, listener as never) // Node's types can't follow a name that is generic
+  }
+
+  override once<Name extends WorkerEvent>(name: Name, listener: Listener<DB, Table, Name>): this {
+    return super.once(name, listener as never) // as above
+  }
+
+  override off<Name extends WorkerEvent>(name: Name, listener: Listener<DB, Table, Name>): this {
+    return super.off(name, listener as never) // as above
   }
 
   /** How the worker is, for probes. */
@@ -137,25 +154,29 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
   }
 
   #tell(event: WorkerEvent, payload: object): void {
-    log(this.#settings.logger, this.table, event, payload)
+    log(this.#settings, this.table, event, payload)
     this.#call(event, payload)
   }
 
   #report(error: unknown, doing: string): void {
-    this.#settings.logger.error(
-      { err: error, table: this.table },
-      `${this.table}: an error while ${doing}; the worker goes on`,
-    )
+    this.#logError(error, `an error while ${doing}; the worker goes on`)
     this.#call('error', { error, doing })
+  }
+
+  /** By its text: where a row is refused, Postgres' own error carries the whole row, payload and all. */
+  #logError(error: unknown, sentence: string): void {
+    const { logger, describeError } = this.#settings
+    logger.error({ table: this.table, error: describeError(error) }, `${this.table}: ${sentence}`)
   }
 
   /** Not `emit`: an error event without listeners would throw, and one listener that throws would keep it from others. */
   #call(event: WorkerEvent, payload: object): void {
+    if (this.listenerCount(event) === 0) return
     for (const listener of this.rawListeners(event)) {
       try {
         Reflect.apply(listener, this, [payload])
       } catch (error) {
-        this.#settings.logger.error({ err: error, table: this.table }, `${this.table}: a listener of '${event}' threw`)
+        this.#logError(error, `a listener of '${event}' threw`)
       }
     }
   }

@@ -82,7 +82,7 @@ test('a rescue looks for expired leases by the running index', async () => {
   expect(statement).toContain(
     lines(
       `where "id" = any(array((select "job"."id" from "mail_jobs" as "job" where ("job"."status" in ('job_status_running')`,
-      `and "job"."locked_at" < now() - $4::float8 * interval '1 millisecond') order by "job"."locked_by" limit $5`,
+      `and "job"."locked_at" < now() - $5::float8 * interval '1 millisecond') order by "job"."locked_by" limit $6`,
       `for update skip locked)))`,
     ),
   )

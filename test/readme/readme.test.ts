@@ -28,6 +28,7 @@ declare global {
   function sendMail(job: object): Promise<void>
   const db: Kysely<DB>
   const pool: Pool
+  const userId: string
   const worker: Worker<DB, 'welcome_jobs'>
   const transfers: Worker<DB, 'transfer_jobs'>
 }`

@@ -34,6 +34,29 @@ test('a folder for the data outlives the server', async () => {
   await after.end()
 })
 
+test.each(['fast', 'immediate', 'kill'] as const)(
+  'a server that was taken down (%s) comes back as it was',
+  async (way) => {
+    await using postgres = await startPostgres({ fsync: false, settings: { synchronous_commit: 'on' } })
+    const before = await connect(postgres.url)
+    await before.query('create table kept as select 1 as one')
+    const ended = new Promise((resolve) => before.once('end', resolve)) // a backend outlives its postmaster by a moment
+    await postgres.halt(way)
+    await ended
+    await expect(connect(postgres.url)).rejects.toThrow('ECONNREFUSED')
+    await postgres.resume()
+    const after = await connect(postgres.url)
+    expect((await after.query('select one from kept')).rows).toEqual([{ one: 1 }])
+    await after.end()
+  },
+)
+
+test('a server that is down can be stopped', async () => {
+  const postgres = await startPostgres({ fsync: false })
+  await postgres.halt('fast')
+  await postgres.stop()
+})
+
 test('a server that cannot start says why', async () => {
   const refused = startPostgres({ settings: { max_connections: 'many' } })
   await expect(refused).rejects.toThrow(/did not start.*max_connections/s)

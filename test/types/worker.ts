@@ -136,5 +136,5 @@ worker.on('succeeded', ({ job, attempt }) => {
 })
 worker.on('claimed', ({ jobs }) => holds<Equal<typeof jobs, readonly Job<DB, 'report_jobs'>[]>>())
 worker.on('retry', ({ job, error }) => holds<Equal<[typeof job.kind, typeof error], ['daily' | 'yearly', string]>>())
-// @ts-expect-error Argument of type '() => void' is not assignable to parameter of type 'never'.
+// @ts-expect-error Argument of type '"suceeded"' is not assignable to parameter of type
 worker.on('suceeded', () => {})

@@ -156,3 +156,17 @@ test('a handler that can not be renewed in time is aborted before anyone may tak
   await hidden
   release()
 })
+
+test('a job whose lease ran out before its handler was called is handed back, not begun', async () => {
+  await enqueue(db, 'mail_jobs', [{ to: 'blocks' }, { to: 'behind it' }])
+  let blocked = false
+  const worker = await started(
+    () => {
+      if (!blocked) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900) // of a lease of a second
+      blocked = true
+    },
+    { concurrency: 2 },
+  )
+  await next(worker, 'released')
+  await next(worker, 'succeeded')
+})

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
-import { createWorker, enqueue } from 'kysely-jobs'
+import { createWorker, enqueue, fetchNextJobs, rescue } from 'kysely-jobs'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
@@ -93,8 +94,8 @@ test('a job that was taken over twice in a row runs alone, and the others go on 
 
 test('a suspect that can not be alone in time is put off, without losing its attempt', async () => {
   const held = Promise.withResolvers<void>()
-  await abandoned('suspect', { attempts: 2, error: 'Lease expired (1 in a row): worker x stopped renewing it' })
   await enqueue(db, 'mail_jobs', { to: 'long' })
+  await abandoned('suspect', { attempts: 2, error: 'Lease expired (1 in a row): worker x stopped renewing it' })
   const crew = worker(({ to }) => (to === 'long' ? held.promise : Promise.resolve()), { lease: '1s' })
   const snoozed = next<{ job: { to: string } }>(crew, 'snoozed')
   const succeeded = next(crew, 'succeeded', ({ job }: { job: { to: string } }) => job.to === 'suspect')
@@ -106,4 +107,13 @@ test('a suspect that can not be alone in time is put off, without losing its att
     { to: 'long', status: 'job_status_succeeded' },
     { to: 'suspect', attempts_count: 3 },
   ])
+})
+
+test('a job that was taken over does not wait behind all that became due with it', async () => {
+  const [, , last] = await enqueue(db, 'mail_jobs', [{ to: 'a' }, { to: 'b' }, { to: 'taken over' }])
+  await sql`update mail_jobs set status = 'job_status_running', locked_by = gen_random_uuid(), locked_at = now() - interval '1 hour',
+    attempts_count = 1 where id = ${last?.id}`.execute(db)
+  await rescue(db, 'mail_jobs', { lease: '1m', maxAttempts: 10 })
+  const [first] = await fetchNextJobs(db, 'mail_jobs', { worker: randomUUID(), limit: 1 })
+  expect(first).toMatchObject({ to: 'taken over', attempts_count: 2 })
 })

@@ -152,3 +152,16 @@ test('a worker that starts while the database does not answer stops at once', as
   await held.rollback().execute()
   await starting
 })
+
+test('an outcome that could not be written when the worker stopped is not tried any more, and told to be lost', async () => {
+  await enqueue(db, 'mail_jobs', { to: 'a' })
+  const made = worker(() => sql`alter table mail_jobs rename to hidden_jobs`.execute(db))
+  const refused = next(made, 'error', ({ doing }: { doing: string }) => doing === 'writing 1 outcomes')
+  const lost = next<{ reason: Error }>(made, 'lost')
+  await made.start()
+  await refused
+  expect(await made.stop({ deadline: 0 })).toEqual({ left: 0 })
+  expect((await lost).reason.message).toContain('could not be written before the stop')
+  await sql`alter table hidden_jobs rename to mail_jobs`.execute(db)
+  expect(await rows()).toMatchObject([{ status: 'job_status_running' }])
+})

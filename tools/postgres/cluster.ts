@@ -18,8 +18,15 @@ export interface ClusterOptions {
 
 export interface Cluster {
   readonly port: number
+  /** Takes the server down, as an operator or an accident does. */
+  halt(way: Halt): Promise<void>
+  /** Brings it back: same data, same port. */
+  resume(): Promise<void>
   stop(): Promise<void>
 }
+
+/** `fast` ends sessions in order, `immediate` without a checkpoint, `kill` is SIGKILL of the postmaster. */
+export type Halt = 'fast' | 'immediate' | 'kill'
 
 const run = promisify(execFile)
 
@@ -40,23 +47,47 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       if (account !== undefined) give(data, account)
       await call('initdb', '-D', data, ...initdbArguments)
     }
-    const port = await startOnFreePort(
-      data,
-      options,
-      () => call('pg_ctl', 'start', '-w', '-t', '60', '-D', data, '-l', log),
-      log,
-    )
+    const start = () => call('pg_ctl', 'start', '-w', '-t', '60', '-D', data, '-l', log)
+    const port = await startOnFreePort(data, options, start, log)
+    const power = powerOf(data, call, start)
     const stop = async () => {
-      // Smart first: clients that are just leaving see no 57P01. Then fast, which asks nobody.
-      await call('pg_ctl', 'stop', '-D', data, '-m', 'smart', '-t', '1').catch(() =>
-        call('pg_ctl', 'stop', '-D', data, '-m', 'fast', '-t', '30'),
-      )
+      await power.off()
       remove()
     }
-    return { port, stop }
+    return { port, halt: power.halt, resume: power.resume, stop }
   } catch (error) {
     remove()
     throw error
+  }
+}
+
+/** The server's switch: how it is taken down, brought back and, at the end, ended. */
+function powerOf(data: string, call: (program: string, ...args: string[]) => Promise<unknown>, start: () => unknown) {
+  let on = true
+  const shut = (mode: string, seconds: number) => call('pg_ctl', 'stop', '-D', data, '-m', mode, '-t', String(seconds))
+  return {
+    async halt(way: Halt) {
+      if (way === 'kill')
+        process.kill(Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]), 'SIGKILL')
+      else await shut(way, 30)
+      on = false
+    },
+    async resume() {
+      // What a killed postmaster left must end first: until then the new one finds its shared memory in use.
+      for (let tries = 1; !on; tries++) {
+        try {
+          await start()
+          on = true
+        } catch (error) {
+          if (tries === 100) throw error
+          await new Promise((resolve) => setTimeout(resolve, 100))
+        }
+      }
+    },
+    async off() {
+      // Smart first: clients that are just leaving see no 57P01. Then fast, which asks nobody.
+      if (on) await shut('smart', 1).catch(() => shut('fast', 30))
+    },
   }
 }
 

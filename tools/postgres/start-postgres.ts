@@ -3,12 +3,17 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { ClusterOptions } from './cluster.ts'
+import type { ClusterOptions, Halt } from './cluster.ts'
+import type { KeeperRequest } from './keeper.ts'
 
 /** A running server; `await using` stops it. */
 export interface Postgres {
   readonly url: string
   readonly port: number
+  /** Takes it down for a while, as an operator or an accident does. */
+  halt(way: Halt): Promise<void>
+  /** Brings it back: same data, same port. */
+  resume(): Promise<void>
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -28,25 +33,38 @@ export async function startPostgres(options: ClusterOptions = {}): Promise<Postg
     },
   )
   const exited = once(keeper, 'exit')
-  const port = await reportedPort(keeper)
+  const answers = createInterface({ input: keeper.stdout })[Symbol.asyncIterator]()
+  const { port } = await nextAnswer(answers)
   setHold(keeper, false)
+  const ask = async (request: KeeperRequest) => {
+    setHold(keeper, true)
+    keeper.stdin.write(`${JSON.stringify(request)}\n`)
+    await nextAnswer(answers).finally(() => setHold(keeper, false))
+  }
   const stop = async () => {
     setHold(keeper, true)
     keeper.stdin.end()
     await exited
   }
-  return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, port, stop, [Symbol.asyncDispose]: stop }
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    port,
+    halt: (way) => ask({ halt: way }),
+    resume: () => ask('resume'),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
 }
 
 type Keeper = ChildProcessByStdio<Writable, Readable, null>
 
-async function reportedPort(keeper: Keeper): Promise<number> {
-  for await (const line of createInterface({ input: keeper.stdout })) {
-    const report: { port?: number; error?: string } = JSON.parse(line)
-    if (report.port !== undefined) return report.port
-    throw new Error(report.error)
-  }
-  throw new Error('Postgres did not start: its keeper ended without a word')
+/** @throws what the keeper could not do */
+async function nextAnswer(answers: AsyncIterator<string>): Promise<{ readonly port: number }> {
+  const { value, done } = await answers.next()
+  if (done) throw new Error('The keeper of Postgres ended without a word')
+  const answer: { port: number; error?: string } = JSON.parse(value)
+  if (answer.error !== undefined) throw new Error(answer.error)
+  return answer
 }
 
 /** A server nobody stops must not keep a finished program alive. */

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runSteps } from './step.ts'
+import { type Outcome, runSteps } from './step.ts'
 import { build, checks } from './steps.ts'
 import { runVitest } from './vitest.ts'
 
@@ -18,9 +18,9 @@ const outcomes = [...(await runSteps([build], 1)), ...(await runSteps(checks(scr
 const none = { passed: 0, failed: 0, skipped: 0 }
 const tests = process.argv.includes('--checks') ? none : await runVitest(scratch, filters)
 
-const failures = outcomes.filter(({ passed }) => !passed)
-const passed = tests.passed + outcomes.length - failures.length
-const failed = tests.failed + failures.length
-for (const { step } of failures) console.log(`FAILED  ${step.name} (see above)`)
-console.log(`${passed} passed, ${failed} failed${tests.skipped > 0 ? `, ${tests.skipped} skipped` : ''}`)
+const count = (result: Outcome['result']) =>
+  tests[result] + outcomes.filter((outcome) => outcome.result === result).length
+const [passed, failed, skipped] = [count('passed'), count('failed'), count('skipped')]
+for (const { step, result } of outcomes) if (result === 'failed') console.log(`FAILED  ${step.name} (see above)`)
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed > 0 ? 1 : 0

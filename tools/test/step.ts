@@ -6,9 +6,12 @@ export interface Step {
   readonly commands: readonly (readonly string[])[]
 }
 
+/** What a command exits with that could not look: its step is skipped, and its last line says why. */
+export const skipped = 77
+
 export interface Outcome {
   readonly step: Step
-  readonly passed: boolean
+  readonly result: 'passed' | 'failed' | 'skipped'
   readonly seconds: number
   readonly output: string
 }
@@ -31,32 +34,36 @@ export async function runSteps(steps: readonly Step[], lanes: number): Promise<O
 async function runStep(step: Step): Promise<Outcome> {
   const start = performance.now()
   let output = ''
-  let passed = true
+  let code: number | null = 0
   for (const command of step.commands) {
-    if (!passed) break
-    passed = await execute(command, (text) => {
+    if (code !== 0) break
+    code = await execute(command, (text) => {
       output += text
     })
   }
-  return { step, passed, output, seconds: (performance.now() - start) / 1000 }
+  const result = code === 0 ? 'passed' : code === skipped ? 'skipped' : 'failed'
+  return { step, result, output, seconds: (performance.now() - start) / 1000 }
 }
 
-function execute(command: readonly string[], hear: (text: string) => void): Promise<boolean> {
+/** Resolves to the exit code; null for a command that a signal ended, or that could not be started. */
+function execute(command: readonly string[], hear: (text: string) => void): Promise<number | null> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] })
     child.stdout.on('data', (data) => hear(String(data)))
     child.stderr.on('data', (data) => hear(String(data)))
     child.once('error', (error) => {
       hear(error.message)
-      resolve(false)
+      resolve(null)
     })
-    child.once('close', (code) => resolve(code === 0))
+    child.once('close', (code) => resolve(code))
   })
 }
 
-function report({ step, passed, seconds, output }: Outcome): void {
-  console.log(`${passed ? 'ok    ' : 'FAILED'}  ${step.name} (${seconds.toFixed(1)} s)`)
-  if (!passed) console.log(indented(output.trim() || 'it printed nothing'))
+const words = { passed: 'ok    ', failed: 'FAILED', skipped: 'skip  ' } as const
+
+function report({ step, result, seconds, output }: Outcome): void {
+  console.log(`${words[result]}  ${step.name} (${seconds.toFixed(1)} s)`)
+  if (result !== 'passed') console.log(indented(output.trim() || 'it printed nothing'))
 }
 
 function indented(text: string): string {

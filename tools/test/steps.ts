@@ -19,6 +19,7 @@ export function checks(scratch: string): Step[] {
     ...typesForUsers(),
     { name: 'types', commands: [[tsc('typescript'), '-p', 'tsconfig.json']] },
     packedTarball(scratch),
+    { name: 'npm audit of what is installed with us', commands: [['tools/test/audit.ts', npm()]] },
     { name: 'unused code and packages', commands: [['node_modules/knip/bin/knip.js']] },
     {
       name: 'format and lint',
@@ -27,9 +28,12 @@ export function checks(scratch: string): Step[] {
   ]
 }
 
-/** The type tests, as a user's compiler sees them: against dist/, by every compiler and setting we promise. */
+/**
+ * The type tests, as a user's compiler sees them: against dist/, by every compiler and setting we promise. Those of
+ * the strict project are test/types.test.ts, which reads the messages too.
+ */
 function typesForUsers(): Step[] {
-  const projects = globSync('test/types/tsconfig*.json').sort()
+  const projects = globSync('test/types/tsconfig.*.json').sort()
   return ['typescript-5.4', 'typescript-5.9', 'typescript-6', 'typescript'].flatMap((compiler) => {
     const { version } = JSON.parse(readFileSync(`node_modules/${compiler}/package.json`, 'utf8'))
     return projects.map((project) => ({

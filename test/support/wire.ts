@@ -1,0 +1,47 @@
+/** A message of Postgres' protocol. The client's first has no type, only a length. */
+export interface Message {
+  readonly type: string
+  readonly body: Buffer
+}
+
+/** Cuts the bytes of one direction of a connection into messages, however they arrive. */
+export class MessageReader {
+  #bytes = Buffer.alloc(0)
+  #untyped: boolean
+
+  constructor(from: 'client' | 'server') {
+    this.#untyped = from === 'client'
+  }
+
+  read(bytes: Buffer): Message[] {
+    this.#bytes = Buffer.concat([this.#bytes, bytes])
+    const messages: Message[] = []
+    for (let message = this.#next(); message !== undefined; message = this.#next()) messages.push(message)
+    return messages
+  }
+
+  #next(): Message | undefined {
+    const head = this.#untyped ? 0 : 1
+    if (this.#bytes.length < head + 4) return undefined
+    const end = head + this.#bytes.readInt32BE(head) // the length counts itself, not the type
+    if (this.#bytes.length < end) return undefined
+    const message = { type: this.#bytes.toString('latin1', 0, head), body: this.#bytes.subarray(head + 4, end) }
+    this.#bytes = this.#bytes.subarray(end)
+    this.#untyped = false
+    return message
+  }
+}
+
+/** The statement that a client's message brings: a simple query, or one to be parsed. */
+export function statementOf({ type, body }: Message): string | undefined {
+  const text = body.toString('utf8')
+  if (type === 'Q') return text.slice(0, text.indexOf('\0'))
+  if (type !== 'P') return undefined
+  const [, statement] = text.split('\0', 2) // a name stands first, empty where there is none
+  return statement
+}
+
+/** The server has answered all that it was asked, and what it did is committed. */
+export function isReadyForQuery({ type }: Message): boolean {
+  return type === 'Z'
+}

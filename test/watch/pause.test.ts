@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { Pause } from '../../src/watch/pause.js'
+
+/** The waits after so many failures in a row. */
+function waits(error: unknown): number[] {
+  const pause = new Pause()
+  return Array.from({ length: 12 }, () => pause.next(error))
+}
+
+test('the wait between tries grows up to some seconds', () => {
+  const [first, ...later] = waits(new Error('permission denied'))
+  expect(first).toBeLessThan(100)
+  expect(Math.max(...later)).toBeGreaterThan(3_000)
+})
+
+test.each([
+  ['refuses connections', Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })],
+  ['is shutting down', Object.assign(new Error('terminating connection'), { code: '57P01' })],
+  ['is starting up', Object.assign(new Error('the database system is starting up'), { code: '57P03' })],
+  ['hung up', new Error('Connection terminated unexpectedly')],
+  ['did not answer', Object.assign(new Error('No answer to fetch within 20000 ms'), { code: 'DEADLINE' })],
+])('a server that %s is asked again soon, however long it takes', (_how, error) => {
+  expect(Math.max(...waits(error))).toBeLessThanOrEqual(500)
+})
