@@ -1,0 +1,20 @@
+import type { Contender } from './contender.ts'
+import { graphileByDefault, graphileFastest } from './graphile-worker.ts'
+import { ours, oursByDefault, oursPruned, oursQuiet } from './kysely-jobs.ts'
+import { byHand, limit } from './limit.ts'
+import { bossSeveral, bossSingle } from './pg-boss.ts'
+
+export const contenders = {
+  ours,
+  oursByDefault,
+  oursPruned,
+  oursQuiet,
+  graphileFastest,
+  graphileByDefault,
+  bossSeveral,
+  bossSingle,
+  limit,
+  byHand,
+} satisfies Record<string, Contender>
+
+export type ContenderName = keyof typeof contenders

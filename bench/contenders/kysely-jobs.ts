@@ -1,0 +1,110 @@
+import { type Generated, Kysely, PostgresDialect } from 'kysely'
+import type { JobStatus } from 'kysely-jobs'
+import pg from 'pg'
+import { createJobTable, createWorker, enqueue, guardPool, pruneJobs } from '../product.ts'
+import type { Contender, Enqueuer, Payload } from './contender.ts'
+import { run } from './statements.ts'
+
+/** The table of the bench; its types as `kysely-jobs generate` would write them. */
+export interface JobTable {
+  id: Generated<string>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+  status: Generated<JobStatus>
+  last_error: string | null
+  attempts_count: Generated<number>
+  locked_at: Date | null
+  locked_by: string | null
+  run_at: Generated<Date>
+  payload: Payload
+}
+
+export interface DB {
+  jobs: JobTable
+  /** The same without triggers. */
+  quiet_jobs: JobTable
+}
+
+type Table = keyof DB
+
+interface Ways {
+  readonly title: string
+  /** Whether the pool goes through guardPool(), as the documentation advises. */
+  readonly guarded: boolean
+  readonly table?: Table
+  /** Deletes what is done while it works. */
+  readonly pruned?: boolean
+}
+
+const kyselyJobs = ({ title, guarded, table = 'jobs', pruned = false }: Ways): Contender => {
+  const connect = (url: string, connections = 10) => {
+    const pool = new pg.Pool({ connectionString: url, max: connections })
+    return new Kysely<DB>({ dialect: new PostgresDialect({ pool: guarded ? guardPool(pool) : pool }) })
+  }
+  return {
+    title,
+    migrate: (url) => migrate(connect(url)),
+    fill: (url, jobs) =>
+      run(
+        url,
+        `truncate ${table}`,
+        `insert into ${table} (payload) select jsonb_build_object('n', n) from generate_series(1, ${jobs}) n`,
+      ),
+    async work(url, { workers, concurrency }, handle) {
+      const db = connect(url)
+      const all = Array.from({ length: workers }, () =>
+        createWorker(db, table, (job) => handle(job.payload), { concurrency, listen: url }),
+      )
+      await Promise.all(all.map((worker) => worker.start()))
+      const stopPruning = pruned ? prune(db, table) : async () => {}
+      return async () => {
+        await Promise.all(all.map((worker) => worker.stop()))
+        await stopPruning()
+        await db.destroy()
+      }
+    },
+    unfinished: pruned
+      ? `select exists (select from ${table}) as unfinished`
+      : `select exists (select from ${table} where status in ('job_status_not_started', 'job_status_retry'))
+          or exists (select from ${table} where status = 'job_status_running') as unfinished`,
+    enqueuer: async (url, connections) => enqueuer(connect(url, connections), table),
+  }
+}
+
+async function migrate(db: Kysely<DB>): Promise<void> {
+  const payload = (table: Parameters<NonNullable<Parameters<typeof createJobTable>[2]>>[0]) =>
+    table.addColumn('payload', 'jsonb', (column) => column.notNull())
+  await createJobTable(db, 'jobs', payload)
+  await createJobTable(db, 'quiet_jobs', payload, { notify: 'none' })
+  await db.destroy()
+}
+
+function enqueuer(db: Kysely<DB>, table: Table): Enqueuer {
+  const rows = (payloads: readonly Payload[]) => payloads.map((payload) => ({ payload }))
+  return {
+    one: (payload) => enqueue(db, table, { payload }),
+    many: (payloads) => enqueue(db, table, rows(payloads)),
+    close: () => db.destroy(),
+  }
+}
+
+/** Prunes in chunks, one after the other; looks again in a moment when there was little to do. */
+function prune(db: Kysely<DB>, table: Table): () => Promise<void> {
+  let stopped = false
+  const loop = async () => {
+    while (!stopped) {
+      const pruned = await pruneJobs(db, table, { olderThan: 0, limit: 1000 })
+      if (pruned < 1000) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+  const looping = loop()
+  return () => {
+    stopped = true
+    return looping
+  }
+}
+
+export const ours = kyselyJobs({ title: 'kysely-jobs, guardPool', guarded: true })
+export const oursByDefault = kyselyJobs({ title: 'kysely-jobs, defaults', guarded: false })
+export const oursPruned = kyselyJobs({ title: 'kysely-jobs, pruned at once', guarded: true, pruned: true })
+export const oursQuiet = kyselyJobs({ title: 'kysely-jobs, no triggers', guarded: true, table: 'quiet_jobs' })

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import { type CompiledQuery, type ControlledTransaction, Kysely, PostgresDialect, sql } from 'kysely'
+import pg from 'pg'
+import type { DB } from '../contenders/kysely-jobs.ts'
+import { createJobTable, fetchNextJobs, guardPool, heartbeat, nextDueAt, rescue, settle } from '../product.ts'
+import type { Server } from '../server.ts'
+
+type Trx = ControlledTransaction<DB, string[]>
+
+/** Pages a statement touches, for each row where it writes a batch. */
+export interface Growth {
+  readonly fetch: number
+  readonly settle: number
+  readonly heartbeat: number
+  readonly rescue: number
+  readonly wakeUp: number
+}
+
+/** What fills a table of so many rows. */
+export const mixes = {
+  'all due': (rows: number) => ({ finished: 0, retry: 0, future: 0, due: rows }),
+  'finished, retry, future and 10k due': (rows: number) => ({
+    ...{ finished: rows * 0.8, retry: rows * 0.1, future: rows * 0.1, due: 10_000 },
+  }),
+} satisfies Record<string, (rows: number) => Mix>
+
+interface Mix {
+  readonly finished: number
+  readonly retry: number
+  readonly future: number
+  readonly due: number
+}
+
+const batch = 500
+
+/** What the statements of a worker cost on a table of this size; with priorities, five of them. */
+export async function growth(server: Server, rows: number, mix: (rows: number) => Mix, priority: boolean) {
+  const url = await server.emptyDatabase(`growth_${randomUUID()}`)
+  const statements: CompiledQuery[] = []
+  const db = new Kysely<DB>({
+    dialect: new PostgresDialect({ pool: guardPool(new pg.Pool({ connectionString: url, max: 1 })) }),
+    log: ({ query }) => void statements.push(query),
+  })
+  try {
+    await fill(db, mix(rows), priority)
+    const cost = (trx: Trx, verb: () => Promise<unknown>) => buffers(trx, statements, verb)
+    return await inTransaction(db, (trx) => measure(trx, cost, priority))
+  } finally {
+    await db.destroy()
+    await server.dropDatabase(url)
+  }
+}
+
+async function measure(
+  trx: Trx,
+  cost: (trx: Trx, verb: () => Promise<unknown>) => Promise<number>,
+  priority: boolean,
+): Promise<Growth> {
+  const worker = randomUUID()
+  const columns = priority ? (['priority'] as const) : []
+  const fetching = { worker, limit: batch, columns } as unknown as { worker: string; limit: number } // the table's type has no priority
+  const next = { columns } as object
+  const fetch = await cost(trx, () => fetchNextJobs(trx, 'jobs', fetching))
+  const wakeUp = await cost(trx, () => nextDueAt(trx, 'jobs', next))
+  const jobs = await fetchNextJobs(trx, 'jobs', fetching)
+  const leases = jobs.map(({ id, attempts_count }) => ({ id, attempt: attempts_count }))
+  const outcomes = leases.map((lease) => ({ ...lease, kind: 'succeeded' as const }))
+  return {
+    fetch: fetch / batch,
+    wakeUp,
+    settle: (await cost(trx, () => settle(trx, 'jobs', outcomes, { worker }))) / batch,
+    heartbeat: (await cost(trx, () => heartbeat(trx, 'jobs', leases, { worker }))) / batch,
+    rescue: await cost(trx, () => rescue(trx, 'jobs', { lease: '60s', maxAttempts: 3 })),
+  }
+}
+
+async function fill(db: Kysely<DB>, mix: Mix, priority: boolean): Promise<void> {
+  await createJobTable(db, 'jobs', (table) => table.addColumn('payload', 'jsonb', (column) => column.notNull()), {
+    columns: priority ? ['priority'] : [],
+    notify: 'none',
+  })
+  const kinds = [
+    ['job_status_succeeded', mix.finished, `- interval '1 day'`],
+    ['job_status_retry', mix.retry, `+ interval '1 day'`],
+    ['job_status_not_started', mix.future, `+ interval '1 day'`],
+    ['job_status_not_started', mix.due, ''],
+  ] as const
+  for (const [status, rows, shift] of kinds) {
+    const level = priority ? sql`, n % 5` : sql``
+    await sql`insert into jobs (status, payload, run_at ${priority ? sql`, priority` : sql``})
+      select ${sql.lit(status)}, '{}', now() ${sql.raw(shift)} + n * interval '1 millisecond' - interval '20 minutes' ${level}
+      from generate_series(1, ${sql.lit(Math.round(rows))}) n`.execute(db)
+  }
+  await sql`vacuum analyze jobs`.execute(db)
+}
+
+interface Explained {
+  readonly 'QUERY PLAN': readonly [
+    { readonly Plan: { readonly 'Shared Hit Blocks': number; readonly 'Shared Read Blocks': number } },
+  ]
+}
+
+/** Runs a verb's statement, undoes it, and runs it again to count the pages, warm. */
+async function buffers(trx: Trx, statements: CompiledQuery[], verb: () => Promise<unknown>): Promise<number> {
+  const undone = async <Value>(run: () => Promise<Value>) => {
+    const saved = await trx.savepoint('before').execute()
+    const value = await run()
+    await saved.rollbackToSavepoint('before').execute()
+    return value
+  }
+  const statement = await undone(async () => {
+    const from = statements.length
+    await verb()
+    return statements[from]
+  })
+  if (statement === undefined) throw new Error('the verb ran no statement')
+  const explain = { ...statement, sql: `explain (analyze, buffers, format json) ${statement.sql}` }
+  const { rows } = await undone(() => trx.executeQuery<Explained>(explain))
+  const plan = rows[0]?.['QUERY PLAN'][0].Plan
+  return (plan?.['Shared Hit Blocks'] ?? Number.NaN) + (plan?.['Shared Read Blocks'] ?? Number.NaN)
+}
+
+async function inTransaction<Value>(db: Kysely<DB>, use: (trx: Trx) => Promise<Value>): Promise<Value> {
+  const trx = await db.startTransaction().execute()
+  try {
+    return await use(trx)
+  } finally {
+    await trx.rollback().execute()
+  }
+}

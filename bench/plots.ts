@@ -1,0 +1,49 @@
+import { type ContenderName, contenders } from './contenders/all.ts'
+import { mixes } from './measures/growth.ts'
+import type { Results } from './results.ts'
+import { bars, type Series } from './svg.ts'
+
+/** The pictures of a run, by file name. */
+export function plots(results: Results): Record<string, string> {
+  return {
+    'drain.svg': bars('Drain, jobs a second (higher is better)', drain(results)),
+    'latency.svg': bars('From commit to handler, p99 in ms (lower is better)', latency(results)),
+    'growth.svg': bars('Pages touched by table size, for each job of a batch of 500', growth(results)),
+  }
+}
+
+function drain(results: Results): Series[] {
+  const settings = [
+    ...Map.groupBy(results.drain, ({ concurrency, processes }) => `${concurrency} ${processes}`).values(),
+  ]
+  return settings.map((runs) => ({
+    title: `c = ${runs[0]?.concurrency}, ${runs[0]?.processes} process${runs[0]?.processes === 1 ? '' : 'es'}`,
+    bars: runs.map(({ contender, rate }) => ({ ...named(contender), value: Math.round(rate) })),
+  }))
+}
+
+function latency(results: Results): Series[] {
+  return [...Map.groupBy(results.latency, ({ load }) => load)].map(([load, runs]) => ({
+    title: `${load} jobs/s`,
+    bars: runs.map(({ contender, p99 }) => ({ ...named(contender), value: Number(p99.toFixed(1)) })),
+  }))
+}
+
+function growth(results: Results): Series[] {
+  return Object.keys(mixes).flatMap((mix) =>
+    (['fetch', 'settle'] as const).map((verb) => ({
+      title: `${verb}: ${mix}`,
+      bars: results.growth
+        .filter((run) => run.mix === mix && !run.priority)
+        .map((run) => ({
+          name: `${run.rows.toLocaleString('en')} rows`,
+          own: true,
+          value: Number(run[verb].toFixed(1)),
+        })),
+    })),
+  )
+}
+
+function named(contender: ContenderName) {
+  return { name: contenders[contender].title, own: contender.startsWith('ours') }
+}

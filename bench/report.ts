@@ -1,0 +1,120 @@
+import { type ContenderName, contenders } from './contenders/all.ts'
+import type { Results } from './results.ts'
+import { table } from './table.ts'
+import { targets } from './targets.ts'
+
+/** What is printed: the targets and the ratios first, the figures of this machine after them. */
+export function report(results: Results): string {
+  const parts = [
+    ['Ratios, within this run', reached(results)],
+    ['Drain, jobs a second as a ratio to graphile-worker at its fastest', drainRatios(results)],
+    [`As a side note, this machine's figures: ${results.machine}`, ''],
+    ['Drain (CPU: of the worker processes, and of Postgres)', drains(results)],
+    ['Drain with and without a held snapshot', held(results)],
+    ['From the answer to the commit to the handler, ms', latencies(results)],
+    ['Enqueue', enqueues(results)],
+    ['Handlers that wait 5 ms or compute 1 ms', work(results)],
+    [
+      'Pages touched, for each job of a batch of 500 (fetch, settle, heartbeat) or in all (rescue, wake-up)',
+      growth(results),
+    ],
+    ['Idle, a minute', idle(results)],
+  ]
+  return parts.map((part) => part.filter((text) => text !== '').join('\n\n')).join('\n\n')
+}
+
+function reached(results: Results): string {
+  const rows = targets(results).map(({ target, aim, value, reached }) => ({
+    target,
+    aim,
+    value: value === undefined ? 'not measured' : round(value),
+    reached: value === undefined ? '' : reached ? 'reached' : 'not reached',
+  }))
+  return table(rows)
+}
+
+function drainRatios({ drain }: Results): string {
+  const peer = ({ concurrency, processes }: Results['drain'][number]) =>
+    drain.find(
+      (run) => run.contender === 'graphileFastest' && run.concurrency === concurrency && run.processes === processes,
+    )?.rate ?? Number.NaN
+  return table(drain.map((run) => ({ ...setting(run), ratio: round(run.rate / peer(run)) })))
+}
+
+function drains({ drain }: Results): string {
+  const rows = drain.map((run) => ({
+    ...setting(run),
+    'jobs/s': Math.round(run.rate),
+    'statements/job': round(run.statements, 4),
+    'pages/job': round(run.buffers, 1),
+    'WAL bytes/job': Math.round(run.wal),
+    'CPU µs/job': round(run.cpu, 1),
+    'of Postgres': round(run.serverCpu, 1),
+    MB: Math.round(run.memory),
+  }))
+  return table(rows)
+}
+
+function setting({ contender, concurrency, processes }: Results['drain'][number]) {
+  return { contender: title(contender), c: concurrency, processes }
+}
+
+function held(results: Results): string {
+  return table(results.held.map(({ held, rate }) => ({ snapshot: held ? 'held' : 'free', 'jobs/s': Math.round(rate) })))
+}
+
+function latencies({ latency }: Results): string {
+  const rows = latency.map((run) => ({
+    contender: title(run.contender),
+    'jobs/s asked': run.load,
+    reached: Math.round(run.rate),
+    p50: round(run.p50),
+    p99: round(run.p99),
+    max: round(run.max),
+  }))
+  return table(rows)
+}
+
+function enqueues({ enqueue }: Results): string {
+  return table(
+    enqueue.map(({ way, contender, rate }) => ({ way, contender: title(contender), 'jobs/s': Math.round(rate) })),
+  )
+}
+
+function work(results: Results): string {
+  const rows = results.work.map((run) => ({
+    contender: title(run.contender),
+    handler: run.handler,
+    'in flight': run.concurrency,
+    'jobs/s': Math.round(run.rate),
+    'share of the ideal': round(run.rate / run.ideal),
+  }))
+  return table(rows)
+}
+
+function growth(results: Results): string {
+  const rows = results.growth.map(({ mix, priority, rows, ...run }) => ({
+    table: `${mix}${priority ? ', 5 priorities' : ''}`,
+    rows,
+    ...Object.fromEntries(Object.entries(run).map(([verb, pages]) => [verb, round(pages, 1)])),
+  }))
+  return table(rows)
+}
+
+function idle(results: Results): string {
+  const rows = results.idle.map((run) => ({
+    contender: title(run.contender),
+    workers: run.workers,
+    statements: round(run.statements, 1),
+    pages: Math.round(run.buffers),
+  }))
+  return table(rows)
+}
+
+function title(contender: ContenderName): string {
+  return contenders[contender].title
+}
+
+function round(value: number, digits = 2): number {
+  return Number(value.toFixed(digits))
+}

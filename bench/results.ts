@@ -1,0 +1,20 @@
+import type { ContenderName } from './contenders/all.ts'
+import type { HandlerName } from './handlers.ts'
+import type { Drained } from './measures/drain.ts'
+import type { enqueueings } from './measures/enqueue.ts'
+import type { Growth, mixes } from './measures/growth.ts'
+import type { Idleness } from './measures/idle.ts'
+import type { Latency } from './measures/latency.ts'
+
+/** All figures of one run. */
+export interface Results {
+  readonly machine: string
+  readonly date: string
+  readonly drain: (Drained & { contender: ContenderName; concurrency: number; processes: number })[]
+  readonly held: { held: boolean; rate: number }[]
+  readonly latency: (Latency & { contender: ContenderName; load: number })[]
+  readonly enqueue: { contender: ContenderName; way: keyof typeof enqueueings; rate: number }[]
+  readonly work: { contender: ContenderName; handler: HandlerName; concurrency: number; rate: number; ideal: number }[]
+  readonly growth: (Growth & { mix: keyof typeof mixes; priority: boolean; rows: number })[]
+  readonly idle: (Idleness & { contender: ContenderName; workers: number })[]
+}

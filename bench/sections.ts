@@ -1,0 +1,104 @@
+import type { ContenderName } from './contenders/all.ts'
+import { ideal } from './handlers.ts'
+import { drain } from './measures/drain.ts'
+import { type Enqueueing, enqueueings, enqueueRate } from './measures/enqueue.ts'
+import { growth, mixes } from './measures/growth.ts'
+import { idle } from './measures/idle.ts'
+import { latency } from './measures/latency.ts'
+import { drains, loads, type Plan } from './plan.ts'
+import type { Results } from './results.ts'
+import type { Server } from './server.ts'
+import { interleaved, median, medians } from './statistics.ts'
+
+/** Each measures one thing and adds what it found to the results. */
+export type Section = (server: Server, plan: Plan, results: Results) => Promise<void>
+
+export const sections = {
+  drain: async (server, plan, results) => {
+    for (const { concurrency, processes, contenders } of drains) {
+      const runs = await interleaved(contenders, plan.rounds, (contender) => {
+        const jobs = contender === 'graphileByDefault' ? plan.slowJobs : plan.jobs * Math.min(processes, 2)
+        return drain(server, { contender, jobs, concurrency, processes })
+      })
+      for (const contender of contenders)
+        results.drain.push({ contender, concurrency, processes, ...medians(runs[contender]) })
+    }
+  },
+
+  held: async (server, plan, results) => {
+    const runs = await interleaved(['free', 'held'], 2, (snapshot) => {
+      const heldSnapshot = snapshot === 'held'
+      return drain(server, { contender: 'ours', jobs: plan.heldJobs, concurrency: 100, processes: 1, heldSnapshot })
+    })
+    results.held.push({ held: false, rate: medians(runs.free).rate }, { held: true, rate: medians(runs.held).rate })
+  },
+
+  latency: async (server, plan, results) => {
+    const contenders = ['ours', 'graphileFastest', 'graphileByDefault', 'bossSeveral'] as const
+    for (const load of loads) {
+      const runs = await interleaved(contenders, plan.rounds, (contender) =>
+        latency(server, contender, load, load * plan.latencySeconds),
+      )
+      for (const contender of contenders) results.latency.push({ contender, load, ...medians(runs[contender]) })
+    }
+  },
+
+  enqueue: async (server, plan, results) => {
+    const contenders = ['ours', 'oursQuiet', 'graphileFastest', 'bossSeveral', 'byHand'] as const
+    for (const [name, way] of Object.entries(enqueueings)) {
+      const able = contenders.filter((contender) => contender !== 'byHand' || way.size < 65_535) // its parameters
+      const runs = await interleaved(able, plan.rounds, (contender) =>
+        enqueueRate(server, contender, way as Enqueueing),
+      )
+      for (const contender of able)
+        results.enqueue.push({ contender, way: name as keyof typeof enqueueings, rate: median(runs[contender]) })
+    }
+  },
+
+  work: async (server, plan, results) => {
+    const contenders = ['ours', 'graphileFastest', 'bossSeveral'] as const
+    const kinds = [
+      { handler: 'wait', concurrency: 100, jobs: 40_000 },
+      { handler: 'compute', concurrency: 10, jobs: 2_000 },
+    ] as const
+    for (const { handler, concurrency, jobs } of kinds) {
+      const best = await ideal(handler, concurrency, jobs)
+      const runs = await interleaved(contenders, Math.min(2, plan.rounds), (contender) =>
+        drain(server, { contender, jobs, concurrency, processes: 1, handler }),
+      )
+      for (const contender of contenders) {
+        results.work.push({ contender, handler, concurrency, rate: medians(runs[contender]).rate, ideal: best })
+      }
+    }
+  },
+
+  growth: async (server, plan, results) => {
+    for (const [name, mix] of Object.entries(mixes)) {
+      for (const priority of [false, true]) {
+        for (const rows of plan.tableRows) {
+          const cost = await growth(server, rows, mix, priority)
+          results.growth.push({ mix: name as keyof typeof mixes, priority, rows, ...cost })
+        }
+      }
+    }
+  },
+
+  idle: async (server, plan, results) => {
+    const measured: [ContenderName, number][] = [
+      ['ours', 1],
+      ['oursByDefault', 10],
+      ['graphileFastest', 1],
+      ['graphileByDefault', 10],
+      ['bossSeveral', 1],
+      ['bossSingle', 10],
+    ]
+    // at the same time, each in a database of its own
+    const costs = measured.map(async ([contender, workers]) => ({
+      ...{ contender, workers },
+      ...(await idle(server, contender, workers, plan.idleSeconds)),
+    }))
+    results.idle.push(...(await Promise.all(costs)))
+  },
+} satisfies Record<string, Section>
+
+export type SectionName = keyof typeof sections

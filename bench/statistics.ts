@@ -1,0 +1,30 @@
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5)
+}
+
+/** The value that this share of them does not pass. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
+
+/** Runs each, in turn, round after round; every other round backwards, so that none always follows the same one. */
+export async function interleaved<Key extends string, Value>(
+  keys: readonly Key[],
+  rounds: number,
+  measure: (key: Key) => Promise<Value>,
+): Promise<Record<Key, Value[]>> {
+  const results = Object.fromEntries(keys.map((key) => [key, [] as Value[]])) as Record<Key, Value[]>
+  for (let round = 0; round < rounds; round++) {
+    for (const key of round % 2 === 0 ? keys : keys.toReversed()) results[key].push(await measure(key))
+  }
+  return results
+}
+
+/** The median of each field. */
+export function medians<Fields extends object>(runs: readonly Fields[]): Fields {
+  const [first] = runs
+  if (first === undefined) throw new RangeError('no runs')
+  const names = Object.keys(first) as (keyof Fields)[]
+  return Object.fromEntries(names.map((name) => [name, median(runs.map((run) => Number(run[name])))])) as Fields
+}
