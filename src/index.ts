@@ -23,7 +23,7 @@ export type { Ending, Outcome } from './queue/outcome.js'
 export { type PruneOptions, pruneJobs } from './queue/prune.js'
 export { release } from './queue/release.js'
 export { type Rescued, type RescueOptions, rescue } from './queue/rescue.js'
-export { retryJobs } from './queue/retry.js'
+export { type RetryOptions, retryJobs } from './queue/retry.js'
 export { type SettleOptions, settle } from './queue/settle.js'
 export { type JobState, jobStates } from './queue/state.js'
 export {

@@ -75,7 +75,9 @@ function readArguments(argv: readonly string[]) {
       },
     })
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error })
+    // Not shown where it may be a URL with a password, run into an option.
+    const message = error instanceof Error ? error.message : String(error)
+    throw new UsageError(message.includes('://') ? 'There is no such option' : message)
   }
 }
 

@@ -1,10 +1,13 @@
 import { seedJobStatuses } from '../schema/inspect.js'
-import { quoted, quotedName, type TableName } from '../schema/names.js'
+import { quotedName, type TableName } from '../schema/names.js'
 import { jobStatuses } from '../schema/statuses.js'
 import { catalogQuery, execute, literal, type MigrationDatabase } from './migration-database.js'
 
 /** The enum's name is the seed's, so that IHP's tables and ours can share one. */
 const typeName = 'job_status'
+
+/** What the catalog says of an enum that we made: one that is the user's, or IHP's, is never dropped. */
+const mark = 'The statuses of kysely-jobs'
 
 /** A `job_status` that is there but can't hold every status. */
 export class JobStatusTypeError extends Error {
@@ -31,7 +34,8 @@ export async function findOrCreateStatusType(db: MigrationDatabase, schema: stri
   // Two migrations may make it at once: the second waits for the first to commit, and then finds it there.
   await guarded(
     db,
-    `create type ${quotedName(own)} as enum (${jobStatuses.map(literal).join(', ')})`,
+    `create type ${quotedName(own)} as enum (${jobStatuses.map(literal).join(', ')});
+    comment on type ${quotedName(own)} is ${literal(mark)}`,
     'duplicate_object or unique_violation',
   )
   return own
@@ -50,12 +54,14 @@ export async function statusTypeOf(db: MigrationDatabase, table: TableName): Pro
   return type
 }
 
-/** Drops an enum unless something still uses it. */
+/** Drops an enum of ours unless something still uses it. */
 export async function dropUnusedType(db: MigrationDatabase, type: TableName | undefined): Promise<void> {
   if (type === undefined) return
   await guarded(
     db,
-    `drop type ${quoted(type.schema)}.${quoted(type.name)}`,
+    `if pg_catalog.obj_description(${literal(quotedName(type))}::pg_catalog.regtype, 'pg_type') = ${literal(mark)} then
+      drop type ${quotedName(type)};
+    end if`,
     'dependent_objects_still_exist or undefined_object or insufficient_privilege',
   )
 }

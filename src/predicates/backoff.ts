@@ -46,6 +46,15 @@ export function exponential(options: { delay: Duration; max?: Duration; jitter?:
   return { delay: milliseconds(options.delay, 'backoff delay'), factor: 2, max, jitter: share(options.jitter) }
 }
 
+/** Whether a value is a rule that linear() or exponential() could have made; one made by hand may hold anything. */
+export function isBackoffRule(value: unknown): value is BackoffRule {
+  if (typeof value !== 'object' || value === null) return false
+  const { delay, factor, max, jitter } = value as Partial<Record<keyof BackoffRule, unknown>> // looked at below
+  const isLength = (time: unknown) => typeof time === 'number' && time >= 0 && Number.isFinite(time)
+  const isShare = typeof jitter === 'number' && jitter >= 0 && jitter <= 1
+  return isLength(delay) && isLength(max) && (factor === 1 || factor === 2) && isShare
+}
+
 function share(jitter = 0): number {
   if (typeof jitter === 'number' && jitter >= 0 && jitter <= 1) return jitter
   throw new JitterError(`backoff jitter: ${String(jitter)} is not a share; give a number from 0 to 1`)

@@ -3,8 +3,7 @@ import { job } from '../predicates/column.js'
 import { isSelected } from '../predicates/selected.js'
 import { isPending, isRunning, statusLiteral } from '../predicates/status.js'
 import type { JobId } from '../schema/columns.js'
-import { identifyTable } from '../schema/identify.js'
-import { holdsCancelled } from '../schema/inspect.js'
+import { inspectJobTable } from '../schema/inspect.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
 import type { JobSelection } from '../schema/selection.js'
@@ -27,14 +26,15 @@ export async function cancelJobs<DB, Table extends keyof DB & string>(
   options: { readonly reason?: string } = {},
 ): Promise<JobId[]> {
   const jobs = jobsOf(db, table)
-  const name = await identifyTable(db, table)
-  const status = (await holdsCancelled(db, name)) ? 'job_status_cancelled' : 'job_status_failed'
+  const { table: name, holdsCancelled, columns } = await inspectJobTable(db, table)
+  const status = holdsCancelled ? 'job_status_cancelled' : 'job_status_failed'
   const rows = await jobs.db
     .updateTable(jobs.table)
     .set({
       status: statusLiteral(status),
       locked_by: null,
       updated_at: clockTimestamp(),
+      ...(columns.has('finished_at') && { finished_at: clockTimestamp() }),
       last_error: `Cancelled: ${options.reason ?? 'on request'}`,
     })
     .where(isSelected(selection))

@@ -1,8 +1,8 @@
 import { clockTimestamp } from '../predicates/clock.js'
-import { hasIdIn } from '../predicates/ids.js'
-import { holdsLease, type Lease } from '../predicates/lease.js'
+import type { Lease } from '../predicates/lease.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
+import { writeFenced } from './fenced.js'
 import { inGroups } from './outcome.js'
 
 /**
@@ -21,21 +21,7 @@ export async function heartbeat<DB, Table extends keyof DB & string, Held extend
   const jobs = jobsOf(db, table)
   const renewed: Held[] = []
   for (const group of inGroups(leases)) {
-    const lease = { worker: options.worker, attempt: group[0].attempt, ids: group.map(({ id }) => id) }
-    const free = jobs.db
-      .selectFrom(jobs.table)
-      .select('job.id')
-      .where(holdsLease(lease, 'job'))
-      .forUpdate()
-      .skipLocked()
-    const rows = await jobs.db
-      .updateTable(jobs.table)
-      .set({ locked_at: clockTimestamp() })
-      .where(hasIdIn(free, 'job'))
-      .returning('job.id')
-      .execute()
-    const held = new Set(rows.map(({ id }) => String(id)))
-    renewed.push(...group.filter(({ id }) => held.has(String(id))))
+    renewed.push(...(await writeFenced(jobs, options.worker, group, { locked_at: clockTimestamp() }, true)))
   }
   return renewed
 }

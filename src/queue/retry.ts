@@ -5,8 +5,15 @@ import { isRunning, statusLiteral } from '../predicates/status.js'
 import type { JobId } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { jobsOf } from '../schema/job-database.js'
-import type { JobTable, Queryable } from '../schema/job-table.js'
+import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobSelection } from '../schema/selection.js'
+
+export interface RetryOptions<Row> {
+  /** How long from now the jobs are due. Default: at once. */
+  readonly delay?: Duration | undefined
+  /** The optional columns to clear: `started_at`, `finished_at`, `result`. Default: they keep what the last run left. */
+  readonly columns?: readonly OptionalColumn<Row>[]
+}
 
 /**
  * Lets jobs run again from the beginning: all attempts, no lock, due at once or after a delay. For final jobs and
@@ -18,10 +25,11 @@ export async function retryJobs<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   selection: JobSelection<DB[Table]>,
-  options: { readonly delay?: Duration | undefined } = {},
+  options: RetryOptions<DB[Table]> = {},
 ): Promise<JobId[]> {
   const jobs = jobsOf(db, table)
   const delay = milliseconds(options.delay ?? 0, 'delay')
+  const cleared = new Set<string>(options.columns)
   const rows = await jobs.db
     .updateTable(jobs.table)
     .set({
@@ -31,6 +39,9 @@ export async function retryJobs<DB, Table extends keyof DB & string>(
       locked_by: null,
       run_at: later(clockTimestamp(), delay),
       updated_at: clockTimestamp(),
+      ...(cleared.has('started_at') && { started_at: null }),
+      ...(cleared.has('finished_at') && { finished_at: null }),
+      ...(cleared.has('result') && { result: null }),
     })
     .where(isSelected(selection))
     .where(job.not(isRunning('job')))

@@ -22,6 +22,11 @@ export interface SettleOptions<Row> {
   readonly columns?: readonly OptionalColumn<Row>[]
   /** The table has just the seed's six statuses: a cancelled job is written as failed, "Cancelled: ...". Default false. */
   readonly seedStatuses?: boolean
+  /**
+   * Pass rows over that somebody else has locked, in place of waiting; they count as not written, and `jobStates` tells
+   * that they are still held. For whoever tries again, as the worker does. Default false.
+   */
+  readonly skipLocked?: boolean
 }
 
 /**
@@ -60,7 +65,7 @@ async function settleGroups(jobs: Jobs, groups: readonly Group[], options: Setti
 
 function settleGroup(jobs: Jobs, group: Group, options: Settings): Promise<Outcome[]> {
   const end = { locked_by: null, updated_at: clockTimestamp() }
-  return writeFenced(jobs, options.worker, group, { ...changes(group, options), ...end })
+  return writeFenced(jobs, options.worker, group, { ...changes(group, options), ...end }, options.skipLocked)
 }
 
 /** What a group of outcomes of one kind and attempt writes, beside the end of the lease. */

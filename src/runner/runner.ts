@@ -28,6 +28,8 @@ type Signal = keyof typeof signals
 export class Runner {
   readonly #workers: readonly RunnableWorker[]
   readonly #deadline: number
+  /** Resolves when somebody calls {@link stop}. */
+  readonly #asked = Promise.withResolvers<void>()
 
   /** @internal Use `createRunner`. */
   constructor(options: RunnerOptions) {
@@ -43,13 +45,17 @@ export class Runner {
     const started = await Promise.allSettled(this.#workers.map((worker) => worker.start()))
     const failed = started.find((result) => result.status === 'rejected')
     if (failed === undefined) return
-    await this.stop({ deadline: 0 })
+    await this.#stopAll(0)
     throw failed.reason
   }
 
   /** Stops all workers, at the same time. A later call can bring the deadline forward. */
   async stop(options: { readonly deadline?: Duration | undefined } = {}): Promise<{ readonly left: number }> {
-    const deadline = options.deadline ?? this.#deadline
+    this.#asked.resolve()
+    return this.#stopAll(options.deadline ?? this.#deadline)
+  }
+
+  async #stopAll(deadline: Duration): Promise<{ readonly left: number }> {
     const stopped = await Promise.all(this.#workers.map((worker) => worker.stop({ deadline })))
     return { left: stopped.reduce((sum, { left }) => sum + left, 0) }
   }
@@ -61,7 +67,8 @@ export class Runner {
   }
 
   /**
-   * Runs as a process of its own: starts, waits for SIGTERM or SIGINT, drains, and resolves; close your pool then.
+   * Runs as a process of its own: starts, waits for SIGTERM, SIGINT or a call of {@link stop}, drains, and resolves; close
+   * your pool then.
    * The exit code is 0 when every handler ended, 1 when some would not by the deadline: the process is ended
    * then, and their jobs run again elsewhere when their leases expire. A second signal forces: handlers are
    * aborted at once and the process ends with 130 (SIGINT) or 143 (SIGTERM). Only here are signals listened to.
@@ -71,9 +78,10 @@ export class Runner {
     const signalled = nextSignals()
     try {
       const starting = this.start()
-      await Promise.race([starting, signalled.first])
+      const told = Promise.race([signalled.first, this.#asked.promise])
+      await Promise.race([starting, told])
       starting.catch(() => {}) // where the signal came first, the stop is what counts
-      await signalled.first
+      await told
       let forcedBy: Signal | undefined
       void signalled.second.then((signal) => {
         forcedBy = signal
@@ -98,7 +106,8 @@ export class Runner {
  * await db.destroy()
  */
 export function createRunner<DB>(db: Kysely<DB>, options: RunnerOptions): Runner {
-  if (options.workers.length === 0) throw new RunnerOptionError('workers: is empty; give at least one worker')
+  if (!Array.isArray(options?.workers) || options.workers.length === 0)
+    throw new RunnerOptionError('workers: give at least one worker, as in { workers: [mail] }')
   const stranger = options.workers.find((worker) => processShare(worker.db) !== processShare(db))
   if (stranger !== undefined) {
     throw new RunnerOptionError(

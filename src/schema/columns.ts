@@ -25,8 +25,8 @@ export interface JobColumns {
   priority: Generated<number>
   max_attempts: number | null
   result: ColumnType<unknown, never, unknown>
-  started_at: Timestamp
-  finished_at: Timestamp
+  started_at: ColumnType<Date | string | null, never, Date | string | null>
+  finished_at: ColumnType<Date | string | null, never, Date | string | null>
   errors: ColumnType<unknown, never, unknown>
 }
 

@@ -38,12 +38,6 @@ export async function inspectJobTable<DB>(db: Queryable<DB>, table: string): Pro
   }
 }
 
-/** Whether a table's `status` can hold `job_status_cancelled`. */
-export async function holdsCancelled<DB>(db: Queryable<DB>, table: TableName): Promise<boolean> {
-  const catalog = await readJobTable(db.withoutPlugins(), table)
-  return heldStatuses(catalog).includes('job_status_cancelled')
-}
-
 /**
  * The catalog's view of a table in which jobs can be kept.
  * @throws JobTableError, NoSuchTableError

@@ -1,3 +1,5 @@
+import { after } from './timer.js'
+
 /** A statement that did not come back in time; its connection may be cut off, and what became of it is unknown. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError'
@@ -17,20 +19,24 @@ export function withDeadline<Value>(
 ): Promise<Value> {
   return new Promise((resolve, reject) => {
     let over = false
-    const timer = setTimeout(() => {
+    const timer = after(limit, () => {
       over = true
-      reject(new DeadlineError(`No answer to ${doing} within ${Math.round(limit)} ms`))
-    }, limit)
+      reject(new DeadlineError(unanswered(doing, limit)))
+    })
     promise.then(
       (value) => {
-        clearTimeout(timer)
+        timer.cancel()
         if (over) late?.(value)
         else resolve(value)
       },
       (error: unknown) => {
-        clearTimeout(timer)
+        timer.cancel()
         reject(error)
       },
     )
   })
+}
+
+function unanswered(doing: string, limit: number): string {
+  return `No answer to ${doing} within ${Math.round(limit)} ms: the connection is cut off, the row or table is locked, or all connections of the pool are taken (pg's default is 10: give it more than handlers use at once)`
 }

@@ -53,6 +53,8 @@ interface Subscriber {
   readonly channel: string
   readonly hooks: SubscriptionHooks
   state: ListenerState
+  /** The message of what ended its last connection. */
+  reason: string | undefined
 }
 
 /** Two probes in a row that do not come back are no accident. */
@@ -86,7 +88,7 @@ class SharedListener {
 
   /** Begins to listen on a channel. Never fails: what goes wrong is told by `changed`, and tried again for ever. */
   subscribe(channel: string, hooks: SubscriptionHooks): Subscription {
-    const subscriber: Subscriber = { channel, hooks, state: 'connecting' }
+    const subscriber: Subscriber = { channel, hooks, state: 'connecting', reason: undefined }
     this.#subscribers.add(subscriber)
     this.#running ??= this.#run()
     if (this.#proven) this.#listenFor(subscriber)
@@ -204,8 +206,10 @@ class SharedListener {
 }
 
 function tell(subscriber: Subscriber, state: ListenerState, reason?: Error): void {
-  if (subscriber.state === state && state === 'listening') return
+  // Once for each reason: while a server is away every try fails alike.
+  if (subscriber.state === state && subscriber.reason === reason?.message) return
   subscriber.state = state
+  subscriber.reason = reason?.message
   harmless(() => subscriber.hooks.changed(state, reason))
 }
 

@@ -39,9 +39,10 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
   const outcome = { id: attempt.id, attempt: attempt.attempt, kind: 'succeeded', result } as const
   const written = attempt.holdsLease ? await settle(jobs.db, jobs.name, [outcome], { worker, columns }) : []
   if (written.length === 0) {
-    const lost = new LeaseLostError(
-      `Job ${attempt.id}, attempt ${attempt.attempt}: no longer its lease; nothing may be completed`,
-    )
+    const why = attempt.completed
+      ? 'already completed by this attempt'
+      : 'no longer its lease; nothing may be completed'
+    const lost = new LeaseLostError(`Job ${attempt.id}, attempt ${attempt.attempt}: ${why}`)
     if (!attempt.completed) attempt.abort(lost)
     throw lost
   }

@@ -1,8 +1,11 @@
+import { after, type Timer } from '../watch/timer.js'
+
 /** The moment at which waiting ends: the earliest of the deadlines that were set. */
 export class Cutoff {
   readonly passed: Promise<void>
   readonly #pass: () => void
-  readonly #timers: ReturnType<typeof setTimeout>[] = []
+  readonly #timers: Timer[] = []
+  #cleared = false
 
   constructor() {
     let pass = () => {}
@@ -12,12 +15,13 @@ export class Cutoff {
     this.#pass = pass
   }
 
-  /** Sets a deadline, so many milliseconds from now; an earlier one that is set stands. */
+  /** Sets a deadline, so many milliseconds from now; an earlier one that is set stands. Without effect once it is cleared. */
   within(milliseconds: number): void {
-    this.#timers.push(setTimeout(this.#pass, milliseconds))
+    if (!this.#cleared) this.#timers.push(after(milliseconds, this.#pass))
   }
 
   clear(): void {
-    for (const timer of this.#timers) clearTimeout(timer)
+    this.#cleared = true
+    for (const timer of this.#timers) timer.cancel()
   }
 }

@@ -57,7 +57,7 @@ function endingOfVerdict(scope: WorkerScope, attempt: Attempt, verdict: Verdict)
 /** How many attempts a job has: its own `max_attempts` column, else the option. */
 export function maxAttemptsOf(scope: WorkerScope, job: object): number {
   const own = scope.columns.includes('max_attempts') ? columnValue(job, 'max_attempts') : null
-  if (typeof own === 'number') return own
+  if (own !== null && own !== undefined) return Number(own) // of a bigint column pg makes text
   const { maxAttempts } = scope.settings
   if (typeof maxAttempts === 'number') return maxAttempts
   try {

@@ -75,7 +75,7 @@ function describeCause(cause: unknown, depth: number): string {
 
 /** An AggregateError says nothing itself: so it is of a host with two addresses where neither answers. */
 function causesOf(error: Error): unknown[] {
-  const cause = attemptAt(() => error.cause)
+  const cause = attemptAt(() => (error.cause === error ? undefined : error.cause))
   const errors = attemptAt(() => (error instanceof AggregateError ? error.errors.slice(0, maxCauses) : [])) ?? []
   return cause === undefined ? errors : [cause, ...errors]
 }

@@ -58,12 +58,18 @@ const levels: Partial<Record<WorkerEvent, keyof Logger>> = {
 
 /** The log line of an event: the job by its id and attempt, never its payload; an error by its text. */
 export function log({ logger, describeError }: LogSettings, table: string, name: WorkerEvent, payload: object): void {
-  const level = levels[name]
+  const level = isTroubling(name, payload) ? 'warn' : levels[name]
   if (level === undefined || logger[level] === silent) return
   const { job, jobs: _, reason, ...facts } = payload as LoggedPayload // of one of those events
   const id = job !== undefined && { id: columnValue(job, 'id') }
   const why = reason !== undefined && { reason: describeError(reason, job) }
   logger[level]({ table, ...id, ...facts, ...why }, `${table}: ${sentence(name, payload)}`)
+}
+
+/** A listener that can't listen, and handlers that a stop left behind: by their payload alone they are no routine. */
+function isTroubling(name: WorkerEvent, payload: object): boolean {
+  if (name === 'listener') return 'reason' in payload
+  return name === 'stopped' && 'left' in payload && payload.left !== 0
 }
 
 type LogSettings = Pick<Settings, 'logger' | 'describeError'>

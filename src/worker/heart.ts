@@ -38,7 +38,7 @@ export class Heart {
 
   /** Looks after all leases at once: somebody said that one was taken. */
   check(): void {
-    const held = [...this.#attempts].filter(mustRenew)
+    const held = [...this.#attempts].filter(({ holdsLease }) => holdsLease)
     if (held.length > 0) void this.#renew(held)
   }
 
@@ -54,7 +54,7 @@ export class Heart {
 
   #look(): void {
     const { lease } = this.#scope.settings
-    const held = [...this.#attempts].filter(mustRenew)
+    const held = [...this.#attempts].filter(({ holdsLease }) => holdsLease)
     for (const attempt of held) {
       if (this.#age(attempt) >= lease * abortAfter && !attempt.signal.aborted) this.#abortUnrenewed(attempt)
     }
@@ -96,25 +96,27 @@ export class Heart {
     const states = await withDeadline(jobStates(jobs.db, jobs.name, ids), settings.lease / 6, 'job states')
     const stateOf = new Map(states.map((state) => [String(state.id), state]))
     for (const attempt of missing) {
-      if (!mustRenew(attempt) || attempt.ended) continue // settled meanwhile, or its settler will tell
+      if (!attempt.holdsLease) continue // settled meanwhile
       const state = stateOf.get(String(attempt.id))
-      if (state?.worker === worker && state.attempt === attempt.attempt) {
+      if (state?.attempt === attempt.attempt && (state.worker === worker || isCompleted(attempt, state))) {
         attempt.renewedAt = performance.now() - settings.lease * renewAfter // nobody can take a locked row; look again soon
-      } else {
-        this.#lose(attempt, whyLost(attempt, state))
+      } else if (!attempt.ended) {
+        this.#lose(attempt, whyLost(attempt, state)) // of one that ended the settler tells
       }
     }
   }
 
   #lose(attempt: Attempt, reason: AbortReason): void {
     attempt.lose(reason)
-    this.#scope.tell('lost', { job: attempt.job, attempt: attempt.attempt, reason })
+    const about = { job: attempt.job, attempt: attempt.attempt }
+    if (reason instanceof CancelledError) this.#scope.tell('cancelled', { ...about, reason: reason.message })
+    else this.#scope.tell('lost', { ...about, reason })
   }
 }
 
-/** An attempt completed in a transaction has its row locked by it, then settled. */
-function mustRenew({ holdsLease, completed }: Attempt): boolean {
-  return holdsLease && !completed
+/** Completed in a transaction that has committed; the handler goes on, and has nothing left to lose. */
+function isCompleted({ completed }: Attempt, { status }: JobState): boolean {
+  return completed && status === 'job_status_succeeded'
 }
 
 function whyLost({ id, attempt }: Attempt, state: JobState | undefined): AbortReason {

@@ -23,7 +23,8 @@ export function harmless(logger: Logger): Logger {
     if (logger[name] === silent) return silent
     return (facts: object, message: string) => {
       try {
-        logger[name](facts, message)
+        const answer: unknown = logger[name](facts, message)
+        if (answer instanceof Promise) answer.catch(() => {}) // as below
       } catch {
         // there is nowhere left to tell it
       }

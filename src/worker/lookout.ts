@@ -12,8 +12,8 @@ export interface Member {
   due(milliseconds: number): void
   /** Jobs of workers that are gone may be there. */
   rescue(): void
-  /** The look did not come back; whoever needs to know asks for himself. */
-  unsure(): void
+  /** The look failed; whoever needs to know asks for himself. */
+  unsure(error: unknown): void
 }
 
 /**
@@ -47,20 +47,28 @@ export class Lookout {
   }
 
   async #look(): Promise<void> {
-    const tables = [...Map.groupBy(this.#members, ({ table }) => table).values()].map(longestLease)
-    const [first, ...others] = tables.map(({ watched }) => watched)
-    if (first === undefined) return
+    const rescuers = [...Map.groupBy(this.#members, ({ table }) => table).values()].map(longestLease)
     this.#looking = true
     this.#lastLook = performance.now()
-    const limit = Math.min(...tables.map(({ watched }) => watched.lease)) / 3
     try {
-      const seen = await withDeadline(outlooks([first, ...others]), limit, 'look')
-      for (const [i, member] of tables.entries()) this.#tell(member, seen[i])
-    } catch {
-      for (const member of this.#members) member.unsure()
+      await this.#see(rescuers)
     } finally {
       this.#looking = false
       this.reschedule()
+    }
+  }
+
+  /** All tables at once; where that fails, each by itself, so that one that is broken or locked stops no other. */
+  async #see(rescuers: readonly Member[]): Promise<void> {
+    const [first, ...others] = rescuers.map(({ watched }) => watched)
+    if (first === undefined) return
+    const limit = Math.min(...rescuers.map(({ watched }) => watched.lease)) / 3
+    try {
+      const seen = await withDeadline(outlooks([first, ...others]), limit, 'look')
+      for (const [i, rescuer] of rescuers.entries()) this.#tell(rescuer, seen[i])
+    } catch (error) {
+      if (others.length > 0) await Promise.all(rescuers.map((rescuer) => this.#see([rescuer])))
+      else for (const { table } of rescuers) for (const member of this.#of(table)) member.unsure(error)
     }
   }
 

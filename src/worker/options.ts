@@ -1,9 +1,9 @@
-import pg from 'pg'
-import { type Backoff, linear } from '../predicates/backoff.js'
+import { type Backoff, isBackoffRule, linear } from '../predicates/backoff.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
 import type { ListenSource } from '../watch/listener.js'
 import { type DescribeError, describedBy, errorText } from './error-text.js'
+import { listenSource } from './listen-source.js'
 import { consoleLogger, harmless, type Logger } from './logger.js'
 
 /** All optional, and undefined means the default; durations in milliseconds or as `'30s'`. */
@@ -76,12 +76,20 @@ export const pollIntervalUnheard = 2_000
 
 /** A lease much shorter than a slow network's round trip would only lose jobs to their own worker. */
 const shortestLease = 1_000
+/** One much longer keeps the jobs of a worker that is gone. */
+const longestLease = 86_400_000
+
+/** So many handlers no process runs at once; and so many rows are claimed at once. */
+const mostConcurrent = 10_000
 
 /**
  * Reads a worker's options.
  * @throws WorkerOptionError, DurationError naming the option, its value and the remedy
  */
 export function settingsOf(options: WorkerOptions<never> = {}): Settings {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new WorkerOptionError(`The options are ${shown(options)}; give an object, as in { concurrency: 4 }`)
+  }
   refuseUnknown(options)
   const given = { ...defaults, ...definedOnly(options) }
   const settings: Settings = {
@@ -97,10 +105,13 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
     listen: source(given.listen),
     logger: logger(given.logger),
     describeError: describing(given.describeError),
-    seedBackoff: given.seedBackoff,
+    seedBackoff: flag(given.seedBackoff, 'seedBackoff'),
   }
-  if (settings.lease < shortestLease) {
-    throw new WorkerOptionError(`lease: ${String(given.lease)} is too short; give at least ${shortestLease} ms`)
+  if (settings.lease < shortestLease || settings.lease > longestLease) {
+    throw new WorkerOptionError(`lease: ${String(given.lease)} will not do; give at least 1 s and at most 24 h`)
+  }
+  if (settings.concurrency > mostConcurrent) {
+    throw new WorkerOptionError(`concurrency: ${settings.concurrency} will not do; give at most ${mostConcurrent}`)
   }
   if (settings.seedBackoff && typeof settings.backoff === 'function') {
     throw new WorkerOptionError(
@@ -125,7 +136,7 @@ type DefinedOnly<Options> = { readonly [Name in keyof Options]?: Exclude<Options
 
 function atLeast(least: number, value: unknown, name: string, meaning: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
-  throw new WorkerOptionError(`${name}: ${String(value)} will not do; give ${meaning}, at least ${least}`)
+  throw new WorkerOptionError(`${name}: ${shown(value)} will not do; give ${meaning}, at least ${least}`)
 }
 
 function attempts(value: unknown): Settings['maxAttempts'] {
@@ -135,10 +146,9 @@ function attempts(value: unknown): Settings['maxAttempts'] {
 
 function backoff(value: unknown): Backoff<object> {
   if (typeof value === 'function') return value as Backoff<object> // its results are checked at each call
-  if (typeof value === 'object' && value !== null && 'delay' in value && 'factor' in value)
-    return value as Backoff<object> // made by linear() or exponential(), which check
+  if (isBackoffRule(value)) return value
   throw new WorkerOptionError(
-    `backoff: ${String(value)} will not do; give linear({ delay }), exponential({ delay }) or a function`,
+    `backoff: ${shown(value)} will not do; give linear({ delay }), exponential({ delay }) or a function`,
   )
 }
 
@@ -155,23 +165,14 @@ function positive(value: Duration, name: string): number {
 }
 
 function source(value: unknown): ListenSource | undefined {
-  if (value === undefined || (typeof value === 'object' && value !== null)) {
-    return value as ListenSource | undefined // what is in it, connecting will tell
-  }
-  if (typeof value !== 'string' || value === '') {
-    throw new WorkerOptionError(
-      `listen: ${JSON.stringify(value)} will not do; give a connection string, a pg config or a pg Pool`,
-    )
-  }
-  try {
-    new pg.Client(value)
-    return value
-  } catch {
-    // neither the string nor pg's error is shown: a password may be in them
-    throw new WorkerOptionError(
-      'listen: the connection string can not be read; give postgres://user:password@host:5432/database, with special characters of the password percent-encoded',
-    )
-  }
+  const found = listenSource(value)
+  if (typeof found === 'object' && 'refused' in found) throw new WorkerOptionError(found.refused)
+  return found
+}
+
+function flag(value: unknown, name: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw new WorkerOptionError(`${name}: ${shown(value)} will not do; give true or false`)
 }
 
 function logger(value: unknown): Logger {

@@ -6,8 +6,8 @@ import { Pause } from '../watch/pause.js'
 import { LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { concernsAll } from './database-error.js'
-import { endedBefore } from './ended-before.js'
 import { endingOfError } from './ending.js'
+import { type Fate, fatesOf } from './fates.js'
 import type { WorkerScope } from './scope.js'
 
 /** An outcome on its way to the database. */
@@ -22,8 +22,8 @@ type Group = readonly [Entry, ...Entry[]]
 /** A lease may be renewed while an outcome waits, so this many rows are a statement of bounded size. */
 const largestBatch = 1_000
 
-/** How long an outcome is put aside that was refused for itself. */
-const refusedPause = 1_000
+/** How long an outcome is put aside whose row was refused, or is locked by somebody. */
+const asidePause = 500
 
 /** A success that the table did not take; its cause says why. */
 class RefusedError extends Error {
@@ -40,7 +40,7 @@ export class Settler {
   readonly #settled: (attempt: Attempt) => void
   readonly #pause = new Pause()
   #pending: Entry[] = []
-  /** Entries that were refused for themselves, each until it is tried again. */
+  /** Entries whose row was refused or locked, each until it is tried again. */
   readonly #aside = new Set<Promise<void>>()
   #flushing: Promise<void> | undefined
   /** Why the last batch could not be written. */
@@ -96,7 +96,7 @@ export class Settler {
   async #write(group: Group): Promise<readonly Entry[]> {
     const { jobs, worker, columns, seedStatuses, settings } = this.#scope
     const { backoff } = settings
-    const options = { worker, columns, seedStatuses, ...(typeof backoff === 'object' && { backoff }) }
+    const options = { worker, columns, seedStatuses, skipLocked: true, ...(typeof backoff === 'object' && { backoff }) }
     try {
       const written = await withDeadline(settle(jobs.db, jobs.name, group, options), settings.lease / 3, 'settle')
       await this.#announce(group, new Set(written))
@@ -112,7 +112,7 @@ export class Settler {
   }
 
   /**
-   * The row itself was refused (a CHECK, a trigger, a lock): tried again without holding up others, but not for ever,
+   * The row itself was refused (a CHECK, a trigger): tried again without holding up others, but not for ever,
    * as its lease goes on being renewed. A success that is still refused after a lease becomes a failure that says why.
    */
   #refused(entry: Entry, error: unknown): void {
@@ -129,7 +129,7 @@ export class Settler {
   }
 
   #putAside(entry: Entry): void {
-    const pause = new Promise<void>((resolve) => setTimeout(resolve, refusedPause))
+    const pause = new Promise<void>((resolve) => setTimeout(resolve, asidePause))
     const again = pause.then(() => {
       this.#aside.delete(again)
       if (this.#mayStillWrite(entry)) this.#push(entry)
@@ -146,17 +146,22 @@ export class Settler {
 
   async #announce(group: Group, written: ReadonlySet<Outcome>): Promise<void> {
     const unwritten = group.filter((entry) => !written.has(entry))
-    for (const { of: attempt } of group) attempt.holdsLease = false
-    const before = await endedBefore(this.#scope, unwritten).catch((error: unknown) => {
+    const fates = await fatesOf(this.#scope, unwritten).catch((error: unknown) => {
       this.#scope.report(error, 'looking for what became of jobs')
-      return new Map<Entry, Ending>()
+      return new Map<Entry, Fate>(unwritten.map((entry) => [entry, 'locked'])) // to be tried, and looked for, again
     })
     for (const entry of group) {
-      const ending = written.has(entry) ? entry : before.get(entry)
-      if (ending !== undefined) this.#tellOutcome(entry, ending)
-      else this.#tellLost(entry.of, 'its row was taken, cancelled or deleted before the outcome was written')
-      this.#settled(entry.of)
+      const fate = written.has(entry) ? entry : fates.get(entry)
+      if (fate === 'locked') this.#putAside(entry)
+      else if (fate === undefined) this.#giveUp(entry.of, 'its row was taken, cancelled or deleted before its outcome')
+      else this.#end(entry, fate)
     }
+  }
+
+  #end(entry: Entry, ending: Ending): void {
+    entry.of.holdsLease = false
+    this.#tellOutcome(entry, ending)
+    this.#settled(entry.of)
   }
 
   /** Past its lease, or the end of its worker, an outcome is given up: the job runs again elsewhere. */

@@ -115,6 +115,10 @@ export class Slots {
       const attempt = this.#ready.shift()
       if (attempt === undefined) return
       this.#lastMove = performance.now()
+      if (!attempt.holdsLease) {
+        this.#freed(attempt) // lost or cancelled while it waited
+        continue
+      }
       // A process that stood still finds here what it claimed before: by now another may have it.
       if (this.#lastMove - attempt.renewedAt >= this.#scope.settings.lease * abortAfter) {
         this.#giveUp([attempt])

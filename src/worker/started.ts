@@ -152,7 +152,10 @@ export class StartedWorker {
       patience: () => Math.min(this.#pollInterval, settings.lease / 3),
       due: (milliseconds) => this.#dueIn(milliseconds),
       rescue: () => void this.#rescuer.rescue(),
-      unsure: () => this.#bell.ring(),
+      unsure: (error) => {
+        this.#scope.report(error, 'looking for due jobs and expired leases')
+        this.#bell.ring()
+      },
     }
   }
 

@@ -15,7 +15,7 @@ export function snooze(delay: Duration): Verdict {
 }
 
 /** End the job on purpose; it will not run again. */
-export function cancel(reason: string): Verdict {
+export function cancel(reason = 'by its handler'): Verdict {
   return { [brand]: true, kind: 'cancel', reason }
 }
 

@@ -173,10 +173,12 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
   #call(event: WorkerEvent, payload: object): void {
     if (this.listenerCount(event) === 0) return
     for (const listener of this.rawListeners(event)) {
+      const failed = (error: unknown) => this.#logError(error, `a listener of '${event}' threw`)
       try {
-        Reflect.apply(listener, this, [payload])
+        const answer: unknown = Reflect.apply(listener, this, [payload])
+        if (answer instanceof Promise) answer.catch(failed) // an async listener's rejection would end the process
       } catch (error) {
-        this.#logError(error, `a listener of '${event}' threw`)
+        failed(error)
       }
     }
   }

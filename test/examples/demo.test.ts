@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
-import { afterAll, expect, inject, test } from 'vitest'
+import { afterAll, expect, inject, onTestFinished, test } from 'vitest'
 import { Progress } from '../../examples/demo/progress.js'
 import { report } from '../../examples/demo/report.js'
 import { verifyDigests } from '../../examples/demo/verify.js'
@@ -61,7 +61,7 @@ test('the demo survives a killed worker, lists what failed, and leaves nothing b
 
 test('Ctrl-C ends the demo, its workers and its embedded Postgres', async () => {
   const scratch = mkdtempSync(join(tmpdir(), 'kysely-jobs-demo-scratch-'))
-  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+  onTestFinished(() => rmSync(scratch, { recursive: true, force: true }))
   chmodSync(scratch, 0o755) // where root runs us, another account runs the server
   const interrupted = demo([folder], { DATABASE_URL: undefined, TMPDIR: scratch })
   await interrupted.said(/Worker 2: /)

@@ -62,3 +62,11 @@ test('no signal is listened to unless run() is called', async () => {
   expect(process.listenerCount('SIGTERM')).toBe(before)
   await runner.stop()
 })
+
+test('run() ends when somebody stops the runner', async () => {
+  const runner = createRunner(db, { workers: [createWorker(db, 'mail_jobs', async () => {}, { logger: quiet })] })
+  const running = runner.run()
+  await expect.poll(() => runner.health().alive).toBe(true)
+  await runner.stop()
+  await running
+})

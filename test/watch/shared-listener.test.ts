@@ -1,3 +1,4 @@
+import { createServer } from 'node:net'
 import { sql } from 'kysely'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
@@ -117,12 +118,26 @@ test('a listener on another database than the jobs is deaf, and says so', async 
   await ear.subscription.close()
 })
 
-test('a server that does not answer, or refuses, is tried again for ever, and nothing is thrown', async () => {
+test('a server that hangs up is tried again for ever, and told of once', async () => {
+  let tries = 0
+  const server = createServer((socket) => {
+    tries += 1
+    socket.destroy()
+  })
+  onTestFinished(() => void server.close())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  const ear = listen('hung-up', `postgres://ann@127.0.0.1:${port}/db`)
+  await expect.poll(() => tries, { timeout: 10_000 }).toBeGreaterThan(3)
+  expect(ear.reasons.length).toBeLessThan(tries)
+})
+
+test('a server that refuses is a reason, and keeps its password', async () => {
   const refused = new URL(url)
   refused.port = '1'
   refused.password = 'sesame'
   const ear = listen('refused', refused.href)
-  await ear.until(() => ear.reasons.length >= 2)
+  await ear.until(() => ear.reasons.length >= 1)
   expect(ear.subscription.state).toBe('connecting')
   expect(ear.reasons.map((reason) => `${reason.stack} ${JSON.stringify(reason)}`).join()).not.toContain('sesame')
 })

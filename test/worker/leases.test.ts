@@ -170,3 +170,53 @@ test('a job whose lease ran out before its handler was called is handed back, no
   await next(worker, 'released')
   await next(worker, 'succeeded')
 })
+
+test('a handler whose completion was rolled back keeps its lease while it goes on', async () => {
+  const { handler, begun, release } = heldHandler()
+  const { id } = await enqueue(db, 'mail_jobs', { to: 'rolled' })
+  const worker = await started(async (job, context) => {
+    const failing = db.transaction().execute(async (trx) => {
+      await context.complete(trx)
+      throw new Error('rolled back')
+    })
+    await failing.catch(() => {})
+    await handler(job, context)
+  })
+  const lost = next(worker, 'lost').then(() => 'lost')
+  await begun
+  const claimed = (await row(id)).locked_at?.getTime() ?? 0
+  const renewed = expect.poll(async () => ((await row(id)).locked_at?.getTime() ?? 0) > claimed, { timeout: 10_000 })
+  expect(await Promise.race([renewed.toBe(true).then(() => 'renewed'), lost])).toBe('renewed')
+  const succeeded = next(worker, 'succeeded')
+  release()
+  await succeeded
+  expect(await row(id)).toMatchObject({ status: 'job_status_succeeded', attempts_count: 1 })
+})
+
+test('a row that somebody has locked holds up no outcome but its own', async () => {
+  const jobs = await enqueue(
+    db,
+    'mail_jobs',
+    Array.from({ length: 20 }, (_, n) => ({ to: `locked ${n}` })),
+  )
+  const go = Promise.withResolvers<void>()
+  const worker = await started(() => go.promise, { concurrency: 20 })
+  await expect.poll(() => worker.health().running).toBe(20)
+  const held = await db.startTransaction().execute()
+  const [first, ...others] = jobs.map(({ id }) => id)
+  await held
+    .selectFrom('mail_jobs')
+    .select('id')
+    .where('id', '=', first ?? '')
+    .forUpdate()
+    .execute()
+  const ofOthers = new Set<string>()
+  const written = next<{ job: { id: string } }>(worker, 'succeeded', ({ job }) => ofOthers.add(job.id).size === 19)
+  go.resolve()
+  await written
+  expect([...ofOthers].sort()).toEqual(others.sort())
+  const last = next(worker, 'succeeded')
+  await held.rollback().execute()
+  await last
+  expect(await row(first ?? '')).toMatchObject({ status: 'job_status_succeeded', attempts_count: 1 })
+})
