@@ -98,7 +98,10 @@ export class Slots {
   }
 
   #giveUp(unbegun: readonly Attempt[]): void {
-    for (const attempt of unbegun) this.#end(attempt, { kind: 'released' })
+    for (const attempt of unbegun) {
+      this.#end(attempt, { kind: 'released' })
+      if (!attempt.holdsLease && !this.#running.has(attempt)) this.#freed(attempt) // no settler and no slot will
+    }
   }
 
   /** Resolves when no handler runs. */
@@ -115,12 +118,9 @@ export class Slots {
       const attempt = this.#ready.shift()
       if (attempt === undefined) return
       this.#lastMove = performance.now()
-      if (!attempt.holdsLease) {
-        this.#freed(attempt) // lost or cancelled while it waited
-        continue
-      }
-      // A process that stood still finds here what it claimed before: by now another may have it.
-      if (this.#lastMove - attempt.renewedAt >= this.#scope.settings.lease * abortAfter) {
+      // Lost or cancelled while it waited; or the process stood still, and by now another may have it.
+      const overdue = this.#lastMove - attempt.renewedAt >= this.#scope.settings.lease * abortAfter
+      if (overdue || !attempt.holdsLease) {
         this.#giveUp([attempt])
         continue
       }
