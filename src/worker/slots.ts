@@ -176,10 +176,19 @@ export class Slots {
 
   #fail(attempt: Attempt, thrown: unknown): void {
     try {
+      if (attempt.completed && !attempt.signal.aborted) this.#warn(attempt, thrown)
       if (!attempt.ended) this.#end(attempt, endingOfError(this.#scope, attempt, thrown))
     } catch (error) {
       this.#scope.report(error, 'running a job')
     }
+  }
+
+  /** What a handler throws after its completion changes nothing, and would be seen nowhere. */
+  #warn({ job, id, attempt }: Attempt, thrown: unknown): void {
+    const { logger, describeError } = this.#scope.settings
+    const table = this.#scope.userJobs.name
+    const facts = { table, id, attempt, error: describeError(thrown, job) }
+    logger.warn(facts, `${table}: the handler threw after it had completed its job`)
   }
 
   #timer(attempt: Attempt): Timer {

@@ -96,6 +96,7 @@ test('a controlled transaction serves as well, and one of a handle with another 
 
 test('a handler that throws after its completion was committed has succeeded, and is told so', async () => {
   const { id } = await enqueue(db, 'mail_jobs', { to: 'ada' })
+  const warnings: string[] = []
   await using worker = createWorker(
     db,
     'mail_jobs',
@@ -103,7 +104,7 @@ test('a handler that throws after its completion was committed has succeeded, an
       await db.transaction().execute((trx) => complete(trx))
       throw new Error('too late')
     },
-    { logger: quiet },
+    { logger: { ...quiet, warn: (_facts, message) => warnings.push(message) } },
   )
   const told = Promise.race([
     next(worker, 'succeeded').then(() => 'succeeded'),
@@ -111,6 +112,7 @@ test('a handler that throws after its completion was committed has succeeded, an
   ])
   await worker.start()
   expect(await told).toBe('succeeded')
+  expect(warnings).toEqual(['mail_jobs: the handler threw after it had completed its job'])
   expect(await db.selectFrom('mail_jobs').select('status').where('id', '=', id).execute()).toEqual([
     { status: 'job_status_succeeded' },
   ])
