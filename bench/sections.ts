@@ -1,11 +1,11 @@
 import type { ContenderName } from './contenders/all.ts'
 import { ideal } from './handlers.ts'
 import { drain } from './measures/drain.ts'
-import { type Enqueueing, enqueueings, enqueueRate } from './measures/enqueue.ts'
+import { type Enqueueing, enqueueingOfTarget, enqueueings, enqueueRate } from './measures/enqueue.ts'
 import { growth, mixes } from './measures/growth.ts'
 import { idle } from './measures/idle.ts'
 import { latency } from './measures/latency.ts'
-import { drains, loads, type Plan } from './plan.ts'
+import { drains, loadAside, loads, type Plan } from './plan.ts'
 import type { Results } from './results.ts'
 import type { Server } from './server.ts'
 import { interleaved, median, medians } from './statistics.ts'
@@ -15,8 +15,8 @@ export type Section = (server: Server, plan: Plan, results: Results) => Promise<
 
 export const sections = {
   drain: async (server, plan, results) => {
-    for (const { concurrency, processes, contenders } of drains) {
-      const runs = await interleaved(contenders, plan.rounds, (contender) => {
+    for (const { concurrency, processes, contenders, aside } of drains) {
+      const runs = await interleaved(contenders, aside ? 1 : plan.rounds, (contender) => {
         const jobs = contender === 'graphileByDefault' ? plan.slowJobs : plan.jobs * Math.min(processes, 2)
         return drain(server, { contender, jobs, concurrency, processes })
       })
@@ -36,7 +36,7 @@ export const sections = {
   latency: async (server, plan, results) => {
     const contenders = ['ours', 'graphileFastest', 'graphileByDefault', 'bossSeveral'] as const
     for (const load of loads) {
-      const runs = await interleaved(contenders, plan.rounds, (contender) =>
+      const runs = await interleaved(contenders, load === loadAside ? 1 : plan.rounds, (contender) =>
         latency(server, contender, load, load * plan.latencySeconds),
       )
       for (const contender of contenders) results.latency.push({ contender, load, ...medians(runs[contender]) })
@@ -47,9 +47,8 @@ export const sections = {
     const contenders = ['ours', 'oursQuiet', 'graphileFastest', 'bossSeveral', 'byHand'] as const
     for (const [name, way] of Object.entries(enqueueings)) {
       const able = contenders.filter((contender) => contender !== 'byHand' || way.size < 65_535) // its parameters
-      const runs = await interleaved(able, plan.rounds, (contender) =>
-        enqueueRate(server, contender, way as Enqueueing),
-      )
+      const rounds = name === enqueueingOfTarget ? plan.rounds : 1
+      const runs = await interleaved(able, rounds, (contender) => enqueueRate(server, contender, way as Enqueueing))
       for (const contender of able)
         results.enqueue.push({ contender, way: name as keyof typeof enqueueings, rate: median(runs[contender]) })
     }
@@ -63,7 +62,7 @@ export const sections = {
     ] as const
     for (const { handler, concurrency, jobs } of kinds) {
       const best = await ideal(handler, concurrency, jobs)
-      const runs = await interleaved(contenders, Math.min(2, plan.rounds), (contender) =>
+      const runs = await interleaved(contenders, plan.workRounds, (contender) =>
         drain(server, { contender, jobs, concurrency, processes: 1, handler }),
       )
       for (const contender of contenders) {

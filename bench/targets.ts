@@ -1,4 +1,5 @@
 import type { ContenderName } from './contenders/all.ts'
+import { enqueueingOfTarget } from './measures/enqueue.ts'
 import type { Results } from './results.ts'
 
 export interface Target {
@@ -89,7 +90,7 @@ function workRatio(results: Results): number | undefined {
 
 function enqueueRatio(results: Results): number | undefined {
   const rate = (name: ContenderName) =>
-    results.enqueue.find(({ contender, way }) => contender === name && way === 'arrays of 1,000')?.rate
+    results.enqueue.find(({ contender, way }) => contender === name && way === enqueueingOfTarget)?.rate
   return ratio(rate('ours'), rate('byHand'))
 }
 

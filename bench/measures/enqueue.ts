@@ -21,6 +21,9 @@ export const enqueueings = {
   'one array of 100,000': { connections: 1, size: 100_000, calls: 1, jobs: 100_000 },
 } satisfies Record<string, Enqueueing>
 
+/** The one that a target is about. */
+export const enqueueingOfTarget = 'arrays of 1,000' satisfies keyof typeof enqueueings
+
 /** Jobs a second. */
 export async function enqueueRate(server: Server, contender: ContenderName, plan: Enqueueing): Promise<number> {
   const url = await server.database(contender)
