@@ -1,6 +1,6 @@
 import type { Client, ClientConfig, Pool, PoolClient } from 'pg'
 import { type Duration, milliseconds } from '../schema/duration.js'
-import { Pulse, type Pulsed } from './pulse.js'
+import { Pulse, pulsed } from './pulse.js'
 import { withQuickTimestamps } from './quick-timestamps.js'
 
 /** What node-postgres rejects with when `query_timeout` passes; it has no code. */
@@ -51,11 +51,6 @@ export function guardPool<Guarded extends Pool>(pool: Guarded, bounds: PoolBound
     pulse.rests(pulsed(client))
   })
   return pool
-}
-
-/** What pg keeps out of its types. */
-function pulsed(client: object): Pulsed {
-  return client as Pulsed // every client of pg has them
 }
 
 /** From its first moment on, a client is felt, and its end is bounded. */

@@ -6,7 +6,7 @@ import { sqlState } from './database-error.js'
 export interface Pulsed {
   /** The backend's process, as the server said when it connected; null before. */
   readonly processID: number | null
-  readonly connection: { readonly stream: { destroy(): void } }
+  readonly connection: { readonly stream: { readonly remoteAddress?: string; destroy(): void } }
 }
 
 /** How long (milliseconds) an answer may take before somebody looks whether it will ever come. */
@@ -21,6 +21,19 @@ const mostLooks = lookLimit / period
 
 /** How long (milliseconds) a server that refused a look is left alone. */
 const refusedPause = 5_000
+
+/** What a server says of its backends. */
+interface Backends {
+  /** The server's address: of a connection to another (a pool over several hosts) it knows nothing. */
+  readonly asked: string | undefined
+  /** pg_stat_activity.state by pid. */
+  readonly states: ReadonlyMap<number, string | null>
+}
+
+/** What pg keeps out of its types. */
+export function pulsed(client: object): Pulsed {
+  return client as Pulsed // every client of pg has them
+}
 
 /** Something the server was asked, and has not answered. */
 interface Question {
@@ -87,9 +100,9 @@ export class Pulse {
     if (ending && this.#unreachable) return this.#closeAll(due)
     this.#looks += 1
     try {
-      const states = await this.#backends(due)
+      const backends = await this.#backends(due)
       this.#unreachable = false
-      if (states !== undefined) this.#judge(due, states)
+      if (backends !== undefined) this.#judge(due, backends)
     } catch (error) {
       this.#unreachable = sqlState(error) === undefined
       // A server that refuses is there, and has enough to do.
@@ -100,7 +113,7 @@ export class Pulse {
   }
 
   /** What the backends do; undefined where it can't be told, behind a pooler. */
-  async #backends(due: readonly Question[]): Promise<Map<number, string | null> | undefined> {
+  async #backends(due: readonly Question[]): Promise<Backends | undefined> {
     const limit = this.#pool.ending ? lookLimit / 2 : lookLimit
     const limits = { connectionTimeoutMillis: limit, query_timeout: limit }
     const client = new this.#Client({ ...poolConfig(this.#pool), ...limits })
@@ -114,18 +127,22 @@ export class Pulse {
       )
       const own = rows.find((row) => row.own)
       if (own?.pid !== Reflect.get(client, 'processID')) return undefined
-      return new Map(rows.map(({ pid, state }) => [pid, state]))
+      return {
+        asked: pulsed(client).connection.stream.remoteAddress,
+        states: new Map(rows.map(({ pid, state }) => [pid, state])),
+      }
     } finally {
       client.end().catch(() => {})
     }
   }
 
-  #judge(due: readonly Question[], states: ReadonlyMap<number, string | null>): void {
+  #judge(due: readonly Question[], { asked, states }: Backends): void {
     const lost: Question[] = []
     for (const question of due) {
-      const { processID } = question.client
+      const { processID, connection } = question.client
+      const elsewhere = processID !== null && connection.stream.remoteAddress !== asked
       const state = processID === null ? undefined : states.get(processID)
-      if (state === undefined || state?.startsWith('idle')) lost.push(question)
+      if (!elsewhere && (state === undefined || state?.startsWith('idle'))) lost.push(question)
       else {
         question.atWork = true
         question.due = performance.now() + (performance.now() - question.askedAt) // when it is twice as old

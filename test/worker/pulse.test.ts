@@ -42,10 +42,15 @@ test('where one connection was gone, those that rest are not trusted either', as
 
 test('a query whose answer was lost fails, once the network is back', async (context) => {
   const { proxy, db } = await throughProxy(context, { max: 1, application_name: 'asks' })
-  const lost = sql`select pg_sleep(0.2)`.execute(db)
-  const failed = expect(lost).rejects.toThrow('Connection terminated')
-  await state('active')
-  proxy.swallow('down')
+  let failed: Promise<void> | undefined
+  await admin.connection().execute(async (holder) => {
+    await sql`select pg_advisory_lock(1)`.execute(holder)
+    const lost = sql`select pg_advisory_lock(1)`.execute(db)
+    failed = expect(lost).rejects.toThrow('Connection terminated')
+    await state('active')
+    proxy.swallow('down')
+    await sql`select pg_advisory_unlock(1)`.execute(holder)
+  })
   await state('idle')
   proxy.heal()
   await failed
