@@ -88,6 +88,28 @@ const verbs: [verb: string, buffers: number, run: (trial: Trial) => Promise<unkn
         },
       ),
   ],
+  ...(['timed_out', 'snoozed', 'cancelled'] as const).map((kind): (typeof verbs)[number] => [
+    `settle of 500 that were ${kind}`, // 5,666 to 7,072
+    10_000,
+    ({ db, table, leases }) =>
+      settle(
+        db,
+        table,
+        leases.map((lease) => ({ ...lease, kind, error: 'Timeout reached', delay: 60_000, reason: 'asked for' })),
+        { worker },
+      ),
+  ]),
+  [
+    'settle of 500 that succeeded, passing locked rows over', // 7,727 to 7,841
+    10_000,
+    ({ db, table, leases }) =>
+      settle(
+        db,
+        table,
+        leases.map((lease) => ({ ...lease, kind: 'succeeded' })),
+        { worker, skipLocked: true },
+      ),
+  ],
   // 962 to 1,040
   ['heartbeat of 100', 1500, ({ db, table, leases }) => heartbeat(db, table, leases.slice(0, 100), { worker })],
   // 1,132 to 1,331
