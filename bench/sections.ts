@@ -17,7 +17,7 @@ export const sections = {
   drain: async (server, plan, results) => {
     for (const { concurrency, processes, contenders, aside } of drains) {
       const runs = await interleaved(contenders, aside ? 1 : plan.rounds, (contender) => {
-        const jobs = contender === 'graphileByDefault' ? plan.slowJobs : plan.jobs * Math.min(processes, 2)
+        const jobs = contender === 'graphileByDefault' ? plan.slowJobs : plan.jobs
         return drain(server, { contender, jobs, concurrency, processes })
       })
       for (const contender of contenders)

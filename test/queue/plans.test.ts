@@ -111,7 +111,7 @@ const verbs: [verb: string, buffers: number, run: (trial: Trial) => Promise<unkn
       ),
   ],
   // 962 to 1,040
-  ['heartbeat of 100', 1500, ({ db, table, leases }) => heartbeat(db, table, leases.slice(0, 100), { worker })],
+  ['heartbeat of 100', 2500, ({ db, table, leases }) => heartbeat(db, table, leases.slice(0, 100), { worker })],
   // 1,132 to 1,331
   ['release of 100', 2000, ({ db, table, leases }) => release(db, table, leases.slice(0, 100), { worker })],
   // 1,015 to 1,044: the 1,000 running rows are looked at, whatever else the table holds

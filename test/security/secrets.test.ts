@@ -212,7 +212,8 @@ test('describeError is asked for the errors of the worker itself too, without a 
   const on = next(worker, 'listener', listening)
   await worker.start()
   await on
-  const told = [next(worker, 'error'), next(worker, 'listener')]
+  const fetching = next<{ doing: string }>(worker, 'error', ({ doing }) => doing === 'fetching jobs')
+  const told = [fetching, next(worker, 'listener')]
   await sql`alter table mail_jobs rename to hidden_jobs`.execute(admin)
   await sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'ada'`.execute(admin)
   await Promise.all(told)
