@@ -23,6 +23,9 @@ import { plansOf } from '../support/plan.js'
 import { fillLargeTable, statistics, worker } from './large-table.js'
 
 const { db, pool } = await testDatabase()
+const { rows: settings } = await sql<{ version: number }>`
+  select current_setting('server_version_num')::int as version`.execute(db)
+const version = settings[0]?.version ?? 0
 
 beforeAll(async () => {
   await Promise.all([fillLargeTable(db, 'plain_jobs', false), fillLargeTable(db, 'level_jobs', true)])
@@ -110,7 +113,7 @@ const verbs: [verb: string, buffers: number, run: (trial: Trial) => Promise<unkn
         { worker, skipLocked: true },
       ),
   ],
-  // 962 to 1,040
+  // 962 to 1,040; once, of some ten runs of everything on a busy machine, more than 1,500, and why is not known
   ['heartbeat of 100', 2500, ({ db, table, leases }) => heartbeat(db, table, leases.slice(0, 100), { worker })],
   // 1,132 to 1,331
   ['release of 100', 2000, ({ db, table, leases }) => release(db, table, leases.slice(0, 100), { worker })],
@@ -141,7 +144,7 @@ const verbs: [verb: string, buffers: number, run: (trial: Trial) => Promise<unkn
   // 3
   ['prune that finds none', 20, ({ db, table }) => pruneJobs(db, table, { olderThan: '30d' })],
   // 2,065 to 2,159; up to 5,055 on Postgres 13 to 17
-  ['prune of 1000', 6500, ({ db, table }) => pruneJobs(db, table, { olderThan: '1h' })],
+  ['prune of 1000', version < 180_000 ? 6500 : 3500, ({ db, table }) => pruneJobs(db, table, { olderThan: '1h' })],
   // 4,123 to 5,266
   ['retry of 500 by their ids', 8000, ({ db, table, failed }) => retryJobs(db, table, { ids: failed })],
   [
