@@ -1,11 +1,14 @@
 import { sql } from 'kysely'
 import { cancelJobs, createWorker, enqueue, type LeaseLostError } from 'kysely-jobs'
 import pg from 'pg'
-import { expect, onTestFinished, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
 const { db, url } = await testDatabase<MailDatabase>(createMailTables)
+
+// what one test leaves running, its successor's worker would take
+beforeEach(() => db.deleteFrom('mail_jobs').execute())
 
 /** A handler that goes on until the test lets it end, and tells why its signal aborted. */
 function heldHandler() {
@@ -215,7 +218,7 @@ test('a row that somebody has locked holds up no outcome but its own', async () 
   go.resolve()
   await written
   expect([...ofOthers].sort()).toEqual(others.sort())
-  const last = next(worker, 'succeeded')
+  const last = next<{ job: { id: string } }>(worker, 'succeeded', ({ job }) => job.id === first)
   await held.rollback().execute()
   await last
   expect(await row(first ?? '')).toMatchObject({ status: 'job_status_succeeded', attempts_count: 1 })
