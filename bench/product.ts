@@ -4,6 +4,17 @@ const migrate: typeof import('kysely-jobs/migrate') = await import(
   new URL('../dist/src/migrate/index.js', import.meta.url).href
 )
 
-export const { createWorker, enqueue, fetchNextJobs, guardPool, heartbeat, nextDueAt, pruneJobs, rescue, settle } =
-  product
+export const {
+  createRunner,
+  createWorker,
+  enqueue,
+  fetchNextJobs,
+  guardPool,
+  heartbeat,
+  linear,
+  nextDueAt,
+  pruneJobs,
+  rescue,
+  settle,
+} = product
 export const { createJobTable } = migrate

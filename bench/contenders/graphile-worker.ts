@@ -1,6 +1,6 @@
 import { Logger, makeWorkerUtils, type RunnerOptions, run as runWorker } from 'graphile-worker'
 import pg from 'pg'
-import type { Contender, Payload } from './contender.ts'
+import { apart, type Contender, type Payload } from './contender.ts'
 import { run } from './statements.ts'
 
 const task = 'job'
@@ -20,8 +20,9 @@ const graphileWorker = (title: string, preset: (concurrency: number) => Graphile
     run(
       url,
       'truncate graphile_worker._private_jobs',
-      `insert into graphile_worker._private_jobs (task_id, payload)
-        select (select id from graphile_worker._private_tasks where identifier = '${task}'), json_build_object('n', n)
+      `insert into graphile_worker._private_jobs (task_id, payload, run_at)
+        select (select id from graphile_worker._private_tasks where identifier = '${task}'), json_build_object('n', n),
+          now() - (${jobs} - n) * interval '${apart}'
         from generate_series(1, ${jobs}) n`,
     ),
   async work(url, { workers, concurrency }, handle) {

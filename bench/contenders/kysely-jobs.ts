@@ -2,7 +2,7 @@ import { type Generated, Kysely, PostgresDialect } from 'kysely'
 import type { JobStatus } from 'kysely-jobs'
 import pg from 'pg'
 import { createJobTable, createWorker, enqueue, guardPool, pruneJobs } from '../product.ts'
-import type { Contender, Enqueuer, Payload } from './contender.ts'
+import { apart, type Contender, type Enqueuer, type Payload } from './contender.ts'
 import { run } from './statements.ts'
 
 /** The table of the bench; its types as `kysely-jobs generate` would write them. */
@@ -48,7 +48,8 @@ const kyselyJobs = ({ title, guarded, table = 'jobs', pruned = false }: Ways): C
       run(
         url,
         `truncate ${table}`,
-        `insert into ${table} (payload) select jsonb_build_object('n', n) from generate_series(1, ${jobs}) n`,
+        `insert into ${table} (payload, run_at)
+          select jsonb_build_object('n', n), now() - (${jobs} - n) * interval '${apart}' from generate_series(1, ${jobs}) n`,
       ),
     async work(url, { workers, concurrency }, handle) {
       const db = connect(url)

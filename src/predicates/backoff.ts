@@ -1,6 +1,6 @@
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
-import { type Duration, milliseconds } from '../schema/duration.js'
-import { later, now } from './clock.js'
+import { type Duration, isDuration, milliseconds } from '../schema/duration.js'
+import { earlier, now } from './clock.js'
 import { column, job } from './column.js'
 
 /** How long a failed attempt waits: a rule the database computes. */
@@ -50,9 +50,8 @@ export function exponential(options: { delay: Duration; max?: Duration; jitter?:
 export function isBackoffRule(value: unknown): value is BackoffRule {
   if (typeof value !== 'object' || value === null) return false
   const { delay, factor, max, jitter } = value as Partial<Record<keyof BackoffRule, unknown>> // looked at below
-  const isLength = (time: unknown) => typeof time === 'number' && time >= 0 && Number.isFinite(time)
   const isShare = typeof jitter === 'number' && jitter >= 0 && jitter <= 1
-  return isLength(delay) && isLength(max) && (factor === 1 || factor === 2) && isShare
+  return isDuration(delay) && isDuration(max) && (factor === 1 || factor === 2) && isShare
 }
 
 function share(jitter = 0): number {
@@ -63,7 +62,7 @@ function share(jitter = 0): number {
 /** Milliseconds that the row's next retry waits, from its `attempts_count` (1 after the first attempt). */
 export function backoffDelay(rule: BackoffRule, table?: string): RawBuilder<number> {
   const attempts = column('attempts_count', table)
-  const exponent = sql<number>`greatest(0, least(${attempts} - 1, ${sql.lit(maxExponent)}))`
+  const exponent = sql<number>`least(greatest(${attempts}, 1) - 1, ${sql.lit(maxExponent)})`
   const delay = sql<number>`least(${rule.max}::float8, ${rule.delay}::float8 * power(${sql.lit(rule.factor)}::float8, ${exponent}))`
   return rule.jitter === 0 ? delay : sql<number>`${delay} * (1 - ${rule.jitter}::float8 * random())`
 }
@@ -74,6 +73,6 @@ export function backoffDelay(rule: BackoffRule, table?: string): RawBuilder<numb
  * Jitter is left out, as it would be drawn anew at every look.
  */
 export function isRetryDue(rule: BackoffRule, table?: string): Expression<SqlBool> {
-  const due = later(column('updated_at', table) as Expression<Date>, backoffDelay({ ...rule, jitter: 0 }, table)) // compared in SQL only
-  return job(due, '<=', now())
+  // Taken from now, not added to what the row holds: the sum may be past the last date that Postgres has.
+  return job(column('updated_at', table), '<=', earlier(now(), backoffDelay({ ...rule, jitter: 0 }, table)))
 }

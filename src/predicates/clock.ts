@@ -10,6 +10,11 @@ export function clockTimestamp(): RawBuilder<Date> {
   return sql<Date>`clock_timestamp()`
 }
 
+/** The first moment of 1970. */
+export function epoch(): RawBuilder<Date> {
+  return sql<Date>`timestamptz 'epoch'`
+}
+
 /** So many milliseconds as an interval. */
 export function interval(milliseconds: number | Expression<number>): RawBuilder<Date> {
   return sql<Date>`${milliseconds}::float8 * interval '1 millisecond'`

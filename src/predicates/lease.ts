@@ -1,7 +1,7 @@
-import type { Expression, SqlBool } from 'kysely'
+import { type Expression, type SqlBool, sql } from 'kysely'
 import type { JobId } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
-import { earlier, now } from './clock.js'
+import { clockTimestamp, earlier, later, now } from './clock.js'
 import { column, job } from './column.js'
 import { hasIdIn } from './ids.js'
 import { isRunning } from './status.js'
@@ -15,11 +15,14 @@ export interface Lease {
 
 /**
  * Running, but not renewed for the length of a lease: its worker is gone, or cut off.
- * The seed's timeoutCondition, with the lease renewed by heartbeats in place of a fixed time.
+ * The seed's timeoutCondition, with the lease renewed by heartbeats in place of a fixed time. A hand may leave no date,
+ * or one that no claim writes (further ahead than a lease): nobody would ever end such a row.
  */
 export function isLeaseExpired(lease: Duration, table?: string): Expression<SqlBool> {
   const age = milliseconds(lease, 'lease')
-  return job.and([isRunning(table), job(column('locked_at', table), '<', earlier(now(), age))])
+  const since = column('locked_at', table)
+  const alive = sql<SqlBool>`${since} between ${earlier(now(), age)} and ${later(clockTimestamp(), age)}`
+  return job.and([isRunning(table), sql<SqlBool>`(${alive}) is not true`])
 }
 
 /**

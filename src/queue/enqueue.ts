@@ -52,7 +52,7 @@ function due({ delay }: EnqueueOptions): (row: object) => NewRow {
   const wait = delay === undefined ? undefined : milliseconds(delay, 'delay')
   return (row) => {
     if (wait !== undefined) return { ...row, run_at: later(clockTimestamp(), wait) }
-    return Object.values(row).every((value) => value === undefined) ? { run_at: now() } : { ...row }
+    return Object.values(row).every((value) => value === undefined) ? { run_at: now() } : row
   }
 }
 

@@ -1,9 +1,11 @@
+import { nextAttempt } from '../predicates/attempts.js'
 import { type BackoffRule, isRetryDue } from '../predicates/backoff.js'
 import { isClaimable } from '../predicates/claimable.js'
 import { clockTimestamp } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
 import { hasIdIn } from '../predicates/ids.js'
 import { hasStatus, statusLiteral } from '../predicates/status.js'
+import { isNoSuspect } from '../predicates/takeover.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { columnValue } from '../schema/row.js'
@@ -18,6 +20,12 @@ export interface FetchOptions<Row> {
   readonly columns?: readonly OptionalColumn<Row>[]
   /** For a table shared with an IHP worker: a row in retry is claimed only when this backoff since `updated_at` has passed. */
   readonly retryBackoff?: BackoffRule
+  /**
+   * Claims only what was due from then on. For a worker that has just claimed all that was due before: while an old
+   * transaction keeps vacuum from them, the dead index entries of what it claimed need not be read again (200,000 of
+   * them: 3,637 pages a fetch, with it 14 to 196). Has no effect together with `priority`.
+   */
+  readonly dueSince?: Date
 }
 
 /**
@@ -34,34 +42,45 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
   options: FetchOptions<DB[Table]>,
 ): Promise<Job<DB, Table>[]> {
   const jobs = jobsOf(db, table)
-  const columns = new Set<string>(options.columns)
-  const claimed = await jobs.db
+  return (await prepareFetch(jobs, options)(jobs.db)) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
+}
+
+/** As {@link FetchOptions}, of whatever table. */
+interface Claim extends Omit<FetchOptions<unknown>, 'columns'> {
+  readonly columns?: readonly string[]
+  /** Passes over what was taken over from dead workers. Default false. */
+  readonly passSuspects?: boolean
+}
+
+/** A fetch to be run again and again: to build and compile it takes a third of a millisecond, more than Postgres needs. */
+export function prepareFetch(jobs: Jobs, claim: Claim): (db: Jobs['db']) => Promise<object[]> {
+  const columns = new Set(claim.columns)
+  const query = jobs.db
     .updateTable(jobs.table)
     .set({
       status: statusLiteral('job_status_running'),
       locked_at: clockTimestamp(),
-      locked_by: options.worker,
-      attempts_count: job('attempts_count', '+', 1),
+      locked_by: claim.worker,
+      attempts_count: nextAttempt(),
       ...(columns.has('started_at') && { started_at: clockTimestamp() }),
     })
-    .where(hasIdIn(columns.has('priority') ? nextByPriority(jobs, options) : nextIds(jobs, options)))
+    .where(hasIdIn(columns.has('priority') ? nextByPriority(jobs, claim) : nextIds(jobs, claim)))
     .returningAll('job')
-    .execute()
-  return inTurn(claimed as object[] as Job<DB, Table>[], columns.has('priority')) // a row of the user's table, after the user's plugins
+    .compile()
+  return async (db) => inTurn((await db.executeQuery<object>(query)).rows, columns.has('priority'))
 }
 
-interface Selection {
-  readonly limit: number
-  readonly retryBackoff?: BackoffRule
-}
+type Selection = Pick<Claim, 'limit' | 'retryBackoff' | 'dueSince' | 'passSuspects'>
 
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextIds(jobs: Jobs, { limit, retryBackoff }: Selection) {
+function nextIds(jobs: Jobs, { limit, retryBackoff, dueSince, passSuspects = false }: Selection) {
   return jobs.db
     .selectFrom(jobs.table)
     .select('job.id')
     .where(isClaimable('job'))
     .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
+    .$if(passSuspects, (query) => query.where(isNoSuspect('job')))
+    .$call((query) => (dueSince === undefined ? query : query.where('job.run_at', '>=', dueSince)))
     .orderBy('job.run_at')
     .limit(limit)
     .forUpdate()
@@ -69,11 +88,11 @@ function nextIds(jobs: Jobs, { limit, retryBackoff }: Selection) {
 }
 
 /** The same, level by level: what is due at the highest priority first. */
-function nextByPriority(jobs: Jobs, { limit, retryBackoff }: Selection) {
+function nextByPriority(jobs: Jobs, { limit, retryBackoff, passSuspects = false }: Selection) {
   return withPriorityLevels(jobs)
     .selectFrom('level')
     .innerJoinLateral(
-      nextIds(jobs, { limit, ...(retryBackoff && { retryBackoff }) })
+      nextIds(jobs, { limit, passSuspects, ...(retryBackoff && { retryBackoff }) })
         .where((eb) => eb('job.priority', '=', eb.ref('level.priority' as 'job.priority'))) // `level` is in scope of a lateral join only
         .as('due'),
       (join) => join.onTrue(),

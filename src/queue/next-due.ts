@@ -16,9 +16,13 @@ export async function nextDueAt<DB, Table extends keyof DB & string>(
   options: { readonly columns?: readonly OptionalColumn<DB[Table]>[] } = {},
 ): Promise<number | undefined> {
   const jobs = jobsOf(db, table)
-  const next = nextDue(jobs, new Set<string>(options.columns).has('priority'))
-  const { due } = await jobs.db.selectNoFrom(next.as('due')).executeTakeFirstOrThrow()
-  return due ?? undefined
+  return prepareNextDue(jobs, new Set<string>(options.columns).has('priority'))(jobs.db)
+}
+
+/** The same to be asked again and again, without being built each time. */
+export function prepareNextDue(jobs: Jobs, byPriority: boolean): (db: Jobs['db']) => Promise<number | undefined> {
+  const query = jobs.db.selectNoFrom(nextDue(jobs, byPriority).as('due')).compile()
+  return async (db) => (await db.executeQuery(query)).rows[0]?.due ?? undefined
 }
 
 /** The same as part of a statement: milliseconds, or null where none waits. */

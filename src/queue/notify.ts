@@ -1,4 +1,4 @@
-import { job } from '../predicates/column.js'
+import { notified } from '../predicates/notice.js'
 import { identifyTable } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
@@ -28,5 +28,5 @@ export async function notifyWorkers<DB, Table extends keyof DB & string>(
 
 /** One notification on the table's channel. */
 export async function tellWorkers({ db }: Jobs, table: TableName, payload: string): Promise<void> {
-  await db.selectNoFrom(job.fn('pg_notify', [job.val(channelName(table)), job.val(payload)]).as('told')).execute()
+  await db.selectNoFrom(notified({ channel: channelName(table), payload }).as('told')).execute()
 }

@@ -1,4 +1,5 @@
 import { isLeaseExpired } from '../predicates/lease.js'
+import { type Notice, notified } from '../predicates/notice.js'
 import type { Duration } from '../schema/duration.js'
 import type { Jobs } from '../schema/job-database.js'
 import { nextDue } from './next-due.js'
@@ -22,26 +23,41 @@ export interface Outlook {
 /**
  * Looks at any number of tables of one database in one statement, so that an idle process with ten workers asks no
  * more often than one with a single worker. In the order of the tables.
+ *
+ * @param notices what it notifies on its way
  */
-export async function outlooks(tables: readonly [Watched, ...Watched[]]): Promise<Outlook[]> {
+export async function outlooks(
+  tables: readonly [Watched, ...Watched[]],
+  notices: readonly Notice[] = [],
+): Promise<Outlook[]> {
   const [first, ...others] = tables.map(outlookOf)
   if (first === undefined) return []
-  const rows = await others.reduce((all, one) => all.unionAll(one), first).execute()
-  return rows.toSorted((a, b) => a.place - b.place)
+  const told = notices.map((notice) => toldBy(tables[0], notice))
+  const rows = await [...others, ...told].reduce((all, one) => all.unionAll(one), first).execute()
+  return rows.filter(({ place }) => place >= 0).toSorted((a, b) => a.place - b.place)
+}
+
+/** A row that only notifies. */
+function toldBy({ jobs }: Watched, notice: Notice) {
+  return jobs.db.selectNoFrom((eb) => [
+    eb.lit<number>(-1).as('place'),
+    eb.lit<number | null>(null).as('due'),
+    eb(notified(notice), 'is', null).$castTo<boolean>().as('expired'),
+  ])
 }
 
 function outlookOf({ jobs, lease, byPriority }: Watched, place: number) {
   // Ordered by what the running index is ordered by: with stale statistics the table itself would be read.
   const expired = jobs.db
     .selectFrom(jobs.table)
-    .select((eb) => eb.lit(true).as('expired'))
+    .select((eb) => eb.lit<boolean>(true).as('expired'))
     .where(isLeaseExpired(lease, 'job'))
     .orderBy('job.locked_by')
     .limit(1)
     .$asScalar()
   return jobs.db.selectNoFrom((eb) => [
-    eb.lit(place).as('place'),
+    eb.lit<number>(place).as('place'),
     nextDue(jobs, byPriority).as('due'),
-    eb.fn.coalesce(expired, eb.lit(false)).as('expired'),
+    eb.fn.coalesce(expired, eb.lit<boolean>(false)).as('expired'),
   ])
 }

@@ -1,4 +1,4 @@
-import { clockTimestamp, earlier } from '../predicates/clock.js'
+import { clockTimestamp, earlier, epoch } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { hasIdIn } from '../predicates/ids.js'
 import { isLeaseExpired } from '../predicates/lease.js'
@@ -65,9 +65,9 @@ function expiredIds(jobs: Jobs, options: Pick<RescueOptions<unknown>, 'lease' | 
 }
 
 function rescuing(maxAttempts: number, columns: ReadonlySet<string>): Changes {
-  const limit = columns.has('max_attempts')
-    ? job.fn.coalesce(column('max_attempts'), job.val(maxAttempts))
-    : job.val(maxAttempts)
+  // As bigint: as a value of the column's own type, a limit beyond that would be an error.
+  const given = job.cast<number>(job.val(maxAttempts), 'bigint')
+  const limit = columns.has('max_attempts') ? job.fn.coalesce(column('max_attempts'), given) : given
   const again = job('attempts_count', '<', limit)
   const verdict = job
     .case()
@@ -77,7 +77,9 @@ function rescuing(maxAttempts: number, columns: ReadonlySet<string>): Changes {
     .end()
   // Due from now on, it would wait behind all that piled up (17 s in 3,000 jobs): it was claimed before what was due
   // with it, so it goes a microsecond before.
-  const stillDue = earlier(job.fn<Date>('least', [column('run_at'), clockTimestamp()]), 0.001)
+  // Not before the epoch: nothing precedes Postgres' first date, and a row that had it would keep all from being rescued.
+  const due = job.fn<Date>('least', [column('run_at'), clockTimestamp()])
+  const stillDue = earlier(job.fn<Date>('greatest', [due, epoch()]), 0.001)
   return {
     status: asColumnType('status', verdict),
     run_at: job.case().when(again).then(stillDue).else(column('run_at')).end(),

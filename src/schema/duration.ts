@@ -23,12 +23,17 @@ export class DurationError extends RangeError {
  */
 export function milliseconds(duration: Duration, name: string): number {
   const value = typeof duration === 'string' ? parse(duration) : duration
-  if (typeof value !== 'number' || !(value >= 0 && value <= longest)) {
+  if (!isDuration(value)) {
     throw new DurationError(
       `${name}: ${shown(duration)} is not a duration; give milliseconds (30000) or a number with ms, s, m, h or d ('30s')`,
     )
   }
   return value
+}
+
+/** Whether a value is a number of milliseconds that serves as a duration. */
+export function isDuration(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= longest
 }
 
 function parse(text: string): number {

@@ -41,12 +41,15 @@ export class Pause {
   }
 }
 
-/** Nobody listens at the server's door, or it is closing or just opening; or nobody answered, which was wait enough. */
+/**
+ * Nobody listens at the server's door, or it is closing or just opening; or it is a standby, about to be promoted; or nobody
+ * answered, which was wait enough. A transaction that gave way to another (40001, 40P01) may succeed at once.
+ */
 function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const code = String(Reflect.get(error, 'code') ?? '')
   return (
-    /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|DEADLINE|57P0[123])$/.test(code) ||
+    /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|DEADLINE|NO_CONNECTION|25006|40001|40P01|57P0[123])$/.test(code) ||
     /^(?:Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
   )
 }

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
+import { type Notice, notified } from '../predicates/notice.js'
 import { withDeadline } from './deadline.js'
 
 /** The database handle through which probes are sent; any of the user's. */
 export type ProbeDatabase = Pick<Kysely<unknown>, 'selectNoFrom'>
+
+/** Sends a notice, by a statement of its own or by one that goes anyway. */
+export type Sending = (notice: Notice) => Promise<unknown>
 
 /** How a probe went. `unsent`: the database did not take it, which says nothing about the listener. */
 export type ProbeResult = 'heard' | 'unheard' | 'unsent'
@@ -36,23 +40,26 @@ export class Probe {
     this.#awaited.get(nonce)?.()
   }
 
-  async send(): Promise<ProbeResult> {
+  /** @param sending called at once; default: a statement of its own */
+  async send(sending: Sending = (notice) => this.#sendAlone(notice)): Promise<ProbeResult> {
     const { promise: abandoned, resolve: end } = Promise.withResolvers<void>()
     this.#underWay.add(end)
     try {
-      return await this.#send(abandoned)
+      return await this.#send(sending, abandoned)
     } finally {
       this.#underWay.delete(end)
     }
   }
 
-  async #send(abandoned: Promise<void>): Promise<ProbeResult> {
+  #sendAlone(notice: Notice): Promise<unknown> {
+    return this.#db.selectNoFrom(notified(notice).as('told')).execute()
+  }
+
+  async #send(sending: Sending, abandoned: Promise<void>): Promise<ProbeResult> {
     const nonce = randomUUID()
     const heard = new Promise<void>((resolve) => this.#awaited.set(nonce, resolve))
     try {
-      const sent = this.#db
-        .selectNoFrom((eb) => eb.fn('pg_notify', [eb.val(this.channel), eb.val(nonce)]).as('told'))
-        .execute()
+      const sent = sending({ channel: this.channel, payload: nonce })
       await withDeadline(Promise.race([sent, abandoned]), this.#patience, 'probe')
     } catch {
       this.#awaited.delete(nonce)

@@ -1,7 +1,8 @@
 import type { DialectAdapter, Kysely } from 'kysely'
+import type { Notice } from '../predicates/notice.js'
 import { Listener, type ListenSource } from './listener.js'
 import { Pause } from './pause.js'
-import { Probe, type ProbeDatabase } from './probe.js'
+import { Probe, type ProbeDatabase, type Sending } from './probe.js'
 import { after, type Timer } from './timer.js'
 
 /**
@@ -20,13 +21,15 @@ export interface SubscriptionHooks {
 
 export interface Subscription {
   readonly state: ListenerState
+  /** Runs a statement that goes anyway. Where a probe is due it is to notify the notice too, which saves a statement. */
+  carry<Answer>(statement: (notice?: Notice) => Promise<Answer>): Promise<Answer>
   /** Ends it; the last one out closes the connection. */
   close(): Promise<void>
 }
 
 /** Milliseconds; tests shorten them. */
 export interface ProbeTimes {
-  /** Between probes: so long, to twice as long. */
+  /** Between probes: so long, where a statement can carry one; at most twice as long. */
   readonly period: number
   readonly patience: number
 }
@@ -78,6 +81,8 @@ class SharedListener {
   #running: Promise<void> | undefined
   #lose: (reason: Error) => void = () => {}
   #probing: Timer | undefined
+  /** When (monotonic milliseconds) the next probe may go; none while one is under way. */
+  #probeDue = Number.POSITIVE_INFINITY
 
   constructor(db: ProbeDatabase, source: ListenSource, times: ProbeTimes, forget: () => void) {
     this.#source = source
@@ -96,6 +101,7 @@ class SharedListener {
       get state() {
         return subscriber.state
       },
+      carry: (statement) => this.#carry(statement),
       close: () => this.#unsubscribe(subscriber),
     }
   }
@@ -121,6 +127,7 @@ class SharedListener {
       const reason = await this.#listenUntilLost()
       this.#proven = false
       this.#probing?.cancel()
+      this.#probeDue = Number.POSITIVE_INFINITY
       this.#probe.abandon()
       const listener = this.#listener
       this.#listener = undefined
@@ -165,9 +172,9 @@ class SharedListener {
     this.#probeLater(listener)
   }
 
-  /** Resolves when a probe came back; @throws DeafListenerError after two that did not */
-  async #prove(): Promise<void> {
-    for (let misses = 0; misses < missesUntilDeaf; ) {
+  /** Resolves when a probe came back; @throws DeafListenerError after two that did not, with those before */
+  async #prove(misses = 0): Promise<void> {
+    while (misses < missesUntilDeaf) {
       const result = await this.#probe.send()
       if (result === 'heard' || this.#subscribers.size === 0) return
       if (result === 'unheard') misses += 1
@@ -179,15 +186,32 @@ class SharedListener {
   }
 
   #probeLater(listener: Listener): void {
-    this.#probing = after(this.#times.period * (1 + Math.random()), () => {
-      const lose = this.#lose
-      this.#probeAgain().then(() => this.#listener === listener && this.#probeLater(listener), lose)
+    const { period } = this.#times
+    this.#probeDue = performance.now() + period
+    this.#probing = after(period * (1.5 + Math.random() / 2), () => this.#probeNow(listener))
+  }
+
+  #probeNow(listener: Listener, sending?: Sending): void {
+    const lose = this.#lose
+    this.#probing?.cancel()
+    this.#probeDue = Number.POSITIVE_INFINITY
+    this.#probeAgain(sending).then(() => this.#listener === listener && this.#probeLater(listener), lose)
+  }
+
+  #carry<Answer>(statement: (notice?: Notice) => Promise<Answer>): Promise<Answer> {
+    const listener = this.#listener
+    if (listener === undefined || performance.now() < this.#probeDue) return statement()
+    let answer: Promise<Answer> | undefined
+    this.#probeNow(listener, (notice) => {
+      answer = statement(notice)
+      return answer
     })
+    return answer ?? statement()
   }
 
   /** A database that does not take the probe says nothing about the listener. */
-  async #probeAgain(): Promise<void> {
-    if ((await this.#probe.send()) === 'unheard') await this.#prove()
+  async #probeAgain(sending?: Sending): Promise<void> {
+    if ((await this.#probe.send(sending)) === 'unheard') await this.#prove(1)
   }
 
   #listenFor(subscriber: Subscriber): void {

@@ -4,9 +4,6 @@ import type { JobId } from '../schema/columns.js'
 import { attemptOf, idOf } from '../schema/row.js'
 import type { AbortReason } from './abort-reason.js'
 
-/** From this many takeovers in a row a job is suspected of killing its workers. */
-const suspectTakeovers = 2
-
 /**
  * One run of the handler for one claim. Its lease is held until it is settled, released or lost: a handler may
  * outlive it (timeout), and it outlives the handler until the outcome is written.
@@ -15,8 +12,8 @@ export class Attempt implements Lease {
   readonly job: object
   readonly id: JobId
   readonly attempt: number
-  /** Taken over from dead workers more than once: it runs alone in its process. */
-  readonly suspect: boolean
+  /** How often in a row it was taken over from a worker that was gone. */
+  readonly takeovers: number
   /** Whether this attempt may still write to its row. */
   holdsLease = true
   /** Its handler was called. */
@@ -27,23 +24,36 @@ export class Attempt implements Lease {
   completed = false
   /** Monotonic milliseconds at which the claim, or the last renewal that came back, was sent. */
   renewedAt: number
-  readonly #controller = new AbortController()
+  /** Why it was aborted, if it was. */
+  abortReason: AbortReason | undefined
+  /** Made when a handler asks for it: most never do, and for quick jobs it is what costs most. */
+  #controller: AbortController | undefined
 
   constructor(job: object, claimedAt: number) {
     this.job = job
     this.id = idOf(job)
     this.attempt = attemptOf(job)
-    this.suspect = takeoversOf(job) >= suspectTakeovers
+    this.takeovers = takeoversOf(job)
     this.renewedAt = claimedAt
   }
 
+  /** Not where it was lost or cancelled while it waited; nor where the process stood still, and by now another may have it. */
+  mayBegin(limit: number): boolean {
+    return this.holdsLease && performance.now() - this.renewedAt < limit
+  }
+
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.abortReason !== undefined) this.#controller.abort(this.abortReason)
+    }
     return this.#controller.signal
   }
 
   /** Tells the handler to stop; the first reason stands. */
   abort(reason: AbortReason): void {
-    this.#controller.abort(reason)
+    this.abortReason ??= reason
+    this.#controller?.abort(reason)
   }
 
   /** The row is another's, or nobody's: nothing may be written of this attempt any more. */

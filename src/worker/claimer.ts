@@ -1,13 +1,28 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { fetchNextJobs } from '../queue/fetch.js'
-import { nextDueAt } from '../queue/next-due.js'
+import { prepareFetch } from '../queue/fetch.js'
+import { prepareNextDue } from '../queue/next-due.js'
 import { release } from '../queue/release.js'
 import type { Bell } from '../watch/bell.js'
-import { withDeadline } from '../watch/deadline.js'
 import { Pause } from '../watch/pause.js'
+import { ask } from './ask.js'
 import { Attempt } from './attempt.js'
+import { Horizon } from './horizon.js'
 import type { WorkerScope } from './scope.js'
 import type { Slots } from './slots.js'
+
+/** How many fetches of different sizes are kept built. */
+const keptFetches = 100
+
+type Statement = ReturnType<typeof prepareFetch>
+
+interface Fetch {
+  readonly limit: number
+  /** Of all that is due: neither from the horizon nor without suspects. */
+  readonly isWhole: boolean
+  /** Monotonic milliseconds. */
+  readonly sent: number
+  readonly rows: Promise<readonly object[]>
+}
 
 /**
  * A worker's one loop: waits for the bell, claims up to the free slots, and again until nothing is due. Then it
@@ -18,11 +33,18 @@ export class Claimer {
   readonly #scope: WorkerScope
   readonly #slots: Slots
   readonly #bell: Bell
-  readonly #claimed: (attempts: readonly Attempt[]) => void
+  readonly #claimed: (attempts: readonly Attempt[], isWhole: boolean) => void
   readonly #resting: () => void
   readonly #errorPause = new Pause()
   readonly #contendedPause = new Pause()
+  readonly #horizon = new Horizon()
+  /** The fetch of so many rows. */
+  readonly #fetches = new Map<string, Statement>()
+  readonly #nextDue: ReturnType<typeof prepareNextDue>
   #stopping = false
+  /** The fetch that was sent while the jobs of the one before it had not begun. */
+  #ahead: Fetch | undefined
+  #isWaiting = false
   /** When (wall clock) the last fetch came back, and since when (monotonic) none does. */
   lastFetch: Date | undefined
   failingSince: number | undefined
@@ -34,11 +56,12 @@ export class Claimer {
     parts: {
       slots: Slots
       bell: Bell
-      claimed: (attempts: readonly Attempt[]) => void
+      claimed: (attempts: readonly Attempt[], isWhole: boolean) => void
       resting: () => void
     },
   ) {
     this.#scope = scope
+    this.#nextDue = prepareNextDue(scope.jobs, scope.columns.includes('priority'))
     this.#slots = parts.slots
     this.#bell = parts.bell
     this.#claimed = parts.claimed
@@ -47,9 +70,9 @@ export class Claimer {
 
   /** Runs until {@link stop}. */
   async run(): Promise<void> {
-    while (!this.#stopping) {
+    while (!this.#stopping || this.#ahead !== undefined) {
       const wait = await this.#turn()
-      if (this.#stopping) return
+      if (this.#stopping) continue
       if (this.foundNothing) this.#resting()
       if (wait === 0) continue
       await this.#bell.wait(wait)
@@ -69,18 +92,38 @@ export class Claimer {
 
   /** Claims once; gives the milliseconds until the next look. */
   async #turn(): Promise<number> {
-    const { room } = this.#slots
-    if (room === 0) return Number.POSITIVE_INFINITY
+    const fetch = this.#ahead ?? this.#send()
+    this.#ahead = undefined
+    if (fetch === undefined) return Number.POSITIVE_INFINITY
     this.foundNothing = false
     try {
-      const claimed = await this.#claim(room)
+      const rows = await this.#rowsOf(fetch)
       this.#cameBack()
-      return claimed >= room ? 0 : await this.#untilNext(claimed)
+      const isFull = rows.length >= fetch.limit
+      if (isFull) this.#horizon.advance(rows, fetch.isWhole, performance.now() - fetch.sent)
+      else this.#horizon.forget()
+      await this.#take(rows, fetch, isFull)
+      return isFull ? 0 : await this.#untilNext(rows.length)
     } catch (error) {
       this.failingSince ??= performance.now()
+      this.#fetches.clear() // a column that they name may be gone
       this.#scope.report(error, 'fetching jobs')
       return this.#errorPause.next(error)
     }
+  }
+
+  async #rowsOf({ rows }: Fetch): Promise<readonly object[]> {
+    this.#isWaiting = true
+    try {
+      return await rows
+    } finally {
+      this.#isWaiting = false
+    }
+  }
+
+  /** Rows may be claimed that nobody has seen yet. */
+  get isFetching(): boolean {
+    return this.#isWaiting || this.#ahead !== undefined
   }
 
   #cameBack(): void {
@@ -89,23 +132,55 @@ export class Claimer {
     this.#errorPause.reset()
   }
 
-  async #claim(limit: number): Promise<number> {
-    const { userJobs, worker, columns, settings } = this.#scope
-    const { backoff, seedBackoff, lease } = settings
-    const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
+  /** Asks for as many jobs as there is room for. */
+  #send(): Fetch | undefined {
+    const { room: limit, passesSuspects } = this.#slots
+    if (limit === 0) return undefined
+    const { userJobs, settings } = this.#scope
+    const dueSince = this.#dueSince
+    const statement = this.#statement({ limit, ...(dueSince ? { dueSince } : { passSuspects: passesSuspects }) })
+    const late = (rows: readonly object[]) => void this.#giveBack(rows)
     const sent = performance.now()
-    const fetched = fetchNextJobs(userJobs.db, userJobs.name, { worker, limit, columns, ...retryBackoff })
-    const rows = await withDeadline<readonly object[]>(fetched, lease / 3, 'fetch', (late) => void this.#giveBack(late))
-    if (rows.length === 0) return 0
-    if (this.#stopping) await this.#giveBack(rows)
-    else this.#begin(rows, sent)
-    return rows.length
+    const rows = ask(userJobs.db, settings.lease / 3, 'fetch', statement, late)
+    rows.catch(() => {}) // whoever takes it hears of its failure
+    return { limit, isWhole: dueSince === undefined && !passesSuspects, sent, rows }
   }
 
-  #begin(rows: readonly object[], sent: number): void {
-    this.#contendedPause.reset()
-    this.#scope.tell('claimed', { jobs: rows })
-    this.#claimed(rows.map((row) => new Attempt(row, sent)))
+  /** Suspects stand at the beginning, and those that were handed back too. */
+  get #dueSince(): Date | undefined {
+    const { passesSuspects, expectsSuspect } = this.#slots
+    const isPlain = !passesSuspects && !expectsSuspect && !this.#scope.columns.includes('priority')
+    return isPlain ? this.#horizon.dueSince : undefined
+  }
+
+  /** The fetch of so many rows; without a horizon it is built once. */
+  #statement(claim: Pick<Parameters<typeof prepareFetch>[1], 'limit' | 'dueSince' | 'passSuspects'>): Statement {
+    const name = `${claim.limit} ${claim.passSuspects}`
+    const known = claim.dueSince === undefined ? this.#fetches.get(name) : undefined
+    if (known !== undefined) return known
+    const { userJobs, worker, columns, settings } = this.#scope
+    const { backoff, seedBackoff } = settings
+    const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
+    const made = prepareFetch(userJobs, { worker, columns, ...claim, ...retryBackoff })
+    if (claim.dueSince !== undefined) return made
+    if (this.#fetches.size >= keptFetches) this.#fetches.clear()
+    this.#fetches.set(name, made)
+    return made
+  }
+
+  async #take(rows: readonly object[], { sent, isWhole }: Fetch, isFull: boolean): Promise<void> {
+    if (rows.length > 0) {
+      if (this.#stopping) return this.#giveBack(rows)
+      this.#contendedPause.reset()
+      this.#scope.tell('claimed', { jobs: rows })
+    }
+    this.#claimed(
+      rows.map((row) => new Attempt(row, sent)),
+      isWhole,
+    )
+    if (isFull) this.#ahead = this.#send()
+    if (this.#ahead !== undefined) await nextTurn() // it is on its way before handlers, which may be many and quick, begin
+    this.#slots.begin()
   }
 
   /** Rows that came too late to be run here; where giving back fails, their leases expire. */
@@ -113,10 +188,8 @@ export class Claimer {
     const { jobs, worker, settings } = this.#scope
     const attempts = rows.map((row) => new Attempt(row, 0))
     try {
-      const released = await withDeadline(
-        release(jobs.db, jobs.name, attempts, { worker }),
-        settings.lease / 3,
-        'release',
+      const released = await ask(jobs.db, settings.lease / 3, 'release', (db) =>
+        release(db, jobs.name, attempts, { worker }),
       )
       for (const { id, attempt } of released) this.#scope.tell('released', { job: { id }, attempt })
     } catch (error) {
@@ -126,11 +199,11 @@ export class Claimer {
 
   /** After a fetch that did not fill the slots: when the next job is due. */
   async #untilNext(claimed: number): Promise<number> {
-    const { jobs, columns, settings } = this.#scope
-    const due = await withDeadline(nextDueAt(jobs.db, jobs.name, { columns }), settings.lease / 3, 'next due time')
+    const { jobs, settings } = this.#scope
+    const due = await ask(jobs.db, settings.lease / 3, 'next due time', this.#nextDue)
     // due, but not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
     if (due !== undefined && due <= 0) return claimed > 0 ? 0 : this.#contendedPause.next()
-    this.foundNothing = true
+    this.foundNothing = !this.#slots.expectsSuspect // of whom only one was taken, or none
     return due ?? Number.POSITIVE_INFINITY
   }
 }

@@ -19,7 +19,9 @@ export type AnyHandler = (job: object, context: AnyContext) => unknown
 
 export function contextOf(scope: WorkerScope, attempt: Attempt): AnyContext {
   return {
-    signal: attempt.signal,
+    get signal() {
+      return attempt.signal
+    },
     attempt: attempt.attempt,
     worker: scope.worker,
     logger: scope.settings.logger,

@@ -1,13 +1,28 @@
 /**
  * SQLSTATE classes in which a statement fails whatever rows it writes: no connection, transaction rolled back,
- * read-only, not allowed, no resources, shutdown, system error.
+ * read-only, no resources, shutdown, system error.
  */
-const concernAll = /^(?:08|25|28|40|42|53|57P|58|XX)/
+const concernAll = /^(?:08|25|40|53|57P|58)/
 
-/** Whether an error would meet any statement of the kind, so that a batch need not be taken apart to find a culprit. */
+/** Those in which it does as well (no such table or column, not allowed, internal error), but where a row's own trigger says so. */
+const concernStatement = /^(?:28|42|XX)/
+
+/** What one row may meet and its neighbours not: a row-level policy refuses it (as it is said of a whole table), or it is corrupt. */
+const concernRow = /^(?:42501|XX00[12])$/
+
+/**
+ * Whether an error would meet any statement of the kind, so that a batch need not be taken apart to find a culprit. In
+ * doubt it would not: to look for a culprit in vain costs some statements, to look for none holds up its neighbours.
+ */
 export function concernsAll(error: unknown): boolean {
   const code = sqlState(error)
-  return code === undefined || concernAll.test(code)
+  if (code === undefined || concernAll.test(code)) return true
+  return concernStatement.test(code) && !concernRow.test(code) && !wasRaisedWithin(error)
+}
+
+/** By a function that the statement called, as a trigger does for each row: Postgres says where. */
+function wasRaisedWithin(error: unknown): boolean {
+  return error instanceof Error && typeof Reflect.get(error, 'where') === 'string'
 }
 
 /** The code of what a server said; undefined where it said nothing. EPIPE looks like one, but each has a digit. */

@@ -26,7 +26,7 @@ export function endingOfValue(scope: WorkerScope, attempt: Attempt, value: unkno
  * At the deadline of a shutdown it was us who ended it: the job is handed back with its attempt.
  */
 export function endingOfError(scope: WorkerScope, attempt: Attempt, thrown: unknown): Ending {
-  if (attempt.signal.reason instanceof ShutdownError) return { kind: 'released' }
+  if (attempt.abortReason instanceof ShutdownError) return { kind: 'released' }
   const error = scope.settings.describeError(thrown, attempt.job)
   if (isFatal(thrown) || !hasAttemptsLeft(scope, attempt)) return { kind: 'failed', error }
   return { kind: 'retry', error, ...customDelay(scope, attempt, thrown) }
@@ -62,7 +62,7 @@ export function maxAttemptsOf(scope: WorkerScope, job: object): number {
   if (typeof maxAttempts === 'number') return maxAttempts
   try {
     const limit = maxAttempts(job)
-    if (Number.isInteger(limit) && limit >= 0) return limit
+    if (Number.isSafeInteger(limit) && limit >= 0) return limit
     throw new RangeError(`maxAttempts() gave ${String(limit)}, which is no number of attempts`)
   } catch (error) {
     scope.report(error, `calling maxAttempts(); ${fallbackMaxAttempts} is used`)

@@ -53,12 +53,22 @@ function nameOf(thrown: unknown): string {
 
 function describe(thrown: unknown, depth = 0): string {
   if (thrown instanceof Error) return describeOne(thrown, depth)
-  if (typeof thrown === 'string') return thrown
-  return `A value that is no error was thrown: ${inspect(thrown, { depth: 3, breakLength: 120, maxStringLength: maxErrorLength })}`
+  if (typeof thrown === 'string' && thrown.trim() !== '') return thrown
+  return `A value that is no error was thrown: ${inspected(thrown)}`
+}
+
+function inspected(value: unknown): string {
+  return inspect(value, { depth: 3, breakLength: 120, maxStringLength: maxErrorLength })
+}
+
+/** What an error has where it should have a text. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : inspected(value)
 }
 
 function describeOne(error: Error, depth: number): string {
-  const message = attemptAt(() => `${error.name}: ${String(error.message)}`) ?? 'An error without a readable message'
+  const message =
+    attemptAt(() => `${textOf(error.name)}: ${textOf(error.message)}`) ?? 'An error without a readable message'
   const stack = attemptAt(() => String(error.stack ?? ''))
   const frames = stack
     ?.split('\n')

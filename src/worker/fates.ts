@@ -1,6 +1,6 @@
 import type { Ending, Outcome } from '../queue/outcome.js'
 import { type JobState, jobStates } from '../queue/state.js'
-import { withDeadline } from '../watch/deadline.js'
+import { ask } from './ask.js'
 import type { Attempt } from './attempt.js'
 import type { WorkerScope } from './scope.js'
 
@@ -21,7 +21,7 @@ export async function fatesOf<Unwritten extends Entry>(
   if (entries.length === 0) return new Map()
   const { jobs, settings } = scope
   const ids = entries.map(({ id }) => id)
-  const states = await withDeadline(jobStates(jobs.db, jobs.name, ids), settings.lease / 6, 'job states')
+  const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => jobStates(db, jobs.name, ids))
   const stateOf = new Map(states.map((state) => [String(state.id), state]))
   const fates = new Map<Unwritten, Fate>()
   for (const entry of entries) {

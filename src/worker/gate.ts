@@ -1,63 +1,63 @@
-/**
- * Who may run a handler in this process: any number of ordinary attempts, or one suspect alone. A job that kills
- * its worker would otherwise burn its neighbours' attempts (1 poison job took 7 of 7 innocents with it; with the
- * gate 7 of 7 succeeded). While a suspect waits nobody new starts, so it waits only for a bounded time.
- */
-export class Gate {
-  #inside = 0
-  #alone = false
-  readonly #queue: Waiting[] = []
+import type { Lease } from '../predicates/lease.js'
 
-  /** Goes in beside others; undefined where a suspect is in or waits, then `enter` waits for it. */
-  tryEnter(): Leave | undefined {
-    if (this.#alone || this.#queue.length > 0) return undefined
-    return this.#admit(false)
-  }
-
-  /** Goes in, beside others or alone, in turn. Resolves to undefined when `patience` (milliseconds) ran out first. */
-  enter(alone: boolean, patience: number): Promise<Leave | undefined> {
-    return new Promise((resolve) => {
-      const waiting: Waiting = { alone, admit: resolve }
-      if (Number.isFinite(patience)) waiting.timer = setTimeout(() => this.#giveUp(waiting), patience)
-      this.#queue.push(waiting)
-      this.#next()
-    })
-  }
-
-  #giveUp(waiting: Waiting): void {
-    this.#queue.splice(this.#queue.indexOf(waiting), 1)
-    waiting.admit(undefined)
-    this.#next()
-  }
-
-  #admit(alone: boolean): Leave {
-    this.#inside += 1
-    this.#alone = alone
-    let left = false
-    return () => {
-      if (left) return
-      left = true
-      this.#inside -= 1
-      if (alone) this.#alone = false
-      this.#next()
-    }
-  }
-
-  #next(): void {
-    for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
-      if (this.#alone || (first.alone && this.#inside > 0)) return
-      this.#queue.shift()
-      clearTimeout(first.timer)
-      first.admit(this.#admit(first.alone))
-    }
-  }
+/** A worker as the gate knows it. */
+export interface Passer {
+  /** How many leases it holds; a fetch under way may become some. */
+  held(): number
+  /** Gives up what it has claimed and not begun. */
+  handBack(): void
+  /** It may claim and begin again. */
+  opened(): void
 }
 
-/** Goes out; twice is harmless. */
-export type Leave = () => void
+type Held = Lease & { readonly holdsLease: boolean }
 
-interface Waiting {
-  readonly alone: boolean
-  readonly admit: (leave: Leave | undefined) => void
-  timer?: ReturnType<typeof setTimeout>
+/**
+ * Shut, it keeps all workers of a process from claiming and beginning, so that a suspect (a job taken over from a dead
+ * worker) can be the only one. What others had claimed ahead is handed back: a process that dies takes with it all
+ * that it has claimed, begun or not. (1 poison job took 7 of 7 innocents to failed; alone it takes none.)
+ */
+export class Gate {
+  readonly #passers = new Set<Passer>()
+  shut = false
+  /** The one that was taken over once, beside which no other of its kind may be claimed. */
+  #single: Held | undefined
+
+  /** Gives the way out. */
+  join(passer: Passer): () => void {
+    this.#passers.add(passer)
+    return () => this.#passers.delete(passer)
+  }
+
+  /** Gives what opens it again. */
+  close(): () => void {
+    this.shut = true
+    for (const passer of this.#passers) passer.handBack()
+    return () => {
+      this.shut = false
+      for (const passer of this.#passers) passer.opened()
+    }
+  }
+
+  /** Lets one in that was taken over once, until its lease has ended; not while another is in. */
+  admit(attempt: Held): boolean {
+    if (this.hasSingle) return false
+    this.#single = attempt
+    return true
+  }
+
+  leave(attempt: Held): void {
+    if (this.#single === attempt) this.#single = undefined
+  }
+
+  get hasSingle(): boolean {
+    return this.#single?.holdsLease === true
+  }
+
+  /** Whether no lease is held in this process but the suspect's. */
+  get isLast(): boolean {
+    let held = 0
+    for (const passer of this.#passers) held += passer.held()
+    return held <= 1
+  }
 }

@@ -1,10 +1,14 @@
 import type { Client, ClientConfig, Pool, PoolClient } from 'pg'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import { sqlState } from './database-error.js'
 import { Pulse, pulsed } from './pulse.js'
 import { withQuickTimestamps } from './quick-timestamps.js'
 
 /** What node-postgres rejects with when `query_timeout` passes; it has no code. */
 const queryTimeoutMessage = 'Query read timeout'
+
+/** `read_only_sql_transaction`: a write was refused. */
+const readOnlyTransaction = '25006'
 
 /** How long (milliseconds) a client that was closed waits for its server to hang up. */
 const farewell = 500
@@ -20,7 +24,8 @@ export interface PoolBounds {
  * Mends what ends or hangs a long-lived process that shares a pool with Kysely, and gives the pool back:
  * - a checked-out client without an error listener ends the process when the server restarts: each gets one;
  * - a client whose query timed out, or whose backend was terminated, goes back to the pool as if healthy, and the
- *   next query on it fails: it is closed in place;
+ *   next query on it fails: it is closed in place; so is one whose server became read-only, as after a failover:
+ *   who connects anew may reach the new primary;
  * - a connection that was cut off without a word hangs its query for ever: where an answer takes longer than half a
  *   second, the server is asked whether it will come, and the connection closed where not; connecting and querying get bounds,
  *   where the pool has none of its own; nor does a client whose server is gone hang the end of the process;
@@ -33,8 +38,8 @@ export interface PoolBounds {
  */
 export function guardPool<Guarded extends Pool>(pool: Guarded, bounds: PoolBounds = {}): Guarded {
   const { options } = pool
-  options.connectionTimeoutMillis ||= milliseconds(bounds.connect ?? '10s', 'connect')
-  options.query_timeout ||= milliseconds(bounds.query ?? '60s', 'query')
+  options.connectionTimeoutMillis ||= bound(bounds.connect ?? '10s', 'connect')
+  options.query_timeout ||= bound(bounds.query ?? '60s', 'query')
   options.keepAlive ??= true
   options.types = withQuickTimestamps(options.types)
   const broken = new WeakSet<PoolClient>()
@@ -51,6 +56,11 @@ export function guardPool<Guarded extends Pool>(pool: Guarded, bounds: PoolBound
     pulse.rests(pulsed(client))
   })
   return pool
+}
+
+/** pg counts it with setTimeout, which counts to 2^31 and fires at once beyond. */
+function bound(duration: Duration, name: string): number {
+  return Math.min(milliseconds(duration, name), 2 ** 31 - 1)
 }
 
 /** From its first moment on, a client is felt, and its end is bounded. */
@@ -94,8 +104,15 @@ function watchQueries(client: PoolClient, pulse: Pulse, onBroken: () => void): v
   client.query = watched as typeof client.query // all overloads pass through
 }
 
-/** After a timeout the answer may still come, to the wrong query; after a FATAL error the server hangs up. */
+/**
+ * After a timeout the answer may still come, to the wrong query; after a FATAL error the server hangs up. A session that
+ * may not write will not before it ends, however long a worker tries: in use, it is never idle long enough to be renewed.
+ */
 function breaksConnection(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  return error.message === queryTimeoutMessage || Reflect.get(error, 'severity') === 'FATAL'
+  return (
+    error.message === queryTimeoutMessage ||
+    Reflect.get(error, 'severity') === 'FATAL' ||
+    sqlState(error) === readOnlyTransaction
+  )
 }

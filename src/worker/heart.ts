@@ -1,8 +1,10 @@
 import { heartbeat } from '../queue/heartbeat.js'
 import { type JobState, jobStates } from '../queue/state.js'
-import { withDeadline } from '../watch/deadline.js'
 import { type AbortReason, CancelledError, LeaseLostError } from './abort-reason.js'
+import { ask } from './ask.js'
 import type { Attempt } from './attempt.js'
+import { concernsAll } from './database-error.js'
+import { halves } from './halves.js'
 import type { WorkerScope } from './scope.js'
 
 /** How much of its lease an attempt is old before it is renewed: short jobs cost no heartbeat. */
@@ -19,11 +21,11 @@ const beat = 1 / 12
  */
 export class Heart {
   readonly #scope: WorkerScope
-  readonly #attempts: ReadonlySet<Attempt>
+  readonly #attempts: ReadonlyMap<unknown, Attempt>
   #timer: ReturnType<typeof setInterval> | undefined
   #beating = false
 
-  constructor(scope: WorkerScope, attempts: ReadonlySet<Attempt>) {
+  constructor(scope: WorkerScope, attempts: ReadonlyMap<unknown, Attempt>) {
     this.#scope = scope
     this.#attempts = attempts
   }
@@ -38,13 +40,13 @@ export class Heart {
 
   /** Looks after all leases at once: somebody said that one was taken. */
   check(): void {
-    const held = [...this.#attempts].filter(({ holdsLease }) => holdsLease)
+    const held = [...this.#attempts.values()].filter(({ holdsLease }) => holdsLease)
     if (held.length > 0) void this.#renew(held)
   }
 
   /** Milliseconds that the oldest lease has left; undefined where there is none. */
   get margin(): number | undefined {
-    const ages = [...this.#attempts].map((attempt) => this.#age(attempt))
+    const ages = [...this.#attempts.values()].map((attempt) => this.#age(attempt))
     return ages.length === 0 ? undefined : this.#scope.settings.lease - Math.max(...ages)
   }
 
@@ -54,9 +56,9 @@ export class Heart {
 
   #look(): void {
     const { lease } = this.#scope.settings
-    const held = [...this.#attempts].filter(({ holdsLease }) => holdsLease)
+    const held = [...this.#attempts.values()].filter(({ holdsLease }) => holdsLease)
     for (const attempt of held) {
-      if (this.#age(attempt) >= lease * abortAfter && !attempt.signal.aborted) this.#abortUnrenewed(attempt)
+      if (this.#age(attempt) >= lease * abortAfter && attempt.abortReason === undefined) this.#abortUnrenewed(attempt)
     }
     const old = held.filter((attempt) => this.#age(attempt) >= lease * renewAfter)
     if (old.length > 0 && !this.#beating) void this.#renew(old)
@@ -66,26 +68,31 @@ export class Heart {
     const { lease } = this.#scope.settings
     const text = `Job ${attempt.id}, attempt ${attempt.attempt}: its lease of ${lease} ms could not be renewed in time`
     attempt.abort(new LeaseLostError(text))
-    this.#scope.report(attempt.signal.reason, 'renewing a lease')
+    this.#scope.report(attempt.abortReason, 'renewing a lease')
   }
 
   async #renew(attempts: readonly Attempt[]): Promise<void> {
     this.#beating = true
+    await this.#renewTogether(attempts)
+    this.#beating = false
+  }
+
+  /** A row that is refused (a CHECK made since its claim, a trigger) keeps no other from being renewed: it is found by halving. */
+  async #renewTogether(attempts: readonly Attempt[]): Promise<void> {
     const { jobs, worker, settings } = this.#scope
     const sent = performance.now()
     const renew = (held: readonly Attempt[]) => {
       for (const attempt of held) attempt.renewedAt = sent
     }
     try {
-      const limit = settings.lease / 6
-      const held = await withDeadline(heartbeat(jobs.db, jobs.name, attempts, { worker }), limit, 'heartbeat', renew)
+      const send = (db: typeof jobs.db) => heartbeat(db, jobs.name, attempts, { worker })
+      const held = await ask(jobs.db, settings.lease / 6, 'heartbeat', send, renew)
       renew(held)
       const missing = attempts.filter((attempt) => !held.includes(attempt))
       if (missing.length > 0) await this.#lookAfter(missing)
     } catch (error) {
       this.#scope.report(error, `renewing ${attempts.length} leases`)
-    } finally {
-      this.#beating = false
+      if (!concernsAll(error)) for (const half of halves(attempts)) await this.#renewTogether(half)
     }
   }
 
@@ -93,7 +100,7 @@ export class Heart {
   async #lookAfter(missing: readonly Attempt[]): Promise<void> {
     const { jobs, worker, settings } = this.#scope
     const ids = missing.map(({ id }) => id)
-    const states = await withDeadline(jobStates(jobs.db, jobs.name, ids), settings.lease / 6, 'job states')
+    const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => jobStates(db, jobs.name, ids))
     const stateOf = new Map(states.map((state) => [String(state.id), state]))
     for (const attempt of missing) {
       if (!attempt.holdsLease) continue // settled meanwhile

@@ -1,11 +1,15 @@
+import type { Notice } from '../predicates/notice.js'
 import { type Outlook, outlooks, type Watched } from '../queue/outlook.js'
-import { withDeadline } from '../watch/deadline.js'
+import type { Subscription } from '../watch/shared-listener.js'
 import { after, type Timer } from '../watch/timer.js'
+import { ask } from './ask.js'
 
 /** A worker as the lookout knows it. */
 export interface Member {
   readonly table: string
   readonly watched: Watched & { readonly lease: number }
+  /** Its listener's, whose probe goes along with a look. */
+  readonly carry: Subscription['carry'] | undefined
   /** The longest it may go (milliseconds) without a look. */
   patience(): number
   /** A job of its table is due in so many milliseconds. */
@@ -64,12 +68,23 @@ export class Lookout {
     if (first === undefined) return
     const limit = Math.min(...rescuers.map(({ watched }) => watched.lease)) / 3
     try {
-      const seen = await withDeadline(outlooks([first, ...others]), limit, 'look')
+      const { jobs } = first
+      const seen = await this.#carrying((notices) =>
+        ask(jobs.db, limit, 'look', (db) => outlooks([{ ...first, jobs: { ...jobs, db } }, ...others], notices)),
+      )
       for (const [i, rescuer] of rescuers.entries()) this.#tell(rescuer, seen[i])
     } catch (error) {
       if (others.length > 0) await Promise.all(rescuers.map((rescuer) => this.#see([rescuer])))
       else for (const { table } of rescuers) for (const member of this.#of(table)) member.unsure(error)
     }
+  }
+
+  /** Has a statement take the probes along that are due; workers that share a listener share its probe. */
+  #carrying<Answer>(statement: (notices: readonly Notice[]) => Promise<Answer>): Promise<Answer> {
+    const statements = [...this.#members].reduce((inner, { carry }) => {
+      return (notices) => (carry ? carry((notice) => inner(notice ? [...notices, notice] : notices)) : inner(notices))
+    }, statement)
+    return statements([])
   }
 
   #tell(rescuer: Member, outlook: Outlook | undefined): void {

@@ -4,7 +4,7 @@ import { Lookout } from './lookout.js'
 
 /** What the workers of one process have in common, as far as they use one database. */
 export interface ProcessShare {
-  /** Through it each handler goes, so that a suspect can be alone. */
+  /** Shut while a suspect is to be alone. */
   readonly gate: Gate
   /** Polls and looks for expired leases, for all of them at once. */
   readonly lookout: Lookout

@@ -1,8 +1,11 @@
 import { findExpired } from '../queue/expired.js'
 import { type Rescued, rescue, rescueLimit } from '../queue/rescue.js'
+import type { JobId } from '../schema/columns.js'
 import { idOf } from '../schema/row.js'
-import { withDeadline } from '../watch/deadline.js'
+import { ask } from './ask.js'
+import { concernsAll } from './database-error.js'
 import { maxAttemptsOf } from './ending.js'
+import { halves } from './halves.js'
 import type { WorkerScope } from './scope.js'
 
 /** Takes over what dead workers left, when it is told that there may be something. */
@@ -36,7 +39,7 @@ export class Rescuer {
 
   /** Whether there may be more. */
   async #rescueChunk(): Promise<boolean> {
-    const rescued = await withDeadline(this.#nextChunk(), this.#scope.settings.lease / 3, 'rescue')
+    const rescued = await this.#nextChunk()
     if (rescued.length > 0) {
       this.#scope.tell('rescued', { jobs: rescued })
       this.#rescued()
@@ -45,22 +48,43 @@ export class Rescuer {
   }
 
   async #nextChunk(): Promise<Rescued[]> {
-    const { jobs, columns, settings } = this.#scope
-    const { lease, maxAttempts } = settings
-    if (typeof maxAttempts === 'number') return rescue(jobs.db, jobs.name, { lease, maxAttempts, columns })
-    return this.#rescueByLimit(lease)
+    const { maxAttempts } = this.#scope.settings
+    if (typeof maxAttempts !== 'number') return this.#rescueByLimit()
+    try {
+      return await this.#take(maxAttempts)
+    } catch (error) {
+      if (concernsAll(error)) throw error
+      return this.#rescueByLimit()
+    }
   }
 
-  /** Where the limit is a function of the job, rows are rescued together with others of their limit. */
-  async #rescueByLimit(lease: number): Promise<Rescued[]> {
-    const { jobs, userJobs, columns } = this.#scope
-    const expired = await findExpired(userJobs.db, userJobs.name, { lease })
+  /** Where the limit is a function of the job, or a row may not be written, rows are rescued together with others of their limit. */
+  async #rescueByLimit(): Promise<Rescued[]> {
+    const { userJobs, settings } = this.#scope
+    const { lease } = settings
+    const expired = await ask(userJobs.db, lease / 3, 'expired jobs', (db) => findExpired(db, userJobs.name, { lease }))
     const byLimit = Map.groupBy(expired, (job) => maxAttemptsOf(this.#scope, job))
     const rescued: Rescued[] = []
-    for (const [maxAttempts, rows] of byLimit) {
-      const ids = rows.map(idOf)
-      rescued.push(...(await rescue(jobs.db, jobs.name, { lease, maxAttempts, columns, ids })))
-    }
+    for (const [maxAttempts, rows] of byLimit) rescued.push(...(await this.#takeApart(maxAttempts, rows.map(idOf))))
     return rescued
+  }
+
+  /** A row that may not be written keeps no other from being rescued: it is found by halving, and left as it is. */
+  async #takeApart(maxAttempts: number, ids: readonly JobId[]): Promise<Rescued[]> {
+    try {
+      return await this.#take(maxAttempts, ids)
+    } catch (error) {
+      if (concernsAll(error)) throw error
+      this.#scope.report(error, `rescuing ${ids.length} jobs of workers that are gone`)
+      const rescued: Rescued[] = []
+      for (const half of halves(ids)) rescued.push(...(await this.#takeApart(maxAttempts, half)))
+      return rescued
+    }
+  }
+
+  #take(maxAttempts: number, ids?: readonly JobId[]): Promise<Rescued[]> {
+    const { jobs, columns, settings } = this.#scope
+    const options = { lease: settings.lease, maxAttempts, columns, ...(ids && { ids }) }
+    return ask(jobs.db, settings.lease / 3, 'rescue', (db) => rescue(db, jobs.name, options))
   }
 }

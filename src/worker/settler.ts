@@ -1,13 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Ending, inGroups, type Outcome } from '../queue/outcome.js'
 import { settle } from '../queue/settle.js'
-import { withDeadline } from '../watch/deadline.js'
 import { Pause } from '../watch/pause.js'
 import { LeaseLostError } from './abort-reason.js'
+import { ask } from './ask.js'
 import type { Attempt } from './attempt.js'
 import { concernsAll } from './database-error.js'
 import { endingOfError } from './ending.js'
 import { type Fate, fatesOf } from './fates.js'
+import { halves } from './halves.js'
 import type { WorkerScope } from './scope.js'
 
 /** An outcome on its way to the database. */
@@ -16,8 +17,6 @@ type Entry = Outcome & {
   /** When (monotonic milliseconds) the table first refused it. */
   readonly refusedAt?: number
 }
-
-type Group = readonly [Entry, ...Entry[]]
 
 /** A lease may be renewed while an outcome waits, so this many rows are a statement of bounded size. */
 const largestBatch = 1_000
@@ -81,7 +80,7 @@ export class Settler {
   async #flush(): Promise<void> {
     await nextTurn() // outcomes of one turn of the event loop go together
     while (this.#pending.length > 0) {
-      const batch = this.#pending.splice(0, largestBatch)
+      const batch = this.#pending.splice(0, largestBatch).filter((entry) => !this.#isOutdated(entry))
       const unwritten: Entry[] = []
       for (const group of inGroups(batch)) unwritten.push(...(await this.#write(group)))
       const alive = unwritten.filter((entry) => this.#mayStillWrite(entry))
@@ -93,12 +92,12 @@ export class Settler {
   }
 
   /** Writes a group; gives back what has to be tried again. */
-  async #write(group: Group): Promise<readonly Entry[]> {
+  async #write(group: readonly Entry[]): Promise<readonly Entry[]> {
     const { jobs, worker, columns, seedStatuses, settings } = this.#scope
     const { backoff } = settings
     const options = { worker, columns, seedStatuses, skipLocked: true, ...(typeof backoff === 'object' && { backoff }) }
     try {
-      const written = await withDeadline(settle(jobs.db, jobs.name, group, options), settings.lease / 3, 'settle')
+      const written = await ask(jobs.db, settings.lease / 3, 'settle', (db) => settle(db, jobs.name, group, options))
       await this.#announce(group, new Set(written))
       return []
     } catch (error) {
@@ -106,7 +105,7 @@ export class Settler {
       this.#failure = error
       if (concernsAll(error)) return group
       if (group.length > 1) return this.#writeHalves(group)
-      this.#refused(group[0], error)
+      for (const entry of group) this.#refused(entry, error)
       return []
     }
   }
@@ -137,14 +136,20 @@ export class Settler {
     this.#aside.add(again)
   }
 
-  /** One row was refused: it is found by halving, and the others are written. */
-  async #writeHalves(group: Group): Promise<readonly Entry[]> {
-    const middle = Math.ceil(group.length / 2)
-    const halves = [group.slice(0, middle), group.slice(middle)] as unknown as [Group, Group] // of two entries or more
-    return [...(await this.#write(halves[0])), ...(await this.#write(halves[1]))]
+  /**
+   * One row was refused: it is found by halving, and the others are written. Where each try takes long (a lock_timeout of
+   * seconds, a locked table), this goes on no longer than their leases live.
+   */
+  async #writeHalves(group: readonly Entry[]): Promise<readonly Entry[]> {
+    const unwritten: Entry[] = []
+    for (const half of halves(group)) {
+      const alive = half.filter((entry) => this.#mayStillWrite(entry))
+      if (alive.length > 0) unwritten.push(...(await this.#write(alive)))
+    }
+    return unwritten
   }
 
-  async #announce(group: Group, written: ReadonlySet<Outcome>): Promise<void> {
+  async #announce(group: readonly Entry[], written: ReadonlySet<Outcome>): Promise<void> {
     const unwritten = group.filter((entry) => !written.has(entry))
     const fates = await fatesOf(this.#scope, unwritten).catch((error: unknown) => {
       this.#scope.report(error, 'looking for what became of jobs')
@@ -162,6 +167,17 @@ export class Settler {
     entry.of.holdsLease = false
     this.#tellOutcome(entry, ending)
     this.#settled(entry.of)
+  }
+
+  /**
+   * Whether the job has come to this worker anew, maybe by the same attempt number, so that the fence would let the old outcome
+   * through. What was to be handed back has been, as the job could not have come otherwise; any other outcome is lost.
+   */
+  #isOutdated(entry: Entry): boolean {
+    if (entry.of.holdsLease) return false
+    if (entry.kind === 'snoozed' || entry.kind === 'released') this.#end(entry, entry)
+    else this.#giveUp(entry.of, 'its row was taken, and has come back to this worker')
+    return true
   }
 
   /** Past its lease, or the end of its worker, an outcome is given up: the job runs again elsewhere. */

@@ -1,23 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Ending } from '../queue/outcome.js'
-import { after, type Timer } from '../watch/timer.js'
+import { after } from '../watch/timer.js'
 import { type ShutdownError, TimeoutError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { type AnyHandler, contextOf } from './context.js'
 import { endingOfError, endingOfTimeout, endingOfValue } from './ending.js'
-import type { Leave } from './gate.js'
 import { abortAfter } from './heart.js'
+import { Pace } from './pace.js'
 import type { WorkerScope } from './scope.js'
 import type { Settler } from './settler.js'
-
-/** So much work (milliseconds) is claimed ahead at most, and so many rows: enough to bridge a fetch, too little to hoard. */
-const workAhead = 50
-const rowsAhead = 500
+import { Suspicion } from './suspicion.js'
 
 /** So long (milliseconds) claimed jobs may wait behind handlers that turned out slow; then others may have them. */
 const longestWait = 1_000
 
-/** A suspect waits this share of its lease for the others to end, then is put off. */
-const suspectPatience = 1 / 6
+/** How often (milliseconds) a suspect that waits to be alone looks whether it is: nobody has to tell it at each end of a job. */
+const lookEvery = 5
 
 /**
  * Where handlers run: `concurrency` at once, and behind them a short queue of claimed jobs while handlers are so
@@ -31,11 +29,11 @@ export class Slots {
   readonly #ready: Attempt[] = []
   readonly #running = new Set<Attempt>()
   readonly #onFreed: (() => void)[] = []
+  /** Suspects that are on their way back. */
+  #returning: readonly Attempt[] = []
   #closed = false
-  /** How long a handler takes, in milliseconds: a moving average. */
-  #pace = workAhead
-  /** When (monotonic milliseconds) the last slot was taken or freed. */
-  #lastMove = performance.now()
+  readonly #suspicion: Suspicion
+  readonly #pace: Pace
   readonly #stallCheck: ReturnType<typeof setInterval>
 
   constructor(scope: WorkerScope, handler: AnyHandler, settler: Settler, freed: (attempt: Attempt) => void) {
@@ -43,6 +41,8 @@ export class Slots {
     this.#handler = handler
     this.#settler = settler
     this.#freed = freed
+    this.#pace = new Pace(scope.settings.concurrency)
+    this.#suspicion = new Suspicion(scope.settings.lease)
     this.#stallCheck = setInterval(() => this.#giveUpStalled(), longestWait)
   }
 
@@ -59,42 +59,75 @@ export class Slots {
     return this.#ready.length
   }
 
-  /** How many more jobs to claim now; 0 while more than half of what is claimed ahead is still there. */
+  /** How many more jobs to claim now. */
   get room(): number {
-    const { concurrency } = this.#scope.settings
-    const perWorkAhead = (concurrency * workAhead) / Math.max(0.1, this.#pace)
-    const ahead = this.#stalled(workAhead)
-      ? 0
-      : Math.min(rowsAhead, Math.max(0, Math.floor(perWorkAhead) - concurrency))
-    if (this.ready > ahead / 2) return 0
-    return Math.max(0, concurrency + ahead - this.running - this.ready)
+    if (this.#scope.share.gate.shut) return 0
+    const room = this.#pace.room(this.running, this.ready)
+    return this.expectsSuspect && !this.passesSuspects ? Math.min(room, 1) : room
   }
 
-  /** All slots are taken, and none of them was freed for so long. */
-  #stalled(limit: number): boolean {
-    return this.running >= this.#scope.settings.concurrency && performance.now() - this.#lastMove > limit
+  /** There may be suspects that wait for their turn. */
+  get expectsSuspect(): boolean {
+    return this.#suspicion.expectsMore && !this.#suspicion.isOver
   }
 
-  /** Jobs claimed ahead must not wait for handlers that are not so fast any more, nor those at the gate for a suspect. */
+  /** While one runs that was taken over, no other of its kind is to be claimed. */
+  get passesSuspects(): boolean {
+    return this.#scope.share.gate.hasSingle && !this.#suspicion.isOver
+  }
+
+  /** Jobs claimed ahead must not wait for handlers that are not so fast any more. */
   #giveUpStalled(): void {
-    if (this.#stalled(longestWait)) this.#giveUp(this.#unbegun().filter(({ suspect }) => !suspect))
+    if (this.#pace.isStalled(this.running, longestWait)) this.handBack()
   }
 
-  take(attempts: readonly Attempt[]): void {
-    this.#ready.push(...attempts)
+  /** Takes claimed jobs; their handlers start by {@link begin}, or in a slot that is freed. */
+  take(attempts: readonly Attempt[], isWhole: boolean): void {
+    const { gate } = this.#scope.share
+    const suspect = gate.shut ? undefined : this.#suspicion.firstOf(attempts, isWhole)
+    if (suspect?.takeovers === 1) this.#takeSingly(suspect, attempts)
+    else this.#ready.push(...attempts.filter((attempt) => attempt !== suspect))
+    if (suspect !== undefined && suspect.takeovers > 1) void this.#isolate(suspect)
+    if (gate.shut) this.handBack()
+  }
+
+  /** Of those that were taken over once, one runs, beside all else. Nothing begins until the others are handed back. */
+  #takeSingly(suspect: Attempt, attempts: readonly Attempt[]): void {
+    this.#ready.push(...attempts.filter(({ takeovers }) => takeovers === 0))
+    const isIn = this.#scope.share.gate.admit(suspect)
+    const others = attempts.filter((attempt) => attempt.takeovers > 0 && !(isIn && attempt === suspect))
+    this.#returning = others
+    this.#giveUp(others)
+    if (isIn) void this.#beginWhen(suspect, () => !this.#isReturning)
+    else void this.#untilReturned()
+  }
+
+  async #untilReturned(): Promise<void> {
+    while (this.#isReturning) await look()
     this.#fill()
+  }
+
+  /** Suspects are being handed back: who ends the process now takes an attempt from each. */
+  get #isReturning(): boolean {
+    return this.#returning.some(({ holdsLease }) => holdsLease)
+  }
+
+  begin(): void {
+    this.#fill()
+  }
+
+  /** Others may have what was claimed and has not begun. */
+  handBack(): void {
+    this.#giveUp(this.#ready.splice(0))
   }
 
   /** Starts no handler any more, and gives up what has not begun. */
   close(): void {
     this.#closed = true
     clearInterval(this.#stallCheck)
-    this.#giveUp(this.#unbegun())
-  }
-
-  /** Empties the queue; those at the gate find out that they have ended when it opens. */
-  #unbegun(): Attempt[] {
-    return [...this.#ready.splice(0), ...[...this.#running].filter(({ begun }) => !begun)]
+    this.handBack()
+    this.#giveUp([...this.#running].filter(({ begun }) => !begun)) // a suspect that waits to be alone
+    for (const attempt of this.#running) this.#scope.share.gate.leave(attempt) // it may never end
   }
 
   #giveUp(unbegun: readonly Attempt[]): void {
@@ -114,54 +147,57 @@ export class Slots {
   }
 
   #fill(): void {
-    while (!this.#closed && this.#running.size < this.#scope.settings.concurrency) {
+    const { settings, share } = this.#scope
+    while (!this.#closed && !share.gate.shut && !this.#isReturning && this.#running.size < settings.concurrency) {
       const attempt = this.#ready.shift()
       if (attempt === undefined) return
-      this.#lastMove = performance.now()
-      // Lost or cancelled while it waited; or the process stood still, and by now another may have it.
-      const overdue = this.#lastMove - attempt.renewedAt >= this.#scope.settings.lease * abortAfter
-      if (overdue || !attempt.holdsLease) {
+      this.#pace.moved()
+      if (!attempt.mayBegin(settings.lease * abortAfter)) {
         this.#giveUp([attempt])
         continue
       }
       this.#running.add(attempt)
-      const leave = attempt.suspect ? undefined : this.#scope.share.gate.tryEnter()
-      if (leave !== undefined) void this.#handle(attempt, leave)
-      else void this.#handleInTurn(attempt)
+      void this.#handle(attempt)
     }
   }
 
-  async #handleInTurn(attempt: Attempt): Promise<void> {
-    const leave = await this.#waitAtGate(attempt)
-    if (leave !== undefined) await this.#handle(attempt, leave)
-    else this.#free(attempt)
+  /** Runs a suspect while its lease is the only one of its process: from when all others are settled until it is. */
+  async #isolate(attempt: Attempt): Promise<void> {
+    const { share, settings } = this.#scope
+    const open = share.gate.close()
+    const end = performance.now() + this.#suspicion.timeAlone
+    const latest = performance.now() + settings.lease // handlers that take so long may take for ever, and nobody else begins
+    await this.#beginWhen(attempt, () => share.gate.isLast || performance.now() >= latest)
+    while (attempt.holdsLease && !this.#closed && performance.now() < end) await look()
+    open()
+  }
+
+  /** Holds a slot for a suspect until it may begin, and begins it. */
+  async #beginWhen(attempt: Attempt, mayBegin: () => boolean): Promise<void> {
+    this.#running.add(attempt)
+    const tooMany = () => this.#running.size > this.#scope.settings.concurrency
+    while (attempt.holdsLease && !attempt.ended && (tooMany() || !mayBegin())) await look()
+    if (!attempt.ended && !attempt.mayBegin(this.#scope.settings.lease * abortAfter)) this.#giveUp([attempt])
+    if (attempt.ended) return this.#free(attempt)
+    void this.#handle(attempt)
+    this.#fill()
   }
 
   #free(attempt: Attempt): void {
     this.#running.delete(attempt)
-    this.#lastMove = performance.now()
+    this.#pace.moved()
     this.#fill()
     this.#freed(attempt)
     if (this.#onFreed.length > 0) for (const resolve of this.#onFreed.splice(0)) resolve()
   }
 
-  /** Waits to run alone, or for a suspect to be done; undefined when it is not to run after all. */
-  async #waitAtGate(attempt: Attempt): Promise<Leave | undefined> {
-    const { share, settings } = this.#scope
-    const patience = attempt.suspect ? settings.lease * suspectPatience : Number.POSITIVE_INFINITY
-    const leave = await share.gate.enter(attempt.suspect, patience)
-    if (leave !== undefined && attempt.holdsLease && !attempt.ended) return leave
-    leave?.()
-    this.#end(attempt, { kind: 'snoozed', delay: settings.lease * Math.random() })
-    return undefined
-  }
-
   /** Never rejects. One promise, and no closure where no timeout needs one: for fast jobs their garbage is what costs. */
-  async #handle(attempt: Attempt, leave: Leave): Promise<void> {
+  async #handle(attempt: Attempt): Promise<void> {
     const scope = this.#scope
     const start = performance.now()
     attempt.begun = true
-    const timer = Number.isFinite(scope.settings.timeout) ? this.#timer(attempt) : undefined
+    const { timeout } = scope.settings
+    const timer = Number.isFinite(timeout) ? after(timeout, () => this.#timeOut(attempt)) : undefined
     try {
       const value = await this.#handler(attempt.job, contextOf(scope, attempt))
       if (!attempt.ended) this.#end(attempt, endingOfValue(scope, attempt, value))
@@ -169,14 +205,13 @@ export class Slots {
       this.#fail(attempt, thrown)
     }
     timer?.cancel()
-    leave()
-    this.#pace += (performance.now() - start - this.#pace) / 16
+    this.#pace.took(performance.now() - start)
     this.#free(attempt)
   }
 
   #fail(attempt: Attempt, thrown: unknown): void {
     try {
-      if (attempt.completed && !attempt.signal.aborted) this.#warn(attempt, thrown)
+      if (attempt.completed && attempt.abortReason === undefined) this.#warn(attempt, thrown)
       if (!attempt.ended) this.#end(attempt, endingOfError(this.#scope, attempt, thrown))
     } catch (error) {
       this.#scope.report(error, 'running a job')
@@ -189,10 +224,6 @@ export class Slots {
     const table = this.#scope.userJobs.name
     const facts = { table, id, attempt, error: describeError(thrown, job) }
     logger.warn(facts, `${table}: the handler threw after it had completed its job`)
-  }
-
-  #timer(attempt: Attempt): Timer {
-    return after(this.#scope.settings.timeout, () => this.#timeOut(attempt))
   }
 
   #timeOut(attempt: Attempt): void {
@@ -209,4 +240,9 @@ export class Slots {
     attempt.ended = true
     if (attempt.holdsLease) this.#settler.add(attempt, ending)
   }
+}
+
+/** Does not keep a process that has nothing else to do. */
+function look(): Promise<void> {
+  return sleep(lookEvery, undefined, { ref: false })
 }

@@ -3,7 +3,7 @@ import { channelName, quotedName } from '../schema/names.js'
 import { Bell } from '../watch/bell.js'
 import { withDeadline } from '../watch/deadline.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
-import { ShutdownError } from './abort-reason.js'
+import { LeaseLostError, ShutdownError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { Claimer } from './claimer.js'
 import type { AnyHandler } from './context.js'
@@ -28,16 +28,17 @@ const pollJitter = 0.1
 export class StartedWorker {
   readonly #scope: WorkerScope
   readonly #bell = new Bell()
-  /** Every attempt whose lease is held. */
-  readonly #attempts = new Set<Attempt>()
+  /** Every attempt whose lease is held, by the job's id. */
+  readonly #attempts = new Map<string, Attempt>()
   readonly #settler: Settler
   readonly #slots: Slots
   readonly #claimer: Claimer
   readonly #heart: Heart
   readonly #rescuer: Rescuer
   readonly #subscription: Subscription | undefined
-  /** Out of the lookout. */
+  /** Out of the lookout, and out of the gate. */
   readonly #leave: () => void
+  readonly #leaveGate: () => void
   readonly #loop: Promise<void>
   readonly #cutoff = new Cutoff()
   #stopping: Promise<number> | undefined
@@ -51,12 +52,17 @@ export class StartedWorker {
     this.#claimer = new Claimer(scope, {
       slots: this.#slots,
       bell: this.#bell,
-      claimed: (attempts) => this.#begin(attempts),
+      claimed: (attempts, isWhole) => this.#begin(attempts, isWhole),
       resting: () => this.#tellIfIdle(),
     })
     this.#subscription = this.#listen(channelName(scope.table))
     this.#heart.start()
     this.#leave = scope.share.lookout.join(this.#member())
+    this.#leaveGate = scope.share.gate.join({
+      held: () => this.#held,
+      handBack: () => this.#slots.handBack(),
+      opened: () => this.#bell.ring(),
+    })
     this.#loop = this.#claimer.run()
   }
 
@@ -70,6 +76,12 @@ export class StartedWorker {
       running: this.#slots.running,
       leaseMargin: this.#heart.margin,
     }
+  }
+
+  /** Leases that are held, and may be. */
+  get #held(): number {
+    const held = [...this.#attempts.values()].filter(({ holdsLease }) => holdsLease).length
+    return held + (this.#claimer.isFetching ? 1 : 0)
   }
 
   /** Looks for jobs now. */
@@ -100,6 +112,7 @@ export class StartedWorker {
     if (!drained) await this.#abort()
     this.#settler.close()
     this.#heart.stop()
+    this.#leaveGate()
     this.#bell.close()
     await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForClosing)
     return this.#slots.busy
@@ -149,6 +162,7 @@ export class StartedWorker {
     return {
       table: quotedName(table),
       watched: { jobs, lease: settings.lease, byPriority: columns.includes('priority') },
+      carry: this.#subscription?.carry,
       patience: () => Math.min(this.#pollInterval, settings.lease / 3),
       due: (milliseconds) => this.#dueIn(milliseconds),
       rescue: () => void this.#rescuer.rescue(),
@@ -167,13 +181,29 @@ export class StartedWorker {
     )
   }
 
-  #begin(attempts: readonly Attempt[]): void {
-    for (const attempt of attempts) this.#attempts.add(attempt)
-    this.#slots.take(attempts)
+  #begin(attempts: readonly Attempt[], isWhole: boolean): void {
+    for (const attempt of attempts) {
+      const before = this.#attempts.get(String(attempt.id))
+      if (before !== undefined) this.#supersede(before)
+      this.#attempts.set(String(attempt.id), attempt)
+    }
+    this.#slots.take(attempts, isWhole)
+  }
+
+  /** A job that comes again was taken from its attempt: by a hand (cancelled, retried), a rescue, or by its own outcome. */
+  #supersede(before: Attempt): void {
+    const { job, id, attempt } = before
+    const reason = new LeaseLostError(
+      `Job ${id}, attempt ${attempt}: its row was taken, and has come back to this worker`,
+    )
+    before.lose(reason)
+    if (!before.ended) this.#scope.tell('lost', { job, attempt, reason }) // of one that ended the settler tells
   }
 
   #settled(attempt: Attempt): void {
-    this.#attempts.delete(attempt)
+    const id = String(attempt.id)
+    if (this.#attempts.get(id) === attempt) this.#attempts.delete(id)
+    if (attempt.takeovers > 0) this.#claimer.slotFreed() // the next of its kind may come
     this.#tellIfIdle()
   }
 

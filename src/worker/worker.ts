@@ -7,6 +7,7 @@ import { jobsOf, realJobsOf } from '../schema/job-database.js'
 import type { Job } from '../schema/job-table.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 import type { AnyHandler } from './context.js'
+import { sqlState } from './database-error.js'
 import { log, type WorkerEvent, type WorkerEvents } from './events.js'
 import type { Settings } from './options.js'
 import { processShare } from './process-share.js'
@@ -16,7 +17,14 @@ import { StartedWorker } from './started.js'
 /** How long `stop()` lets handlers run on where nothing else is said: what Kubernetes gives a pod. */
 const defaultDeadline = '30s'
 
+/** What Postgres says of a column that is not there. */
+const undefinedColumn = '42703'
+
 const usedColumns: readonly UsedColumn[] = ['priority', 'max_attempts', 'result', 'started_at', 'finished_at', 'errors']
+
+function usedColumnsOf({ columns }: JobTableDescription): readonly UsedColumn[] {
+  return usedColumns.filter((column) => columns.has(column))
+}
 
 /** How a worker is. */
 export interface WorkerHealth {
@@ -139,6 +147,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
 
   #scope(description: JobTableDescription): WorkerScope {
     const { table } = description
+    const known = { columns: usedColumnsOf(description) }
     return {
       worker: this.id,
       settings: this.#settings,
@@ -146,10 +155,24 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
       userJobs: jobsOf(this.db, this.table),
       jobs: realJobsOf(this.db, table),
       table,
-      columns: usedColumns.filter((column) => description.columns.has(column)),
+      get columns() {
+        return known.columns
+      },
       seedStatuses: !description.holdsCancelled,
       tell: (event, payload) => this.#tell(event, payload),
-      report: (error, doing) => this.#report(error, doing),
+      report: (error, doing) => {
+        this.#report(error, doing)
+        if (sqlState(error) === undefinedColumn) void this.#lookAgain(known)
+      },
+    }
+  }
+
+  /** A column that we use was dropped: without it the table may still do, and outcomes that wait be written. */
+  async #lookAgain(known: { columns: readonly UsedColumn[] }): Promise<void> {
+    try {
+      known.columns = usedColumnsOf(await inspectJobTable(this.db, this.table))
+    } catch (error) {
+      this.#report(error, 'looking at the table again')
     }
   }
 

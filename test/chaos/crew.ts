@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Ballast, leftOver } from './ballast.ts'
 import type { Silence } from './tables.ts'
 import { epoch } from './witness.ts'
@@ -57,10 +58,18 @@ export class Hand {
     }
   }
 
+  /** How long after a moment its worker said so of its listener; undefined where it did not in so many milliseconds. */
+  async saidOfListener(state: string, since: number, limit: number): Promise<number | undefined> {
+    const saying = this.said('listener', ({ facts, at }) => facts.state === state && at >= since)
+    const report = await Promise.race([saying, sleep(limit, undefined, { ref: false })])
+    return report && report.at - since
+  }
+
   send(signal: NodeJS.Signals): void {
     if (deadly.has(signal)) this.askedAt ??= epoch()
+    const since = this.#frozen?.since ?? epoch()
     // what a killed process did last is not known to the millisecond
-    if (signal === 'SIGKILL') this.silences.push({ pid: this.pid, since: epoch(), until: Number.POSITIVE_INFINITY })
+    if (signal === 'SIGKILL') this.silences.push({ pid: this.pid, since, until: Number.POSITIVE_INFINITY })
     if (signal === 'SIGSTOP') this.#frozen = { since: epoch() }
     this.child.kill(signal)
     if (signal === 'SIGCONT' && this.#frozen !== undefined) {
@@ -81,12 +90,15 @@ export class Hand {
 
   /** It would not end. */
   stuck = false
+  /** It had a job that ends its process. */
+  deadly = false
 
   /** What is wrong with how it ended. */
   get complaints(): string[] {
     const name = `process ${this.pid}`
     if (this.stuck) return [`${name} did not end when it was asked to`]
     if (this.endedAt === undefined) return []
+    if (this.askedAt === undefined && this.deadly) return []
     if (this.askedAt === undefined) return [`${name} ended by itself (code ${this.code}, signal ${this.signal})`]
     const left = this.reports.find(({ event }) => event === 'left')?.facts as
       | { before: Ballast; after: Ballast }
@@ -106,11 +118,16 @@ export class Crew {
 
   /** Starts a process; resolves when its worker is about to start. */
   async start(other: Partial<ProcessSettings> = {}): Promise<Hand> {
-    const child = fork(
-      new URL('worker-process.ts', import.meta.url),
-      [JSON.stringify({ ...this.#settings, ...other })],
-      { execArgv: ['--expose-gc'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
-    )
+    const settings = { ...this.#settings, ...other }
+    const { heap, jumpingClock } = settings
+    const child = fork(new URL('worker-process.ts', import.meta.url), [JSON.stringify(settings)], {
+      execArgv: [
+        '--expose-gc',
+        ...(heap ? [`--max-old-space-size=${heap}`] : []),
+        ...(jumpingClock ? ['--import', new URL('jumping-clock.ts', import.meta.url).href] : []),
+      ],
+      stdio: ['ignore', 'inherit', heap ? 'ignore' : 'inherit', 'ipc'], // V8 has much to say when its heap is full
+    })
     const hand = new Hand(child)
     this.hands.push(hand)
     await hand.said('ready')

@@ -8,8 +8,11 @@ import { createJobTable } from 'kysely-jobs/migrate'
  * - stubborn: the same, but does not listen to its signal.
  * - block: keeps the event loop busy for its time, in its first attempt.
  * - complete: takes its time, then writes an effect and completes itself in one transaction, whatever its signal says.
+ * - hold: keeps a connection of its process' pool in a transaction for its time, in its first attempt, whatever its signal says.
+ * - exit, exhaust, crash: takes its time, then ends its process: by process.exit, by all of its heap, by a signal.
+ * - odd: does the one of `oddities` whose number its time is.
  */
-export type Act = 'work' | 'stubborn' | 'block' | 'complete'
+export type Act = 'work' | 'stubborn' | 'block' | 'complete' | 'hold' | 'exit' | 'exhaust' | 'crash' | 'odd'
 
 /** What a handler returns, and so what the row says of who ended it. */
 export interface Signature {

@@ -5,7 +5,9 @@ import { Kysely, PostgresDialect } from 'kysely'
 import { createRunner, createWorker, guardPool, linear } from 'kysely-jobs'
 import pg from 'pg'
 import { ballast, ballastAtRest } from './ballast.ts'
-import type { Act, ChaosDatabase, WitnessDatabase } from './tables.ts'
+import { oddities } from './oddities.ts'
+import { type ProbeTimes, probeOften } from './probes.ts'
+import type { Act, ChaosDatabase, Signature, WitnessDatabase } from './tables.ts'
 import { epoch, Witness } from './witness.ts'
 
 export interface ProcessSettings {
@@ -21,6 +23,17 @@ export interface ProcessSettings {
   /** How long handlers may run on after SIGTERM. */
   readonly deadline: number
   readonly poolSize: number
+  /** Tells of its worker and what goes wrong, but not of each job: of a million that would be too much. */
+  readonly brief: boolean
+  /** Where it listens, where that is not `url`, and how often it probes, where that is not our default (milliseconds). */
+  readonly listenUrl?: string
+  readonly probes?: ProbeTimes
+  /** How long a handler may run, in milliseconds. */
+  readonly timeout?: number
+  /** Its wall clock is days off, and jumps. */
+  readonly jumpingClock?: boolean
+  /** Its heap, in megabytes, where jobs are to exhaust it. */
+  readonly heap?: number
 }
 
 const settings: ProcessSettings = JSON.parse(process.argv[2] ?? '')
@@ -38,6 +51,8 @@ interface Situation {
   readonly attempt: number
   readonly signal: AbortSignal
   effect(): Promise<void>
+  /** Keeps a connection of the pool for its time. */
+  hold(): Promise<void>
 }
 
 const acts: Record<Act, (situation: Situation) => Promise<void>> = {
@@ -53,9 +68,25 @@ const acts: Record<Act, (situation: Situation) => Promise<void>> = {
     await sleep(takes)
     await effect()
   },
+  hold: async ({ attempt, hold }) => {
+    if (attempt === 1) await hold()
+  },
+  exit: ({ takes }) => sleep(takes).then(() => process.exit(7)),
+  exhaust: async ({ takes }) => {
+    await sleep(takes)
+    for (const hoard: number[][] = []; ; ) hoard.push(new Array(1_000_000).fill(0))
+  },
+  crash: async ({ takes }) => {
+    await sleep(takes)
+    process.kill(process.pid, 'SIGSEGV')
+    await sleep(10_000) // a signal takes a moment
+  },
+  odd: async ({ takes, signal }) => oddities[takes]?.act(signal) as Promise<void>, // or whatever else it gives
 }
 
 const { lease, pollInterval, concurrency, maxAttempts } = settings
+const listenUrl = settings.listenUrl ?? settings.url
+if (settings.probes) await probeOften(db, listenUrl, settings.probes)
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const worker = createWorker(
   db,
@@ -66,28 +97,45 @@ const worker = createWorker(
         await trx.insertInto('effects').values({ job_id: job.id, attempt }).execute()
         await complete(trx, { pid: process.pid, attempt })
       })
+    const hold = () =>
+      db.transaction().execute(async (trx) => {
+        await trx.selectFrom('effects').select('job_id').limit(1).execute()
+        await sleep(job.takes)
+      })
     return witness.watch(job.id, attempt, signal, async () => {
-      await acts[job.act]({ takes: job.takes, attempt, signal, effect })
-      return { pid: process.pid, attempt }
+      const given = await acts[job.act]({ takes: job.takes, attempt, signal, effect, hold })
+      return (given as Signature | undefined) ?? { pid: process.pid, attempt } // of what is odd, anything
     })
   },
   {
     ...{ lease, pollInterval, concurrency, maxAttempts, logger: quiet },
     backoff: linear({ delay: 100 }),
-    ...(settings.listens && { listen: settings.url }),
+    ...(settings.listens && { listen: listenUrl }),
+    ...(settings.timeout && { timeout: settings.timeout }),
   },
 )
 const told = ['started', 'succeeded', 'retry', 'failed', 'lost', 'released', 'rescued', 'listener', 'error'] as const
-for (const event of told) worker.on(event, (facts: object) => process.send?.({ event, facts: shown(facts) }))
+for (const event of settings.brief ? (['started', 'listener', 'error'] as const) : told)
+  worker.on(event, (facts: object) => process.send?.({ event, facts: shown(facts) }))
+process.on('message', () => process.send?.({ event: 'health', facts: worker.health() }))
 await witness.hasWorker(worker.id)
+/** Whoever interrupts a run leaves no processes behind. */
+const orphaned = () => process.exit(1)
+process.once('disconnect', orphaned)
+process.once('SIGTERM', () => process.send?.({ event: 'asked', facts: {} }))
 const running = createRunner(db, { workers: [worker], deadline: settings.deadline }).run()
 process.send?.({ event: 'ready', facts: {} })
-await running
+await running.catch((error: Error) => {
+  console.error(`process ${process.pid} could not start: ${error.message}`)
+  process.exit(1)
+})
 process.send?.({ event: 'ran', facts: {} })
 await db.destroy()
 await witness.told()
 await witnessDb.destroy()
-process.send?.({ event: 'left', facts: { before, after: await ballastAtRest() } }, () => process.disconnect())
+process.send?.({ event: 'left', facts: { before, after: await ballastAtRest() } }, () => {
+  process.off('disconnect', orphaned).disconnect()
+})
 
 /** As much of an event as a scenario looks at. */
 function shown(payload: Record<string, any>): object {

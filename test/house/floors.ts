@@ -4,7 +4,7 @@ import { type Import, imports, type Source } from './source.js'
 const restsOn: Record<string, readonly string[]> = {
   schema: [],
   migrate: ['schema'],
-  watch: ['schema'],
+  watch: ['predicates', 'schema'],
   predicates: ['schema'],
   queue: ['predicates', 'schema'],
   worker: ['queue', 'predicates', 'watch', 'schema'],

@@ -42,7 +42,7 @@ test('exponential doubles from the first retry on, up to a day or the maximum gi
 })
 
 test('a row that was never tried, or has a count below, waits as after the first attempt', async () => {
-  expect(await delays(exponential({ delay: '1s' }), [0, -1, -2_147_483_647])).toEqual([1000, 1000, 1000])
+  expect(await delays(exponential({ delay: '1s' }), [0, -1, -2_147_483_648])).toEqual([1000, 1000, 1000])
 })
 
 test('no number of attempts overflows: two billion wait the maximum', async () => {
@@ -140,6 +140,6 @@ test("in the user's own query the seed's predicate names its table", () => {
     .select('id')
     .where(isRetryDue(linear({ delay: '30s' }), 'mail_jobs'))
   expect(query.compile().sql).toBe(
-    'select "id" from "mail_jobs" where "mail_jobs"."updated_at" + least($1::float8, $2::float8 * power(1::float8, greatest(0, least("mail_jobs"."attempts_count" - 1, 52))))::float8 * interval \'1 millisecond\' <= now()',
+    'select "id" from "mail_jobs" where "mail_jobs"."updated_at" <= now() - least($1::float8, $2::float8 * power(1::float8, least(greatest("mail_jobs"."attempts_count", 1) - 1, 52)))::float8 * interval \'1 millisecond\'',
   )
 })

@@ -50,8 +50,16 @@ test('one that is as old as the lease to the microsecond still holds', async () 
   expect(rows[0]?.expired).toEqual([false, true])
 })
 
-test('only running jobs have a lease, and one without a date does not expire', async () => {
+test('a date that no claim writes is that of an expired lease: nobody would ever end the row', async () => {
   await running(1, null)
+  await running(2, ago('-70 s'))
+  await running(3, sql<Date>`timestamptz 'infinity'`)
+  await running(4, sql<Date>`timestamptz '-infinity'`)
+  await running(5, ago('-50 s')) // the clock of a server that took over may be behind
+  expect(await users(isLeaseExpired('60s'))).toEqual([1, 2, 3, 4].map((user_id) => ({ user_id })))
+})
+
+test('only running jobs have a lease', async () => {
   await db
     .insertInto('mail_jobs')
     .values({ user_id: 2, locked_at: ago('1 day'), locked_by: someone })

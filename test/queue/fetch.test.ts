@@ -4,7 +4,8 @@ import { beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { claim, createMailJobs, jobs, other, rolledBack, worker } from './mail-jobs.js'
 
-const { db } = await testDatabase(createMailJobs)
+// who waits for a row that is to be passed over fails, and says so
+const { db } = await testDatabase(createMailJobs, { pool: { options: '-c lock_timeout=3s' } })
 
 beforeEach(async () => {
   await db.deleteFrom('mail_jobs').execute()
@@ -43,12 +44,7 @@ test('only claimable jobs are claimed: pending, due and unlocked', async () => {
       { to: 'cancelled', status: 'job_status_cancelled' },
     ])
     .execute()
-  expect((await claim(db, 20)).map(({ to, attempt }) => ({ to, attempt }))).toEqual(
-    expect.arrayContaining([
-      { to: 'due', attempt: 1 },
-      { to: 'again', attempt: 4 },
-    ]),
-  )
+  expect((await claim(db, 20)).map(({ to, attempt }) => `${to} ${attempt}`).toSorted()).toEqual(['again 4', 'due 1'])
   expect(await claim(db, 20)).toEqual([])
 })
 

@@ -24,9 +24,11 @@ test('a fetch locks the next ids once, in an array, and updates by primary key',
   expect(await sent((db) => fetchNextJobs(db, 'mail_jobs', { worker, limit: 10 }))).toEqual([
     lines(
       `update "mail_jobs" as "job" set "status" = 'job_status_running', "locked_at" = clock_timestamp(), "locked_by" = $1,`,
-      `"attempts_count" = "attempts_count" + $2 where "id" = any(array((select "job"."id" from "mail_jobs" as "job"`,
+      `"attempts_count" = case when "attempts_count" < case pg_column_size("attempts_count") when 2 then 32767`,
+      `when 4 then 2147483647 else 9223372036854775807 end then "attempts_count" + 1 else coalesce("attempts_count", 1) end`,
+      `where "id" = any(array((select "job"."id" from "mail_jobs" as "job"`,
       `where ("job"."status" in ('job_status_not_started', 'job_status_retry') and "job"."run_at" <= now()`,
-      `and ("job"."locked_by" = "job"."locked_by") is not true) order by "job"."run_at" limit $3`,
+      `and ("job"."locked_by" = "job"."locked_by") is not true) order by "job"."run_at" limit $2`,
       `for update skip locked))) returning "job".*`,
     ),
   ])
@@ -39,7 +41,7 @@ test('a fetch by priority goes level by level, each in the order of run_at', asy
       `select "due"."id" from "level" inner join lateral (select "job"."id" from "mail_jobs" as "job"`,
       `where ("job"."status" in ('job_status_not_started', 'job_status_retry') and "job"."run_at" <= now()`,
       `and ("job"."locked_by" = "job"."locked_by") is not true) and "job"."priority" = "level"."priority"`,
-      `order by "job"."run_at" limit $5 for update skip locked) as "due" on true limit $6`,
+      `order by "job"."run_at" limit $4 for update skip locked) as "due" on true limit $5`,
     ),
   )
 })
@@ -82,7 +84,8 @@ test('a rescue looks for expired leases by the running index', async () => {
   expect(statement).toContain(
     lines(
       `where "id" = any(array((select "job"."id" from "mail_jobs" as "job" where ("job"."status" in ('job_status_running')`,
-      `and "job"."locked_at" < now() - $5::float8 * interval '1 millisecond') order by "job"."locked_by" limit $6`,
+      `and ("job"."locked_at" between now() - $5::float8 * interval '1 millisecond'`,
+      `and clock_timestamp() + $6::float8 * interval '1 millisecond') is not true) order by "job"."locked_by" limit $7`,
       `for update skip locked)))`,
     ),
   )

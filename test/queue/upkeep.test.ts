@@ -4,7 +4,8 @@ import { beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { age, claim, claimed, createMailJobs, jobs, other, worker } from './mail-jobs.js'
 
-const { db } = await testDatabase(createMailJobs)
+// who waits for a row that is to be passed over fails, and says so
+const { db } = await testDatabase(createMailJobs, { pool: { options: '-c lock_timeout=3s' } })
 
 beforeEach(async () => {
   await db.deleteFrom('mail_jobs').execute()

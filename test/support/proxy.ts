@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
-import { isReadyForQuery, MessageReader, statementOf } from './wire.ts'
+import { isReadyForQuery, MessageReader, simpleQuery, statementOf } from './wire.ts'
 
 /** Which way bytes go: `up` to the server, `down` to the client. */
 export type Way = 'up' | 'down'
@@ -25,6 +25,13 @@ export interface Proxy {
   heal(): void
   /** Cuts the connection that brings the next such statement: before the server has it, or when it has answered. */
   cut(moment: 'before' | 'after', matches: Matches): Promise<void>
+  /**
+   * Says a statement to the server in the name of every client whose last statement matches, and keeps the answer from
+   * it: what was done to its session behind its back. Resolves when it is done. The client must be at rest.
+   */
+  say(statement: string, matches: Matches): Promise<void>
+  /** New connections go to another server; those that are open stay where they are. */
+  leadTo(url: string): void
   /** Connections open now. */
   readonly connections: number
   close(): void
@@ -62,6 +69,8 @@ class Line {
   #said = ''
   /** Answers are kept from the client until the server is done; then the line is cut. */
   #trap: Trap | undefined
+  /** Something was said in the client's name; the answer is not for it. */
+  #answeredBehindItsBack: (() => void) | undefined
 
   constructor(client: Socket, server: Socket, weather: Weather) {
     this.client = client
@@ -83,8 +92,19 @@ class Line {
     this.server.destroy()
   }
 
-  flush(): void {
-    for (const [to, bytes] of this.#held.splice(0)) to.write(bytes)
+  says(matches: Matches): boolean {
+    return matches(this.#said, '')
+  }
+
+  say(statement: string): Promise<void> {
+    this.server.write(simpleQuery(statement))
+    return new Promise((resolve) => {
+      this.#answeredBehindItsBack = resolve
+    })
+  }
+
+  flush(count = Number.POSITIVE_INFINITY): void {
+    for (const [to, bytes] of this.#held.splice(0, count)) to.write(bytes)
   }
 
   #up(bytes: Buffer): void {
@@ -103,7 +123,11 @@ class Line {
 
   #down(bytes: Buffer): void {
     const messages = this.#answered.read(bytes)
-    if (this.#trap === undefined) this.#pass('down', this.client, bytes)
+    if (this.#answeredBehindItsBack !== undefined) {
+      if (!messages.some(isReadyForQuery)) return
+      this.#answeredBehindItsBack()
+      this.#answeredBehindItsBack = undefined
+    } else if (this.#trap === undefined) this.#pass('down', this.client, bytes)
     else if (messages.some(isReadyForQuery)) this.#spring(this.#trap)
   }
 
@@ -116,18 +140,18 @@ class Line {
     const { swallowed, holding, delay } = this.#weather
     if (swallowed.includes(way)) this.#silent.add(way)
     if (this.#silent.has(way)) return
-    if (holding) this.#held.push([to, bytes])
-    else if (delay > 0) setTimeout(() => to.write(bytes), delay)
+    if (holding || delay > 0) this.#held.push([to, bytes])
     else to.write(bytes)
+    if (delay > 0) setTimeout(() => this.flush(1), delay) // the oldest that is held: none overtakes another
   }
 }
 
 export async function startProxy(url: string): Promise<Proxy> {
-  const { hostname, port } = new URL(url)
+  let target = new URL(url)
   const lines = new Set<Line>()
   const weather = new Weather()
   const server = createServer((client) => {
-    const line = new Line(client, connect(Number(port), hostname), weather)
+    const line = new Line(client, connect(Number(target.port), target.hostname), weather)
     lines.add(line)
     client.on('close', () => lines.delete(line))
   })
@@ -154,6 +178,12 @@ export async function startProxy(url: string): Promise<Proxy> {
       for (const line of lines) line.flush()
     },
     cut: (moment, matches) => new Promise((resolve) => weather.traps.add({ moment, matches, sprung: resolve })),
+    say: async (statement, matches) => {
+      await Promise.all([...lines].filter((line) => line.says(matches)).map((line) => line.say(statement)))
+    },
+    leadTo: (url) => {
+      target = new URL(url)
+    },
     get connections() {
       return lines.size
     },

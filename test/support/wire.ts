@@ -41,6 +41,14 @@ export function statementOf({ type, body }: Message): string | undefined {
   return statement
 }
 
+/** What a client sends to have a statement run, all in one message. */
+export function simpleQuery(statement: string): Buffer {
+  const text = Buffer.from(`${statement}\0`)
+  const head = Buffer.from('Q\0\0\0\0')
+  head.writeInt32BE(text.length + 4, 1) // the length counts itself, not the type
+  return Buffer.concat([head, text])
+}
+
 /** The server has answered all that it was asked, and what it did is committed. */
 export function isReadyForQuery({ type }: Message): boolean {
   return type === 'Z'

@@ -17,7 +17,13 @@ test.each([
   ['refuses connections', Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })],
   ['is shutting down', Object.assign(new Error('terminating connection'), { code: '57P01' })],
   ['is starting up', Object.assign(new Error('the database system is starting up'), { code: '57P03' })],
+  [
+    'is a standby that waits for its promotion',
+    Object.assign(new Error('cannot execute UPDATE in a read-only transaction'), { code: '25006' }),
+  ],
   ['hung up', new Error('Connection terminated unexpectedly')],
+  ['gave the way to another', Object.assign(new Error('could not serialize access'), { code: '40001' })],
+  ['was not asked for want of a connection', Object.assign(new Error('No connection'), { code: 'NO_CONNECTION' })],
   ['did not answer', Object.assign(new Error('No answer to fetch within 20000 ms'), { code: 'DEADLINE' })],
 ])('a server that %s is asked again soon, however long it takes', (_how, error) => {
   expect(Math.max(...waits(error))).toBeLessThanOrEqual(500)

@@ -1,13 +1,13 @@
 import { createServer } from 'node:net'
-import { sql } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import type { ListenSource } from '../../src/watch/listener.js'
 import { type ListenerState, type Subscription, sharedListener } from '../../src/watch/shared-listener.js'
-import { createTestDatabase, testDatabase } from '../support/database.js'
+import { createTestDatabase, quietPool, testDatabase } from '../support/database.js'
 import { startProxy } from '../support/proxy.js'
 
-const { db, url } = await testDatabase()
+const { db, url, pool } = await testDatabase()
 const quick = { period: 20, patience: 200 }
 
 /** Listens, and keeps what it hears. */
@@ -107,6 +107,54 @@ test('a connection that was cut off without a word is noticed by the probe, and 
   await ear.listening(2)
   await notify('cut', 'again')
   await ear.until(() => ear.heard.includes('again'))
+})
+
+test('it is told that a channel is listened to when that is so, not before: what comes from then on is heard', async () => {
+  const proxy = await startProxy(url)
+  onTestFinished(proxy.close)
+  const cut = proxy.cut('before', (statement) => /^listen .*early/i.test(statement))
+  const ear = listen('early', proxy.url)
+  await cut
+  expect(ear.states).toEqual([])
+  await ear.listening()
+  await notify('early', 'heard')
+  await ear.until(() => ear.heard.includes('heard'))
+})
+
+test('a session that was made deaf behind its back is noticed by two probes, and replaced', async () => {
+  const proxy = await startProxy(url)
+  onTestFinished(proxy.close)
+  let probes = 0
+  const counting = new Kysely({ dialect: new PostgresDialect({ pool }), log: () => void probes++ })
+  const ear = listen('unheard', proxy.url, { period: 200, patience: 200 }, counting)
+  await ear.listening()
+  await proxy.say('unlisten *', (statement) => statement.startsWith('LISTEN'))
+  const before = probes
+  await ear.until(() => ear.states.includes('deaf'))
+  expect(probes - before).toBeLessThanOrEqual(2)
+  await ear.listening(2)
+  await notify('unheard', 'again')
+  await ear.until(() => ear.heard.includes('again'))
+})
+
+test('a probe that is due goes along with a statement that is sent anyway, and needs none of its own', async () => {
+  const own: string[] = []
+  const logged = new Kysely<any>({
+    dialect: new PostgresDialect({ pool: quietPool({ connectionString: url }) }),
+    log: ({ query }) => void own.push(query.sql),
+  })
+  const ear = listen('carried', url, { period: 1_000, patience: 200 }, logged)
+  await ear.listening()
+  const { carry } = ear.subscription
+  const probes = own.length
+  await expect
+    .poll(() => carry(async (notice) => notice && notify(notice.channel, notice.payload)), { timeout: 5_000 })
+    .toBeDefined()
+  // one that had not come back would be followed by another at once
+  await expect.poll(() => carry(async (notice) => notice), { timeout: 5_000 }).toBeDefined()
+  expect(own).toHaveLength(probes)
+  await expect.poll(() => own.length).toBe(probes + 1)
+  expect(ear.states).toEqual(['listening'])
 })
 
 test('a listener on another database than the jobs is deaf, and says so', async () => {

@@ -40,6 +40,31 @@ test('a job of a worker that is gone runs again, and is told of', async () => {
   expect(await rows()).toMatchObject([{ status: 'job_status_succeeded', attempts_count: 2 }])
 })
 
+test('a worker looks for jobs of workers that are gone every third of its lease, however seldom it polls', async () => {
+  const rescuer = worker(async () => {}, { lease: '1s', pollInterval: '1h' })
+  const idle = next(rescuer, 'idle')
+  await rescuer.start()
+  await idle
+  const succeeded = next(rescuer, 'succeeded')
+  await abandoned('ada')
+  await succeeded
+})
+
+test('all that a dead worker left is taken over at once, not a hundred jobs at each look', async () => {
+  await sql`insert into mail_jobs ("to", status, locked_by, locked_at, attempts_count)
+    select 'ada', 'job_status_running', gen_random_uuid(), now() - interval '1 hour', 1 from generate_series(1, 250)`.execute(
+    db,
+  )
+  const rescuer = worker(async () => {}, { lease: '10m', pollInterval: '1h' })
+  let count = 0
+  const rescued = next(rescuer, 'rescued', ({ jobs }: { jobs: unknown[] }) => {
+    count += jobs.length
+    return count === 250
+  })
+  await rescuer.start()
+  await rescued
+})
+
 test('a job that used up its attempts by killing its workers fails, and says so', async () => {
   await abandoned('ada', { attempts: 10 })
   const rescuer = worker(() => Promise.reject(new Error('it must not run')))
@@ -70,10 +95,12 @@ test('a rescue honours a limit of attempts that depends on the job', async () =>
   ])
 })
 
-test('a job that was taken over twice in a row runs alone, and the others go on after it', async () => {
+const repeated = 'Lease expired (1 in a row): worker x stopped renewing it' // once more by the rescue
+
+test('a job that was taken over twice runs alone, and the others go on after it', async () => {
   const running = new Set<string>()
   const together: string[][] = []
-  await abandoned('suspect', { attempts: 2, error: 'Lease expired (1 in a row): worker x stopped renewing it' })
+  await abandoned('suspect', { attempts: 2, error: repeated })
   await enqueue(
     db,
     'mail_jobs',
@@ -92,21 +119,96 @@ test('a job that was taken over twice in a row runs alone, and the others go on 
   expect((await rows()).map(({ status }) => status)).toEqual(Array(6).fill('job_status_succeeded'))
 })
 
-test('a suspect that can not be alone in time is put off, without losing its attempt', async () => {
+test('a suspect waits a lease for handlers that go on and on, then begins beside them; nobody new does', async () => {
   const held = Promise.withResolvers<void>()
+  const begun: string[] = []
   await enqueue(db, 'mail_jobs', { to: 'long' })
-  await abandoned('suspect', { attempts: 2, error: 'Lease expired (1 in a row): worker x stopped renewing it' })
-  const crew = worker(({ to }) => (to === 'long' ? held.promise : Promise.resolve()), { lease: '1s' })
-  const snoozed = next<{ job: { to: string } }>(crew, 'snoozed')
-  const succeeded = next(crew, 'succeeded', ({ job }: { job: { to: string } }) => job.to === 'suspect')
+  const crew = worker(
+    async ({ to }) => {
+      begun.push(to)
+      await held.promise
+    },
+    { lease: '1s', concurrency: 3 },
+  )
   await crew.start()
-  expect((await snoozed).job.to).toBe('suspect')
+  await expect.poll(() => begun).toEqual(['long'])
+  await abandoned('suspect', { attempts: 2, error: repeated })
+  await expect.poll(() => begun, { timeout: 10_000 }).toEqual(['long', 'suspect'])
+  await enqueue(db, 'mail_jobs', { to: 'new' })
+  await rescue(db, 'mail_jobs', { lease: '1m', maxAttempts: 10 }) // time for a fetch, if there were one
+  expect(begun).toEqual(['long', 'suspect'])
   held.resolve()
-  await succeeded
-  expect(await rows()).toMatchObject([
-    { to: 'long', status: 'job_status_succeeded' },
-    { to: 'suspect', attempts_count: 3 },
+  await expect.poll(() => begun).toEqual(['long', 'suspect', 'new'])
+  await expect.poll(rows).toMatchObject(Array(3).fill({ status: 'job_status_succeeded' }))
+  expect((await rows()).map(({ attempts_count }) => attempts_count)).toEqual([1, 1, 3])
+})
+
+test('jobs that were taken over once run one by one, and hold up no others', async () => {
+  const held = Promise.withResolvers<void>()
+  const begun: string[] = []
+  for (const to of ['taken', 'taken', 'taken']) await abandoned(to)
+  await enqueue(db, 'mail_jobs', [{ to: 'new' }, { to: 'new' }])
+  const crew = worker(
+    ({ to }) => {
+      begun.push(to)
+      return to === 'taken' ? held.promise : undefined
+    },
+    { pollInterval: '20ms' },
+  )
+  await crew.start()
+  await expect.poll(() => begun.toSorted()).toEqual(['new', 'new', 'taken'])
+  await enqueue(db, 'mail_jobs', { to: 'newer' })
+  await expect.poll(() => begun.at(-1)).toBe('newer')
+  // the others of its kind are not even claimed: a process that ends takes an attempt from all that it has claimed
+  expect((await rows()).filter(({ status }) => status === 'job_status_running')).toHaveLength(1)
+  held.resolve()
+  await expect.poll(rows).toMatchObject(Array(6).fill({ status: 'job_status_succeeded' }))
+  expect((await rows()).map(({ to, attempts_count }) => [to, attempts_count]).toSorted()).toEqual([
+    ['new', 1],
+    ['new', 1],
+    ['newer', 1],
+    ...Array(3).fill(['taken', 2]),
   ])
+})
+
+test('jobs that were interrupted together run one by one for a lease at most, then side by side', async () => {
+  const held = Promise.withResolvers<void>()
+  let running = 0
+  for (const to of ['a', 'b', 'c', 'd']) await abandoned(to)
+  const crew = worker(
+    () => {
+      running += 1
+      return held.promise
+    },
+    { lease: '1s' },
+  )
+  const rescued = next(crew, 'rescued')
+  await crew.start()
+  await rescued
+  await expect.poll(() => running).toBe(1)
+  await expect.poll(() => running, { timeout: 10_000 }).toBe(4)
+  held.resolve()
+  await expect.poll(rows).toMatchObject(Array(4).fill({ status: 'job_status_succeeded', attempts_count: 2 }))
+})
+
+test('a suspect is alone also among the workers of its process: they hand back what they have not begun', async () => {
+  const held = Promise.withResolvers<void>()
+  const begun: string[] = []
+  const handler = async ({ to }: { readonly to: string }) => {
+    begun.push(to)
+    if (to === 'suspect') await held.promise
+  }
+  await abandoned('suspect', { attempts: 2, error: repeated })
+  const crew = [worker(handler), worker(handler, { pollInterval: '10ms' })]
+  for (const one of crew) await one.start()
+  await expect.poll(() => begun).toContain('suspect')
+  const before = begun.length
+  await enqueue(db, 'mail_jobs', [{ to: 'a' }, { to: 'b' }])
+  await expect.poll(() => crew.map((one) => one.health().running)).toEqual(expect.arrayContaining([1, 0]))
+  expect(begun).toHaveLength(before)
+  expect((await rows()).filter(({ status }) => status === 'job_status_running')).toMatchObject([{ to: 'suspect' }])
+  held.resolve()
+  await expect.poll(rows).toMatchObject(Array(3).fill({ status: 'job_status_succeeded' }))
 })
 
 test('a job that was taken over does not wait behind all that became due with it', async () => {
@@ -116,4 +218,27 @@ test('a job that was taken over does not wait behind all that became due with it
   await rescue(db, 'mail_jobs', { lease: '1m', maxAttempts: 10 })
   const [first] = await fetchNextJobs(db, 'mail_jobs', { worker: randomUUID(), limit: 1 })
   expect(first).toMatchObject({ to: 'taken over', attempts_count: 2 })
+})
+
+test('a suspect that ends its process takes no attempt from jobs that were claimed with it', async () => {
+  const lastError = 'Lease expired (2 in a row): worker x stopped renewing it'
+  const suspects = ['a', 'b', 'c', 'd']
+  for (const to of suspects) await abandoned(to, { attempts: 2, error: lastError })
+  await enqueue(db, 'mail_jobs', [{ to: 'e' }, { to: 'f' }])
+  const held = Promise.withResolvers<void>()
+  const begun: string[] = []
+  const crew = worker(
+    async ({ to }) => {
+      begun.push(to)
+      if (suspects.includes(to)) await held.promise
+    },
+    { lease: '2s', pollInterval: '1h' },
+  )
+  const heldRows = async () => (await rows()).filter(({ status }) => status === 'job_status_running')
+  await crew.start()
+  await expect.poll(() => begun.filter((to) => suspects.includes(to)).length).toBe(1)
+  expect((await heldRows()).map(({ to }) => to)).toEqual([begun.at(-1)])
+  held.resolve()
+  await expect.poll(rows, { timeout: 10_000 }).toMatchObject(Array(6).fill({ status: 'job_status_succeeded' }))
+  expect((await rows()).map(({ attempts_count }) => attempts_count)).toEqual([3, 3, 3, 3, 1, 1])
 })

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { createWorker, enqueue } from 'kysely-jobs'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
@@ -85,16 +85,18 @@ test('a handler that ignores its signal is left behind, and its job stays leased
 
 test('jobs that were claimed ahead and not begun are handed back at once', async () => {
   const held = Promise.withResolvers<void>()
-  await sql`insert into mail_jobs ("to") select 'quick' from generate_series(1, 200)`.execute(db)
-  let count = 0
+  await sql`insert into mail_jobs ("to") select 'quick' from generate_series(1, 2000)`.execute(db)
+  let isAhead = false
   const made = worker(
     async () => {
-      count += 1
-      if (count > 100) await held.promise
+      if (isAhead) await held.promise
     },
     { concurrency: 2 },
   )
-  const ahead = next(made, 'claimed', ({ jobs }: { jobs: unknown[] }) => jobs.length > 60)
+  const ahead = next(made, 'claimed', ({ jobs }: { jobs: unknown[] }) => {
+    isAhead ||= jobs.length > 20
+    return isAhead
+  })
   await made.start()
   await ahead
   const released = next(made, 'released')
@@ -106,6 +108,28 @@ test('jobs that were claimed ahead and not begun are handed back at once', async
   expect(left.length).toBeGreaterThan(0)
   for (const row of left)
     expect(row).toMatchObject({ status: 'job_status_not_started', attempts_count: 0, locked_by: null })
+})
+
+test('jobs that were being fetched when the worker stopped are handed back', async () => {
+  await enqueue(db, 'mail_jobs', { to: 'a' })
+  const held = await db.startTransaction().execute()
+  onTestFinished(() =>
+    held
+      .rollback()
+      .execute()
+      .catch(() => {}),
+  ) // where it failed, others go on
+  await sql`lock table mail_jobs in exclusive mode`.execute(held)
+  const made = worker(() => Promise.reject(new Error('it must not run')))
+  await made.start()
+  const waiting = sql<object>`
+    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  const count = async () => (await waiting.execute(db)).rows.length
+  await expect.poll(count, { timeout: 20_000 }).toBe(2) // the fetch, and a rescue
+  const stopping = made.stop()
+  await held.rollback().execute()
+  expect(await stopping).toEqual({ left: 0 })
+  expect(await rows()).toMatchObject([{ status: 'job_status_not_started', attempts_count: 0, locked_by: null }])
 })
 
 test('stopping twice is harmless, and a later call brings the deadline forward', async () => {

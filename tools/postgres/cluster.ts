@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { serverAccount } from './account.ts'
+import { type Account, serverAccount } from './account.ts'
 import { give, preparePostgres } from './binaries.ts'
 
 export interface ClusterOptions {
@@ -33,10 +33,9 @@ const run = promisify(execFile)
 /** Makes and starts a server on a free port of 127.0.0.1. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const account = serverAccount()
-  const scratch = mkdtempSync(join(account && closed(tmpdir()) ? '/tmp' : tmpdir(), 'kysely-jobs-postgres-'))
+  const scratch = scratchFolder(account)
   const remove = () => rmSync(scratch, { recursive: true, force: true, maxRetries: 5 })
   try {
-    if (account !== undefined) give(scratch, account)
     const bin = join(preparePostgres(scratch, account), 'bin')
     const data = options.dataDirectory ?? join(scratch, 'data')
     const log = join(scratch, 'server.log')
@@ -131,7 +130,8 @@ function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')))
 }
 
-function freePort(): Promise<number> {
+/** A port of 127.0.0.1 that nobody uses now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject)
     server.listen(0, '127.0.0.1', () => {
@@ -139,6 +139,13 @@ function freePort(): Promise<number> {
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
     })
   })
+}
+
+/** A folder of our own for what a server keeps, which its account can enter. */
+export function scratchFolder(account: Account | undefined): string {
+  const folder = mkdtempSync(join(account && closed(tmpdir()) ? '/tmp' : tmpdir(), 'kysely-jobs-postgres-'))
+  if (account !== undefined) give(folder, account)
+  return folder
 }
 
 /** Whether others may not enter a folder. */

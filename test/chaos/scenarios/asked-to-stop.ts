@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Arena } from '../arena.ts'
 import type { Hand } from '../crew.ts'
 import { longest, type Result, type Scenario, type Stage, seconds } from '../scenario.ts'
@@ -73,7 +72,7 @@ const moments: readonly Moment[] = [
     reach: async (arena) => {
       await work(arena, 'work', 200)
       arena.proxy.swallow()
-      await sleep(400)
+      await arena.atRest() // what they did can't be written
     },
     heal: (arena) => arena.proxy.heal(),
     codes: [0],
@@ -84,7 +83,7 @@ const moments: readonly Moment[] = [
     reach: async (arena, _hand, { server }) => {
       await work(arena, 'work', 200)
       await server.halt('fast')
-      await sleep(400)
+      await arena.atRest()
     },
     heal: (_arena, { server }) => server.resume(),
     codes: [0],
@@ -109,10 +108,11 @@ export const askedToStop: Scenario = {
 
 async function stopAtAll(arena: Arena, stage: Stage): Promise<Result> {
   const chosen = stage.form === 'test' ? moments.filter(({ name }) => quick.includes(name)) : moments
+  const rounds = stage.form === 'long' ? 50 : 1
   const times: number[] = []
   const ends: number[] = []
   const breaches: string[] = []
-  for (const moment of chosen) {
+  for (const moment of Array.from({ length: rounds }, () => chosen).flat()) {
     const { took, gone, wrong } = await stopAt(moment, arena, stage)
     stage.say(`${moment.name}: stopped in ${seconds(took)}, gone in ${seconds(gone)}`)
     times.push(took)
@@ -141,7 +141,7 @@ async function stopAt({ started, reach, heal, codes, twice }: Moment, arena: Are
   await reach(arena, hand, stage)
   hand.send('SIGTERM')
   if (twice) {
-    await sleep(100) // the two would be one, were they sent together
+    await hand.said('asked') // the two would be one, were they sent together
     hand.send('SIGTERM')
   }
   await hand.ended(deadline + 10_000)

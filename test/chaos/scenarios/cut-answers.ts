@@ -60,7 +60,7 @@ async function cutAll(arena: Arena, stage: Stage): Promise<Result> {
   let cuts = 0
   for (let round = 0; round < (stage.form === 'long' ? 50 : 1); round++) {
     for (const moment of ['before', 'after'] as const) {
-      breaches.push(...(await cutEnqueue(arena, moment)))
+      breaches.push(...(await cutEnqueue(arena, moment, round)))
       for (const { name, matches, job, costsAttempts } of exchanges) {
         stage.say(`cut ${moment} the ${moment === 'before' ? 'server has' : 'server answered'} ${name}`)
         const cut = arena.proxy.cut(moment, matches)
@@ -86,10 +86,10 @@ async function ranTwice(arena: Arena, ids: readonly string[], cut: string): Prom
 }
 
 /** A cut enqueue tells its caller, and leaves all of its jobs or none: all, where the server had committed. */
-async function cutEnqueue(arena: Arena, moment: 'before' | 'after'): Promise<string[]> {
+async function cutEnqueue(arena: Arena, moment: 'before' | 'after', round: number): Promise<string[]> {
   const pool = guardPool(new pg.Pool({ connectionString: arena.proxy.url, max: 1 }))
   const db = new Kysely<ChaosDatabase>({ dialect: new PostgresDialect({ pool }) })
-  const takes = moment === 'before' ? 1 : 2 // by which its jobs are known
+  const takes = 2 * round + (moment === 'before' ? 1 : 2) // by which its jobs are known
   const cut = arena.proxy.cut(moment, (statement) => statement.startsWith('insert into "chaos_jobs"'))
   const told = await enqueue(db, 'chaos_jobs', [
     { act: 'work', takes },

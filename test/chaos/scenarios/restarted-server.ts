@@ -58,7 +58,7 @@ async function underFault(arena: Arena, stage: Stage, fault: Fault) {
     hands.map(({ pid }) => pid),
     returned,
   )
-  await arena.finished(60_000)
+  await arena.finished(60_000 + 2 * arena.settings.lease) // a claim whose answer was lost is waited for
   return {
     slowest,
     breaches: atMost(stage.form, promised, slowest, `the first job done by each process after ${names[fault]}`),

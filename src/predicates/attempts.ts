@@ -1,0 +1,12 @@
+import { type RawBuilder, sql } from 'kysely'
+import { column } from './column.js'
+
+/**
+ * The number of a row's next attempt; none where a hand left it empty. At the last number that the column can hold it
+ * stays: one row that can't be counted on would keep all others from being claimed. Such an attempt is the last.
+ */
+export function nextAttempt(): RawBuilder<number> {
+  const attempts = column('attempts_count')
+  const last = sql`case pg_column_size(${attempts}) when 2 then 32767 when 4 then 2147483647 else 9223372036854775807 end`
+  return sql<number>`case when ${attempts} < ${last} then ${attempts} + 1 else coalesce(${attempts}, 1) end`
+}

@@ -1,0 +1,69 @@
+import type { Kysely } from 'kysely'
+import type { JobDatabase } from '../schema/job-database.js'
+import { DeadlineError, withDeadline } from '../watch/deadline.js'
+import { sqlState } from './database-error.js'
+
+/**
+ * A statement that was never sent, as no connection was to be had for it: the program itself holds all of its pool
+ * (`NO_CONNECTION`), or the server has no more to give (`SERVER_FULL`).
+ */
+export class NoConnectionError extends Error {
+  override readonly name = 'NoConnectionError'
+  readonly code: 'NO_CONNECTION' | 'SERVER_FULL'
+
+  constructor(code: NoConnectionError['code'], message: string, cause: unknown) {
+    super(message, { cause })
+    this.code = code
+  }
+}
+
+/** What node-postgres rejects with when `connectionTimeoutMillis` passes while all clients are taken; it has no code. */
+const poolTimeoutMessage = 'timeout exceeded when trying to connect'
+
+/** The server's `too_many_connections`: of all, of the role or of the database. */
+const tooManyConnections = '53300'
+
+/**
+ * Sends a statement and waits for its answer, both together no longer than so many milliseconds. What got no connection
+ * by then is not sent any more: nobody would wait for it. An answer that is late goes to `late`.
+ * @throws NoConnectionError, DeadlineError; whatever the database says
+ */
+export async function ask<Value>(
+  db: Kysely<JobDatabase>,
+  limit: number,
+  doing: string,
+  statement: (connection: Kysely<JobDatabase>) => Promise<Value>,
+  late?: (value: Value) => void,
+): Promise<Value> {
+  const question = { sent: false, over: false }
+  const answer = db.connection().execute((connection) => {
+    if (question.over) throw new Error(`Nobody waits for ${doing} any more`)
+    question.sent = true
+    return statement(connection)
+  })
+  try {
+    return await withDeadline(answer, limit, doing, late)
+  } catch (error) {
+    question.over = true
+    throw question.sent ? unanswered(error, doing, limit) : withoutConnection(error, doing)
+  }
+}
+
+/** It had its connection. */
+function unanswered(error: unknown, doing: string, limit: number): unknown {
+  if (!(error instanceof DeadlineError)) return error
+  return new DeadlineError(
+    `No answer to ${doing} within ${Math.round(limit)} ms: the connection is cut off, or the row or table is locked`,
+  )
+}
+
+/** Why there was no connection, and the remedy. */
+function withoutConnection(error: unknown, doing: string): unknown {
+  if (error instanceof DeadlineError || (error instanceof Error && error.message === poolTimeoutMessage)) {
+    const text = `No connection for ${doing} in time: all connections of the pool are taken (give it more, by \`max\`, than handlers and the rest of the program hold at once: pg's default is 10), or the server lets nobody in`
+    return new NoConnectionError('NO_CONNECTION', text, error)
+  }
+  if (sqlState(error) !== tooManyConnections) return error
+  const text = `No connection for ${doing}: the server gives no more (raise max_connections, or the limit of the role or database, or let the pools of all processes together be smaller)`
+  return new NoConnectionError('SERVER_FULL', text, error)
+}

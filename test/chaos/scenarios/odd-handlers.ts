@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Arena } from '../arena.ts'
+import type { Hand } from '../crew.ts'
+import type { FinalJob } from '../invariants.ts'
+import { oddities, timeout } from '../oddities.ts'
+import type { Result, Scenario, Stage } from '../scenario.ts'
+
+/** The longest `last_error`. */
+const longest = 8_000
+
+/** Each has one that never settles, and some slots more for the others. */
+const concurrency = { test: 6, short: 6, long: 25 } as const
+
+const rounds = { test: 1, short: 1, long: 20 } as const
+
+export const oddHandlers: Scenario = {
+  name: 'R9',
+  promise:
+    'handlers that throw or return anything, never settle, settle twice: each recorded readably, the loop goes on',
+  run: (stage) =>
+    Arena.play(
+      stage.servers,
+      { timeout, maxAttempts: 1, concurrency: concurrency[stage.form], deadline: 500 },
+      (arena) => doOddThings(arena, stage),
+    ),
+}
+
+async function doOddThings(arena: Arena, { form, say }: Stage): Promise<Result> {
+  await arena.start(1)
+  const asked = new Map<string, (typeof oddities)[number]>()
+  for (let round = 0; round < rounds[form]; round++) {
+    for (const [number, oddity] of oddities.entries()) {
+      const [id] = await arena.enqueue(1, { act: 'odd', takes: number })
+      asked.set(id!, oddity)
+      await arena.enqueue(1, { act: 'work', takes: 1 })
+    }
+    say(`${oddities.length} odd handlers`)
+    await arena.finished(30_000)
+  }
+  const hand = arena.crew.hands[0]!
+  const running = await untilRunning(hand, rounds[form])
+  const { breaches, evidence } = await arena.verdict()
+  const odd = evidence.jobs.flatMap((job) => {
+    const oddity = asked.get(job.id)
+    return oddity === undefined
+      ? []
+      : [...misrecorded(job, oddity)].map((what) => `a handler that ${oddity.name}: ${what}`)
+  })
+  const failed = evidence.jobs.filter(({ act, status }) => act === 'work' && status !== 'job_status_succeeded')
+  return {
+    breaches: [
+      ...breaches,
+      ...odd,
+      ...failed.map(({ id, status }) => `job ${id} beside them ended as ${status}`),
+      ...(running === rounds[form] ? [] : [`${running} handlers run, of which ${rounds[form]} never settle`]),
+      ...(hand.code === 1 ? [] : [`the exit code was ${hand.code}, with handlers that would not end`]),
+    ],
+    figures: { 'odd handlers': asked.size, beside: evidence.jobs.length - asked.size },
+  }
+}
+
+/** How many handlers the worker says to run, when all but so many have ended. */
+async function untilRunning(hand: Hand, expected: number): Promise<unknown> {
+  const reached = hand.said('health', ({ facts }) => facts.running === expected)
+  for (let asked = 0; asked < 100; asked++) {
+    hand.child.send('health?')
+    if (await Promise.race([reached, sleep(100)])) break
+  }
+  return hand.reports.findLast(({ event }) => event === 'health')?.facts.running
+}
+
+function* misrecorded(job: FinalJob, { says }: (typeof oddities)[number]): Generator<string> {
+  const text = job.last_error
+  const status =
+    says === undefined
+      ? 'job_status_succeeded'
+      : says.source.includes('Timeout')
+        ? 'job_status_timed_out'
+        : 'job_status_failed'
+  if (job.status !== status) yield `it ended as ${job.status}`
+  if (says === undefined) return
+  if (text === null || !says.test(text)) yield `its row says ${text?.slice(0, 200)}`
+  if (text !== null && (text.length > longest || text.includes('[object Object]'))) yield 'its row can not be read'
+}

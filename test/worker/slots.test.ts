@@ -1,0 +1,53 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { createWorker, enqueue } from 'kysely-jobs'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { testDatabase } from '../support/database.js'
+import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
+
+const { db } = await testDatabase<MailDatabase>(createMailTables)
+
+beforeEach(() => db.deleteFrom('mail_jobs').execute())
+
+/** A worker of two slots. */
+function worker(handler: () => Promise<void>) {
+  const made = createWorker(db, 'mail_jobs', handler, { logger: quiet, concurrency: 2 })
+  onTestFinished(() => made.stop({ deadline: 0 }).then(() => {}))
+  return made
+}
+
+test('no more handlers run at once than there are slots, however many jobs are claimed ahead', async () => {
+  await sql`insert into mail_jobs ("to") select 'quick' from generate_series(1, 300)`.execute(db)
+  let running = 0
+  let most = 0
+  const made = worker(async () => {
+    running += 1
+    most = Math.max(most, running)
+    await nextTurn()
+    running -= 1
+  })
+  const ahead = next(made, 'claimed', ({ jobs }: { jobs: unknown[] }) => jobs.length > 10)
+  const idle = next(made, 'idle')
+  await made.start()
+  await ahead
+  await idle
+  expect(most).toBe(2)
+})
+
+test('while its handlers are slow a worker claims no more jobs than it has slots: others may have them', async () => {
+  const held = Promise.withResolvers<void>()
+  await enqueue(
+    db,
+    'mail_jobs',
+    Array.from({ length: 5 }, (_, n) => ({ to: `${n}` })),
+  )
+  const made = worker(() => held.promise)
+  const claimed = next(made, 'claimed')
+  await made.start()
+  await claimed
+  const running = db.selectFrom('mail_jobs').select('id').where('status', '=', 'job_status_running')
+  expect(await running.execute()).toHaveLength(2)
+  const idle = next(made, 'idle')
+  held.resolve()
+  await idle
+})
