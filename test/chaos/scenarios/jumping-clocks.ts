@@ -36,6 +36,7 @@ async function letClocksJump(arena: Arena, { form, say }: Stage): Promise<Result
       say(`kill -9 ${victim?.pid}`)
       victim?.send('SIGKILL')
     }
+    await arena.enqueue(2, { act: 'hold', takes: timeout + 500 }) // the others may have been the victim's
     const delayed = Array.from({ length: 10 }, () => ({ act: 'work', takes: 20 }) as const)
     late.push(...(await enqueue(arena.db, 'chaos_jobs', delayed, { delay })).map(({ id }) => id))
     await arena.finished(60_000)
