@@ -18,14 +18,15 @@ const contests: readonly Contest[] = [
   {
     name: 'deadlocks',
     says: /deadlock detected/,
-    settings: { deadlock_timeout: '20ms' },
+    settings: { deadlock_timeout: '100ms' },
     // a user's transaction takes what the trigger of a settled job wants, and then jobs
     strike: ({ db }) =>
       db
         .transaction()
         .execute(async (trx) => {
+          await sql`set local deadlock_timeout = '10s'`.execute(trx)
           await sql`update ledger set total = total + 1`.execute(trx)
-          await sleep(30)
+          await someoneWaits(db)
           await sql`update chaos_jobs set takes = takes where status = 'job_status_running'`.execute(trx)
         })
         .catch(() => {}), // one of the two is the victim
@@ -86,6 +87,14 @@ async function underContest(arena: Arena, { say }: Stage, contest: Contest): Pro
       ...again.map(({ id, last_error }) => `${contest.name}: job ${id} lost an attempt: ${last_error}`),
     ],
     figures: { [contest.name]: errors.length },
+  }
+}
+
+/** Until a session waits for another's lock, but no longer than a second: there may be no job left to be settled. */
+async function someoneWaits(db: Arena['db']): Promise<void> {
+  const waiting = sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  for (const end = performance.now() + 1_000; performance.now() < end; await sleep(5)) {
+    if ((await waiting.execute(db)).rows.length > 0) return
   }
 }
 

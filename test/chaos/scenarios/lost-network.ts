@@ -24,8 +24,10 @@ export const lostNetwork: Scenario = {
   async run(stage) {
     const all = Object.keys(faults) as Fault[]
     if (stage.form === 'test') return loseAll(stage, 2_000, ['black hole'])
-    const short = await loseAll(stage, 2_000, all)
-    const long = await loseAll(stage, 20_000, ['black hole', 'half-open'])
+    const [short, long] = await Promise.all([
+      loseAll(stage, 2_000, all),
+      loseAll(stage, 20_000, ['black hole', 'half-open']),
+    ])
     return { breaches: [...short.breaches, ...long.breaches], figures: { ...short.figures, ...long.figures } }
   },
 }
