@@ -111,4 +111,13 @@ export const aroundThem: readonly Mutant[] = [
     test: 'test/worker/guard-pool.test.ts',
     title: 'a backend that is terminated under a client at rest in a transaction',
   },
+  {
+    name: 'suspects beside each other',
+    breaks: 'whoever was beside a job that kills its process is beside it again',
+    file: 'src/worker/slots.ts',
+    text: 'this.#giveUp(others)',
+    replacement: 'this.#ready.push(...others)',
+    test: 'test/worker/rescue.test.ts',
+    title: 'jobs that were taken over once run one by one, and hold up no others',
+  },
 ]
