@@ -24,7 +24,6 @@ const contests: readonly Contest[] = [
       db
         .transaction()
         .execute(async (trx) => {
-          await sql`set local deadlock_timeout = '10s'`.execute(trx)
           await sql`update ledger set total = total + 1`.execute(trx)
           await someoneWaits(db)
           await sql`update chaos_jobs set takes = takes where status = 'job_status_running'`.execute(trx)
