@@ -21,7 +21,7 @@ export interface CatalogColumn {
   readonly base: string
   /** Where the type, or the type a domain stands on, is defined. */
   readonly baseSchema: string
-  /** The most characters a varchar holds; null: any number. */
+  /** The most characters a varchar holds; null: as many as there are. */
   readonly length: number | null
   readonly notNull: boolean
   /** The values of an enum, in order; null: it is none. */

@@ -7,7 +7,7 @@ export class NoSuchTableError extends Error {
   readonly code = 'NO_SUCH_TABLE'
 }
 
-/** What looking a table up needs of a handle: any `Kysely`, `Transaction` or `ControlledTransaction` has it. */
+/** What looking a table up needs of a handle: each `Kysely`, `Transaction` and `ControlledTransaction` has it. */
 export interface Lookup {
   readonly schema: SchemaModule
   withoutPlugins(): QueryExecutorProvider

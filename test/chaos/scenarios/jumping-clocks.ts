@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { enqueue } from 'kysely-jobs'
 import { Arena } from '../arena.ts'
 import { type Evidence, isTakeover } from '../invariants.ts'
@@ -32,7 +31,6 @@ async function letClocksJump(arena: Arena, { form, say }: Stage): Promise<Result
     await arena.enqueue(20, { act: 'work', takes: 50 })
     await arena.atWork(7)
     if (round === 0) {
-      await sleep(300)
       say(`kill -9 ${victim?.pid}`)
       victim?.send('SIGKILL')
     }
