@@ -94,8 +94,13 @@ const changes: readonly Change[] = [
     name: 'renamed away and back',
     told: /does not exist/,
     make: async (arena) => {
+      const since = epoch()
       await run(arena, 'alter table chaos_jobs rename to elsewhere')
-      await sleep(800)
+      await Promise.race(
+        arena.crew.alive.map((hand) =>
+          hand.said('error', ({ at, facts }) => at >= since && /does not exist/.test(String(facts.cause))),
+        ),
+      )
       await run(arena, 'alter table elsewhere rename to chaos_jobs')
     },
   },
