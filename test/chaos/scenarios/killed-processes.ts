@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Arena } from '../arena.ts'
-import type { Evidence } from '../invariants.ts'
+import { type Evidence, isTakeover } from '../invariants.ts'
 import { atMost, longest, type Result, type Scenario, type Stage, seconds } from '../scenario.ts'
 import { epoch } from '../witness.ts'
 
@@ -38,7 +38,7 @@ async function killNowAndThen(arena: Arena, { random, form, say }: Stage): Promi
     await arena.start(1)
   }
   const { breaches, evidence } = await arena.verdict()
-  const waits = kills.flatMap((kill) => waitsAfter(kill, evidence))
+  const waits = waitsOf(evidence, new Map(kills.map(({ pid, at }) => [pid, at])))
   const { lease } = arena.settings
   const limit = lease + lease / 3 + margin
   return {
@@ -47,19 +47,20 @@ async function killNowAndThen(arena: Arena, { random, form, say }: Stage): Promi
   }
 }
 
-/** How long each job that a kill interrupted waited for its next attempt. */
-function waitsAfter(
-  { pid, at }: { pid: number; at: number },
-  { deeds, jobs, moves }: Evidence,
-): (number | undefined)[] {
-  const settled = new Set(
-    moves
-      .filter((move) => move.from_status === 'job_status_running' && move.at <= at)
-      .map(({ job_id, attempt }) => `${job_id} ${attempt}`),
-  )
-  return deeds
-    .filter((deed) => deed.pid === pid && (deed.ended === null || !settled.has(`${deed.job} ${deed.attempt}`)))
-    .filter(({ job, attempt }) => jobs.some(({ id, attempts_count }) => id === job && attempts_count > attempt))
-    .map(({ job, attempt }) => deeds.find((deed) => deed.job === job && deed.attempt > attempt)?.begun)
-    .map((begun) => (begun === undefined ? undefined : begun - at))
+/**
+ * How long each job that a killed process held, begun or not, waited for its next handler; or for its next claim, where
+ * that was by a process that was killed before it came to the job.
+ */
+function waitsOf({ deeds, moves, workers }: Evidence, killedAt: ReadonlyMap<number, number>): (number | undefined)[] {
+  const pidOf = new Map(workers.map(({ worker, pid }) => [worker, pid]))
+  const takeovers = moves.filter(isTakeover)
+  return takeovers.flatMap(({ job_id, holder, at }) => {
+    const killed = killedAt.get(pidOf.get(holder ?? '') ?? 0)
+    if (killed === undefined) return []
+    const begun = deeds.find((deed) => deed.job === job_id && deed.begun > at)?.begun
+    const next = takeovers.find((move) => move.job_id === job_id && move.at > at)
+    const claimed = next && next.at - (next.unrenewed ?? 0)
+    const again = Math.min(begun ?? Number.POSITIVE_INFINITY, claimed ?? Number.POSITIVE_INFINITY)
+    return [Number.isFinite(again) ? again - killed : undefined]
+  })
 }
