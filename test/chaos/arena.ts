@@ -213,7 +213,9 @@ export async function createDatabase<DB>(
   await onServer(server, `create database ${name} template template0`)
   const url = new URL(server)
   url.pathname = `/${name}`
-  const pool = new pg.Pool({ connectionString: url.href, max: 4 })
+  // whoever puts a run under fault must be able to write while nobody else is
+  const options = '-c default_transaction_read_only=off'
+  const pool = new pg.Pool({ connectionString: url.href, max: 4, options })
   pool.on('error', () => {}).on('connect', (client) => client.on('error', () => {}))
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
   const drop = async () => {

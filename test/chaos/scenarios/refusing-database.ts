@@ -98,11 +98,7 @@ const failedOver: Refusal = {
     await sql`alter database ${database} set default_transaction_read_only = on`.execute(db)
     await sql`select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and pid <> pg_backend_pid()`.execute(db)
-    return () =>
-      db.transaction().execute(async (trx) => {
-        await sql`set transaction read write`.execute(trx)
-        await sql`alter database ${database} reset default_transaction_read_only`.execute(trx)
-      })
+    return () => sql`alter database ${database} reset default_transaction_read_only`.execute(db)
   },
 }
 
