@@ -4,13 +4,15 @@ import { after, type Timer } from './timer.js'
 export class Bell {
   #rung = false
   #closed = false
-  #wake: (() => void) | undefined
+  #wake: ((rung: boolean) => void) | undefined
   #alarm: { readonly at: number; readonly timer: Timer } | undefined
+  /** Answers a ring while nobody waits; false: it can't, and the ring is remembered. */
+  answer: () => boolean = () => false
 
   /** Ends the wait, or the next one at once. */
   ring(): void {
-    if (this.#wake === undefined) this.#rung = true
-    else this.#wake()
+    if (this.#wake !== undefined) this.#wake(true)
+    else if (!this.answer()) this.#rung = true
   }
 
   /** Rings in so many milliseconds; of several, the earliest counts. */
@@ -25,18 +27,18 @@ export class Bell {
     this.#alarm = { at, timer }
   }
 
-  /** Waits for a ring, or so many milliseconds (Infinity: for a ring only). One waiter at a time. */
-  wait(milliseconds: number): Promise<void> {
+  /** Waits for a ring, or so many milliseconds (Infinity: for a ring only). One waiter at a time. @returns whether it rang */
+  wait(milliseconds: number): Promise<boolean> {
     if (this.#rung || this.#closed) {
       this.#rung = false
-      return Promise.resolve()
+      return Promise.resolve(true)
     }
     return new Promise((resolve) => {
-      const timer = after(milliseconds, () => this.#wake?.())
-      this.#wake = () => {
+      const timer = after(milliseconds, () => this.#wake?.(false))
+      this.#wake = (rung) => {
         timer.cancel()
         this.#wake = undefined
-        resolve()
+        resolve(rung)
       }
     })
   }
@@ -45,6 +47,6 @@ export class Bell {
   close(): void {
     this.#closed = true
     this.#alarm?.timer.cancel()
-    this.#wake?.()
+    this.#wake?.(true)
   }
 }

@@ -26,7 +26,7 @@ export class Attempt implements Lease {
   renewedAt: number
   /** Why it was aborted, if it was. */
   abortReason: AbortReason | undefined
-  /** Made when a handler asks for it: most never do, and for quick jobs it is what costs most. */
+  /** Made for the handler: what is claimed and handed back needs none. */
   #controller: AbortController | undefined
 
   constructor(job: object, claimedAt: number) {

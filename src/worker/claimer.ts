@@ -10,6 +10,12 @@ import { Horizon } from './horizon.js'
 import type { WorkerScope } from './scope.js'
 import type { Slots } from './slots.js'
 
+/**
+ * After a fetch that did not fill the slots, so long (milliseconds) without a ring, and the next due time is worth a question:
+ * where jobs come in quick succession, each would wait for its answer.
+ */
+const lull = 5
+
 /** How many fetches of different sizes are kept built. */
 const keptFetches = 100
 
@@ -42,9 +48,11 @@ export class Claimer {
   readonly #fetches = new Map<string, Statement>()
   readonly #nextDue: ReturnType<typeof prepareNextDue>
   #stopping = false
-  /** The fetch that was sent while the jobs of the one before it had not begun. */
+  /** The fetch whose answer is waited for. */
+  #awaited: Fetch | undefined
+  /** The fetch that was sent beside it, or while its jobs had not begun. */
   #ahead: Fetch | undefined
-  #isWaiting = false
+  #isLull = false
   /** When (wall clock) the last fetch came back, and since when (monotonic) none does. */
   lastFetch: Date | undefined
   failingSince: number | undefined
@@ -64,6 +72,7 @@ export class Claimer {
     this.#nextDue = prepareNextDue(scope.jobs, scope.columns.includes('priority'))
     this.#slots = parts.slots
     this.#bell = parts.bell
+    this.#bell.answer = () => this.#sendBeside()
     this.#claimed = parts.claimed
     this.#resting = parts.resting
   }
@@ -87,7 +96,14 @@ export class Claimer {
 
   /** A slot is free: worth a fetch only where more than the slots could take was due. */
   slotFreed(): void {
-    if (!this.foundNothing && this.#slots.room > 0) this.#bell.ring()
+    if (!this.foundNothing && !this.#isLull && this.#slots.room() > 0) this.#bell.ring()
+  }
+
+  /** What was committed while a fetch is on its way does not wait for its return. */
+  #sendBeside(): boolean {
+    if (this.#awaited === undefined || this.#ahead !== undefined || this.#stopping) return false
+    this.#ahead = this.#send(this.#awaited.limit)
+    return this.#ahead !== undefined
   }
 
   /** Claims once; gives the milliseconds until the next look. */
@@ -112,18 +128,18 @@ export class Claimer {
     }
   }
 
-  async #rowsOf({ rows }: Fetch): Promise<readonly object[]> {
-    this.#isWaiting = true
+  async #rowsOf(fetch: Fetch): Promise<readonly object[]> {
+    this.#awaited = fetch
     try {
-      return await rows
+      return await fetch.rows
     } finally {
-      this.#isWaiting = false
+      this.#awaited = undefined
     }
   }
 
   /** Rows may be claimed that nobody has seen yet. */
   get isFetching(): boolean {
-    return this.#isWaiting || this.#ahead !== undefined
+    return this.#awaited !== undefined || this.#ahead !== undefined
   }
 
   #cameBack(): void {
@@ -132,10 +148,11 @@ export class Claimer {
     this.#errorPause.reset()
   }
 
-  /** Asks for as many jobs as there is room for. */
-  #send(): Fetch | undefined {
-    const { room: limit, passesSuspects } = this.#slots
+  /** Asks for as many jobs as there is room for beside what another fetch may bring. */
+  #send(expected = 0): Fetch | undefined {
+    const limit = this.#slots.room(expected)
     if (limit === 0) return undefined
+    const { passesSuspects } = this.#slots
     const { userJobs, settings } = this.#scope
     const dueSince = this.#dueSince
     const statement = this.#statement({ limit, ...(dueSince ? { dueSince } : { passSuspects: passesSuspects }) })
@@ -178,7 +195,7 @@ export class Claimer {
       rows.map((row) => new Attempt(row, sent)),
       isWhole,
     )
-    if (isFull) this.#ahead = this.#send()
+    if (isFull) this.#ahead ??= this.#send()
     if (this.#ahead !== undefined) await nextTurn() // it is on its way before handlers, which may be many and quick, begin
     this.#slots.begin()
   }
@@ -199,11 +216,19 @@ export class Claimer {
 
   /** After a fetch that did not fill the slots: when the next job is due. */
   async #untilNext(claimed: number): Promise<number> {
+    if (this.#ahead !== undefined || (await this.#isRungInLull())) return 0
     const { jobs, settings } = this.#scope
     const due = await ask(jobs.db, settings.lease / 3, 'next due time', this.#nextDue)
     // due, but not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
     if (due !== undefined && due <= 0) return claimed > 0 ? 0 : this.#contendedPause.next()
     this.foundNothing = !this.#slots.expectsSuspect // of whom only one was taken, or none
     return due ?? Number.POSITIVE_INFINITY
+  }
+
+  async #isRungInLull(): Promise<boolean> {
+    this.#isLull = true
+    const isRung = await this.#bell.wait(lull)
+    this.#isLull = false
+    return isRung
   }
 }

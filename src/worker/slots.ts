@@ -59,10 +59,10 @@ export class Slots {
     return this.#ready.length
   }
 
-  /** How many more jobs to claim now. */
-  get room(): number {
+  /** How many more jobs to claim now, beside those that a fetch on its way may bring. */
+  room(expected = 0): number {
     if (this.#scope.share.gate.shut) return 0
-    const room = this.#pace.room(this.running, this.ready)
+    const room = this.#pace.room(this.running, this.ready + expected)
     return this.expectsSuspect && !this.passesSuspects ? Math.min(room, 1) : room
   }
 
