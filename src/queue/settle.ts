@@ -7,7 +7,7 @@ import type { JobId } from '../schema/columns.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobStatus } from '../schema/statuses.js'
-import { type Changes, writeFenced } from './fenced.js'
+import { type Changes, deleteFenced, writeFenced } from './fenced.js'
 import { inGroups, type Outcome } from './outcome.js'
 
 /** The seed's default: half a minute before each retry. */
@@ -22,6 +22,8 @@ export interface SettleOptions<Row> {
   readonly columns?: readonly OptionalColumn<Row>[]
   /** The table has just the seed's six statuses: a cancelled job is written as failed, "Cancelled: ...". Default false. */
   readonly seedStatuses?: boolean
+  /** Delete the rows of jobs that succeeded, in place of keeping them; their results go nowhere. Default false. */
+  readonly deleteSucceeded?: boolean
   /**
    * Pass rows over that somebody else has locked, in place of waiting; they count as not written, and `jobStates` tells
    * that they are still held. For whoever tries again, as the worker does. Default false.
@@ -64,6 +66,8 @@ async function settleGroups(jobs: Jobs, groups: readonly Group[], options: Setti
 }
 
 function settleGroup(jobs: Jobs, group: Group, options: Settings): Promise<Outcome[]> {
+  if (options.deleteSucceeded && group[0].kind === 'succeeded')
+    return deleteFenced(jobs, options.worker, group, options.skipLocked)
   const end = { locked_by: null, updated_at: clockTimestamp() }
   return writeFenced(jobs, options.worker, group, { ...changes(group, options), ...end }, options.skipLocked)
 }

@@ -113,6 +113,17 @@ const verbs: [verb: string, buffers: number, run: (trial: Trial) => Promise<unkn
         { worker, skipLocked: true },
       ),
   ],
+  [
+    'settle of 500 that succeeded, deleted, passing locked rows over', // 4,820
+    7500,
+    ({ db, table, leases }) =>
+      settle(
+        db,
+        table,
+        leases.map((lease) => ({ ...lease, kind: 'succeeded' })),
+        { worker, skipLocked: true, deleteSucceeded: true },
+      ),
+  ],
   // 962 to 1,040; once, of some ten runs of everything on a busy machine, more than 1,500, and why is not known
   ['heartbeat of 100', 2500, ({ db, table, leases }) => heartbeat(db, table, leases.slice(0, 100), { worker })],
   // 1,132 to 1,331

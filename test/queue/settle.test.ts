@@ -177,6 +177,23 @@ test('of a batch those that are still held are written, the others left alone an
   ])
 })
 
+test('succeeded jobs may be deleted: those that are still held, the others left alone and left out', async () => {
+  const [mine, lost, late, failing] = await claimed(db, 'mine', 'lost', 'late', 'failing')
+  await db.updateTable('mail_jobs').set({ locked_by: other }).where('id', '=', lost.id).execute()
+  await db.updateTable('mail_jobs').set({ attempts_count: 2 }).where('id', '=', late.id).execute()
+  const outcomes: Outcome[] = [
+    ...[mine, lost, late].map((lease) => ({ ...lease, kind: 'succeeded', result: 1 }) as const),
+    { ...failing, kind: 'failed', error: 'no' },
+  ]
+  const written = await settle(db, 'mail_jobs', outcomes, { worker, columns, deleteSucceeded: true })
+  expect(written).toEqual([outcomes[0], outcomes[3]])
+  expect(await jobs(db)).toMatchObject([
+    { to: 'failing', status: 'job_status_failed', last_error: 'no' },
+    { to: 'late', status: 'job_status_running', attempts_count: 2 },
+    { to: 'lost', status: 'job_status_running', locked_by: other },
+  ])
+})
+
 test("in the user's transaction it is undone with it", async () => {
   const [lease] = await claimed(db, 'ada')
   const before = await jobs(db)

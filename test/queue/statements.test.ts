@@ -56,6 +56,21 @@ test('a success writes four columns, fenced by id, worker and attempt', async ()
   ])
 })
 
+test('a success that is deleted is one statement, fenced as one that is kept; locked rows are passed over if asked for', async () => {
+  const outcomes = [1, 2, 3].map(() => ({ id: crypto.randomUUID(), attempt: 2, kind: 'succeeded' }) as const)
+  const deletion = (options: object) =>
+    sent((db) => settle(db, 'mail_jobs', outcomes, { worker, deleteSucceeded: true, ...options }))
+  const fence = (n: number) =>
+    `"job"."id" = any($${n}) and "job"."locked_by" = $${n + 1} and "job"."attempts_count" = $${n + 2}`
+  expect(await deletion({})).toEqual([`delete from "mail_jobs" as "job" where (${fence(1)}) returning "job"."id"`])
+  expect(await deletion({ skipLocked: true })).toEqual([
+    lines(
+      `delete from "mail_jobs" as "job" where "job"."id" = any(array((select "job"."id" from "mail_jobs" as "job"`,
+      `where (${fence(1)}) for update skip locked))) returning "job"."id"`,
+    ),
+  ])
+})
+
 test('a batch is one statement for each kind of outcome and each attempt number', async () => {
   const outcomes: Outcome[] = [
     { id: crypto.randomUUID(), attempt: 1, kind: 'succeeded' },
