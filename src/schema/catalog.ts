@@ -11,6 +11,8 @@ export interface Catalog {
   readonly indexes: readonly CatalogIndex[]
   /** The names of the triggers that fire. */
   readonly triggers: readonly string[]
+  /** Whether the role that asks may delete rows. */
+  readonly mayDelete: boolean
 }
 
 export interface CatalogColumn {
@@ -46,7 +48,8 @@ export async function readCatalog(
 ): Promise<Catalog | undefined> {
   const { rows } = await sql<{ catalog: string }>`
     select pg_catalog.json_build_object(
-      'kind', c.relkind, 'columns', ${columns}, 'statusChecks', ${statusChecks}, 'indexes', ${indexes}, 'triggers', ${triggers}
+      'kind', c.relkind, 'columns', ${columns}, 'statusChecks', ${statusChecks}, 'indexes', ${indexes}, 'triggers', ${triggers},
+      'mayDelete', pg_catalog.has_table_privilege(c.oid, 'DELETE')
     )::text as catalog
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relname = ${name}`.execute(db)

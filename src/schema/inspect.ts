@@ -13,6 +13,8 @@ export interface JobTableDescription {
   readonly columns: ReadonlyMap<string, string>
   /** Whether `status` can hold `job_status_cancelled`, the one value the seed's tables lack. */
   readonly holdsCancelled: boolean
+  /** Whether the role that asks may delete rows. */
+  readonly mayDelete: boolean
   /** What the table lacks and does not need, a sentence each, with its remedy. */
   readonly advice: readonly string[]
 }
@@ -34,6 +36,7 @@ export async function inspectJobTable<DB>(db: Queryable<DB>, table: string): Pro
     table: name,
     columns: new Map(catalog.columns.map((column) => [column.name, column.type])),
     holdsCancelled: heldStatuses(catalog).includes('job_status_cancelled'),
+    mayDelete: catalog.mayDelete,
     advice: adviceOn(catalog, name),
   }
 }

@@ -22,6 +22,8 @@ export class Attempt implements Lease {
   ended = false
   /** Settled inside the user's transaction: what is still written is only a confirmation. */
   completed = false
+  /** A try to write its outcome failed; where just the answer was lost, it came through. */
+  wasTried = false
   /** Monotonic milliseconds at which the claim, or the last renewal that came back, was sent. */
   renewedAt: number
   /** Why it was aborted, if it was. */

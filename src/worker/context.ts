@@ -36,9 +36,10 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
     )
   }
   const jobs = realJobsOf(trx, scope.table)
-  const { worker, columns } = scope
+  const { worker, columns, settings } = scope
+  const options = { worker, columns, deleteSucceeded: settings.deleteSucceeded }
   const outcome = { id: attempt.id, attempt: attempt.attempt, kind: 'succeeded', result } as const
-  const written = attempt.holdsLease ? await settle(jobs.db, jobs.name, [outcome], { worker, columns }) : []
+  const written = attempt.holdsLease ? await settle(jobs.db, jobs.name, [outcome], options) : []
   if (written.length === 0) {
     const why = attempt.completed
       ? 'already completed by this attempt'

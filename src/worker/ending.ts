@@ -17,7 +17,8 @@ const fallbackMaxAttempts = 10
  */
 export function endingOfValue(scope: WorkerScope, attempt: Attempt, value: unknown): Ending {
   if (isVerdict(value)) return endingOfVerdict(scope, attempt, value)
-  if (!scope.columns.includes('result') || value === undefined) return { kind: 'succeeded' }
+  const isKept = scope.columns.includes('result') && !scope.settings.deleteSucceeded
+  if (!isKept || value === undefined) return { kind: 'succeeded' }
   return { kind: 'succeeded', result: storable(value) }
 }
 

@@ -25,18 +25,33 @@ export async function fatesOf<Unwritten extends Entry>(
   const stateOf = new Map(states.map((state) => [String(state.id), state]))
   const fates = new Map<Unwritten, Fate>()
   for (const entry of entries) {
-    const state = stateOf.get(String(entry.id))
-    if (state?.attempt !== entry.attempt) continue
-    const fate = state.worker === scope.worker ? 'locked' : endingOf(entry, state)
+    const fate = fateOf(scope, entry, stateOf.get(String(entry.id)))
     if (fate !== undefined) fates.set(entry, fate)
   }
   return fates
 }
 
+function fateOf(scope: WorkerScope, entry: Entry, state: JobState | undefined): Fate | undefined {
+  if (state === undefined) return mayHaveDeleted(scope, entry) ? success(entry) : undefined
+  if (state.attempt !== entry.attempt) return undefined
+  return state.worker === scope.worker ? 'locked' : endingOf(entry, state)
+}
+
+/**
+ * Whether a row that is gone is this attempt's own success: deleted in its handler's transaction, or by a try whose reply
+ * was cut off. Of such a try only while its lease lives; later another worker may have taken, ended and deleted it.
+ */
+function mayHaveDeleted({ settings }: WorkerScope, { of: attempt }: Entry): boolean {
+  const isHeld = performance.now() - attempt.renewedAt < settings.lease
+  return settings.deleteSucceeded && (attempt.completed || (attempt.wasTried && isHeld))
+}
+
+function success(entry: Entry): Ending | undefined {
+  return entry.of.completed ? { kind: 'succeeded' } : entry.kind === 'succeeded' ? entry : undefined
+}
+
 function endingOf(entry: Entry, { status, lastError }: JobState): Ending | undefined {
-  if (status === 'job_status_succeeded') {
-    return entry.of.completed ? { kind: 'succeeded' } : entry.kind === 'succeeded' ? entry : undefined
-  }
+  if (status === 'job_status_succeeded') return success(entry)
   // A rescue leaves the same status, with an error of its own.
   return 'error' in entry && status === `job_status_${entry.kind}` && lastError === entry.error ? entry : undefined
 }

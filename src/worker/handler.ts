@@ -34,8 +34,9 @@ export interface JobContext<DB, Table extends keyof DB> {
   readonly worker: string
   readonly logger: Logger
   /**
-   * Marks the job succeeded inside the user's own transaction: its effects and its completion commit together, or
-   * not at all. Call it last in the transaction; what the handler returns afterwards is not written.
+   * Marks the job succeeded (deletes it, where `deleteSucceeded` says so) inside the user's own transaction: its effects
+   * and its completion commit together, or not at all. Call it last in the transaction; what the handler returns afterwards
+   * is not written.
    * @throws LeaseLostError when the job is no longer this attempt's; the transaction must then roll back, and does
    *   where the error is let through.
    */

@@ -105,7 +105,8 @@ export class Heart {
     for (const attempt of missing) {
       if (!attempt.holdsLease) continue // settled meanwhile
       const state = stateOf.get(String(attempt.id))
-      if (state?.attempt === attempt.attempt && (state.worker === worker || isCompleted(attempt, state))) {
+      const isHeld = state?.worker === worker && state.attempt === attempt.attempt
+      if (isHeld || isCompleted(attempt, state, settings.deleteSucceeded)) {
         attempt.renewedAt = performance.now() - settings.lease * renewAfter // nobody can take a locked row; look again soon
       } else if (!attempt.ended) {
         this.#lose(attempt, whyLost(attempt, state)) // of one that ended the settler tells
@@ -122,8 +123,9 @@ export class Heart {
 }
 
 /** Completed in a transaction that has committed; the handler goes on, and has nothing left to lose. */
-function isCompleted({ completed }: Attempt, { status }: JobState): boolean {
-  return completed && status === 'job_status_succeeded'
+function isCompleted({ completed, attempt }: Attempt, state: JobState | undefined, isDeleted: boolean): boolean {
+  if (!completed) return false
+  return state === undefined ? isDeleted : state.attempt === attempt && state.status === 'job_status_succeeded'
 }
 
 function whyLost({ id, attempt }: Attempt, state: JobState | undefined): AbortReason {

@@ -16,6 +16,12 @@ export interface WorkerOptions<Job = object> {
   readonly backoff?: Backoff<Job> | undefined
   /** How long one attempt may run before its signal aborts and it counts as failed. Default: as long as it likes. */
   readonly timeout?: Duration | undefined
+  /**
+   * Delete a job's row when its handler ends well, in place of keeping it as succeeded; whatever ended otherwise is kept.
+   * The role needs DELETE; a `result` goes nowhere. A table that references the row must let it go (`on delete cascade` or
+   * `set null`): while it does not, the success is refused, and after a lease counts as a failure. Default false.
+   */
+  readonly deleteSucceeded?: boolean | undefined
   /** How long after its last heartbeat a worker counts as gone and its jobs run elsewhere. At least 1 s. Default 60 s. */
   readonly lease?: Duration | undefined
   /** How often to look for jobs unasked. Default 60 s, without `listen` 2 s; while the listener is deaf at most 2 s. */
@@ -48,6 +54,7 @@ export interface Settings {
   readonly maxAttempts: number | ((job: object) => number)
   readonly backoff: Backoff<object>
   readonly timeout: number
+  readonly deleteSucceeded: boolean
   readonly lease: number
   readonly pollInterval: number
   readonly listen: ListenSource | undefined
@@ -62,6 +69,7 @@ const defaults = {
   maxAttempts: 10,
   backoff: linear({ delay: '30s' }),
   timeout: Number.POSITIVE_INFINITY,
+  deleteSucceeded: false,
   lease: '60s',
   pollInterval: undefined,
   listen: undefined,
@@ -97,6 +105,7 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
     maxAttempts: attempts(given.maxAttempts),
     backoff: backoff(given.backoff as unknown), // checked there
     timeout: given.timeout === Number.POSITIVE_INFINITY ? given.timeout : positive(given.timeout, 'timeout'),
+    deleteSucceeded: flag(given.deleteSucceeded, 'deleteSucceeded'),
     lease: positive(given.lease, 'lease'),
     pollInterval: positive(
       given.pollInterval ?? (given.listen === undefined ? pollIntervalUnheard : pollIntervalHeard),

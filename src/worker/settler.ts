@@ -94,8 +94,9 @@ export class Settler {
   /** Writes a group; gives back what has to be tried again. */
   async #write(group: readonly Entry[]): Promise<readonly Entry[]> {
     const { jobs, worker, columns, seedStatuses, settings } = this.#scope
-    const { backoff } = settings
-    const options = { worker, columns, seedStatuses, skipLocked: true, ...(typeof backoff === 'object' && { backoff }) }
+    const { backoff, deleteSucceeded } = settings
+    const own = { worker, columns, seedStatuses, deleteSucceeded, skipLocked: true }
+    const options = { ...own, ...(typeof backoff === 'object' && { backoff }) }
     try {
       const written = await ask(jobs.db, settings.lease / 3, 'settle', (db) => settle(db, jobs.name, group, options))
       await this.#announce(group, new Set(written))
@@ -103,6 +104,7 @@ export class Settler {
     } catch (error) {
       this.#scope.report(error, `writing ${group.length} outcomes`)
       this.#failure = error
+      for (const entry of group) entry.of.wasTried = true
       if (concernsAll(error)) return group
       if (group.length > 1) return this.#writeHalves(group)
       for (const entry of group) this.#refused(entry, error)
@@ -120,7 +122,9 @@ export class Settler {
     if (performance.now() - since < this.#scope.settings.lease) {
       this.#putAside({ ...entry, refusedAt: since })
     } else if (entry.kind === 'succeeded') {
-      const text = `The handler ended well, but its success was refused for ${this.#scope.settings.lease} ms`
+      const { lease, deleteSucceeded } = this.#scope.settings
+      const refused = deleteSucceeded ? 'the deletion of its row' : 'its success'
+      const text = `The handler ended well, but ${refused} was refused for ${lease} ms`
       this.add(attempt, endingOfError(this.#scope, attempt, new RefusedError(text, { cause: error })))
     } else {
       this.#giveUp(attempt, 'its outcome was refused')

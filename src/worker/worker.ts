@@ -9,7 +9,7 @@ import type { ListenerState } from '../watch/shared-listener.js'
 import type { AnyHandler } from './context.js'
 import { sqlState } from './database-error.js'
 import { log, type WorkerEvent, type WorkerEvents } from './events.js'
-import type { Settings } from './options.js'
+import { type Settings, WorkerOptionError } from './options.js'
 import { processShare } from './process-share.js'
 import type { UsedColumn, WorkerScope } from './scope.js'
 import { StartedWorker } from './started.js'
@@ -70,7 +70,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
   /**
    * Checks the real table once, then claims jobs until {@link stop}. A second call waits for the first. Stopped while
    * it still looks at the table, it resolves and does nothing more.
-   * @throws JobTableError naming everything the table lacks; whatever the database says where it can't be reached.
+   * @throws JobTableError naming everything the table lacks; WorkerOptionError where its rows may not be deleted; whatever the database says where it can't be reached.
    *   After an error it may be called again.
    */
   start(): Promise<void> {
@@ -86,6 +86,10 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
     try {
       const description = await inspectJobTable(this.db, this.table)
       if (this.#stopping !== undefined) return // stopped while it looked; there is nothing to undo
+      if (this.#settings.deleteSucceeded && !description.mayDelete) {
+        const text = `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE, or leave the option out`
+        throw new WorkerOptionError(text)
+      }
       for (const advice of description.advice)
         this.#settings.logger.info({ table: this.table }, `${this.table}: ${advice}`)
       this.#started = new StartedWorker(this.#scope(description), this.#handler)

@@ -33,6 +33,9 @@ export async function everyVerb(db: Kysely<any>, table: string, payload: (n: num
   await changedByHand(db, table, ids)
   await rescued(db, table)
   await worked(db, table, ids)
+  assert.deepEqual(new Set(await statuses(db, table, ids)), new Set(['succeeded']))
+  await retryJobs(db, table, { ids: ids.slice(0, 2) })
+  await worked(db, table, ids.slice(0, 2), { deleteSucceeded: true })
   await pruned(db, table)
 }
 
@@ -105,7 +108,7 @@ async function rescued(db: Kysely<any>, table: string): Promise<void> {
 }
 
 /** One job is completed in a transaction of its own, the others by their return. */
-async function worked(db: Kysely<any>, table: string, ids: readonly JobId[]): Promise<void> {
+async function worked(db: Kysely<any>, table: string, ids: readonly JobId[], options: object = {}): Promise<void> {
   const done: unknown[] = []
   const first = String(ids[0])
   const mill = createWorker(
@@ -114,7 +117,7 @@ async function worked(db: Kysely<any>, table: string, ids: readonly JobId[]): Pr
     async (job, { complete }) => {
       if (String(job.id) === first) await db.transaction().execute((trx) => complete(trx))
     },
-    { logger: quiet },
+    { logger: quiet, ...options },
   )
   const idle = new Promise((resolve) => mill.once('idle', resolve))
   mill.on('succeeded', ({ job }) => done.push(String(job.id)))
@@ -122,12 +125,11 @@ async function worked(db: Kysely<any>, table: string, ids: readonly JobId[]): Pr
   await idle
   await mill.stop()
   assert.deepEqual(done.sort(), ids.map(String).sort())
-  assert.deepEqual(new Set(await statuses(db, table, ids)), new Set(['succeeded']))
 }
 
 async function pruned(db: Kysely<any>, table: string): Promise<void> {
   await db.updateTable(table).set({ updated_at: sql`now() - interval '1 hour'` }).execute()
-  assert.equal(await pruneJobs(db, table, { olderThan: '1m' }), 4)
+  assert.equal(await pruneJobs(db, table, { olderThan: '1m' }), 2) // two of four were deleted
   assert.equal((await countJobs(db, table, { exact: true })).statuses.job_status_succeeded, 0)
 }
 

@@ -1,7 +1,8 @@
 import { aroundThem } from './around-them.ts'
+import { inDeletions } from './in-deletions.ts'
 import { inStatements } from './in-statements.ts'
 import { inWorkers } from './in-workers.ts'
 import type { Mutant } from './mutant.ts'
 
 /** All faults that the suite must catch. */
-export const mutants: readonly Mutant[] = [...inStatements, ...inWorkers, ...aroundThem]
+export const mutants: readonly Mutant[] = [...inStatements, ...inWorkers, ...inDeletions, ...aroundThem]

@@ -240,6 +240,21 @@ test('a worker does all its work as its role, and hears what an enqueuer adds', 
   expect(errors).toEqual([])
 })
 
+test('a worker that is to delete what succeeded refuses to start by a role that may not, and works once it may', async () => {
+  const role = await createRole(database, `in role ${roleOf('worker')}`)
+  const worker = createWorker(handleAs(database, role), table, () => {}, { logger: quiet, deleteSucceeded: true })
+  await expect(worker.start()).rejects.toThrow(
+    'deleteSucceeded: this role may not delete from welcome_jobs; grant it DELETE, or leave the option out',
+  )
+  await sql`grant delete on ${sql.table(table)} to ${sql.id(role)}`.execute(db)
+  await enqueue(db, table, { user_id: 'ann' })
+  const idle = next(worker, 'idle')
+  await worker.start()
+  await idle
+  await worker.stop()
+  expect(await db.selectFrom(table).selectAll().execute()).toEqual([])
+})
+
 test('an enqueuer that may not read inserts all the same, and enqueue, which gives rows back, is refused', async () => {
   const role = await createRole(database)
   await sql`grant insert (user_id) on ${sql.table(table)} to ${sql.id(role)}`.execute(db)

@@ -124,6 +124,9 @@ createWorker(db, 'report_jobs', () => {}, {
   },
 })
 createWorker(db, 'mail_jobs', sendMail, { backoff: exponential({ delay: '1s' }), timeout: '30s', concurrency: 4 })
+createWorker(db, 'report_jobs', () => ({ pages: 3 }), { deleteSucceeded: true })
+// @ts-expect-error Type 'string' is not assignable to type 'boolean | undefined'.
+createWorker(db, 'mail_jobs', sendMail, { deleteSucceeded: 'always' })
 // @ts-expect-error Property 'kind' does not exist on type
 createWorker(db, 'mail_jobs', sendMail, { maxAttempts: ({ kind }) => (kind === 'daily' ? 2 : 10) })
 // @ts-expect-error 'concurency' does not exist in type

@@ -29,6 +29,7 @@ test.each([
   [{ backoff: { delay: Number.NaN, factor: 2, max: 1, jitter: 0 } }, 'backoff: an object will not do; give linear('],
   [{ backoff: { delay: 1, factor: 2, max: 1e300, jitter: 0 } }, 'backoff: an object will not do; give linear('],
   [{ listen: 'garbage' }, 'listen: the connection string can not be read'],
+  [{ deleteSucceeded: 1 }, 'deleteSucceeded: 1 will not do; give true or false'],
   [{ seedBackoff: 'no' }, 'seedBackoff: "no" will not do; give true or false'],
   [[], 'The options are an array; give an object'],
   [{ lease: Number.POSITIVE_INFINITY }, 'lease: Infinity is not a duration'],

@@ -1,0 +1,50 @@
+import type { Mutant } from './mutant.ts'
+
+/** Faults of workers that delete the rows of jobs that succeeded. */
+export const inDeletions: readonly Mutant[] = [
+  {
+    name: 'a deletion without the fence',
+    breaks: 'a worker that lost its job deletes it under the hands of whoever has it now',
+    file: 'src/queue/fenced.ts',
+    text: 'deleteFrom(jobs.table).where(held)',
+    replacement: "deleteFrom(jobs.table).where(hasIdIn(entries.map(({ id }) => id), 'job'))",
+    test: 'test/worker/delete-succeeded.test.ts',
+    title: 'an attempt that lost its lease deletes nothing',
+  },
+  {
+    name: 'a deletion of whatever ended',
+    breaks: 'nobody learns that a job failed: its row is gone',
+    file: 'src/queue/settle.ts',
+    text: "if (options.deleteSucceeded && group[0].kind === 'succeeded')",
+    replacement: "if (options.deleteSucceeded && group[0].kind !== 'released')",
+    test: 'test/worker/delete-succeeded.test.ts',
+    title: 'of a job whose handler ended well nothing is left',
+  },
+  {
+    name: 'a deletion whose reply is needed',
+    breaks: 'a job that was done is told to be lost where its connection was cut',
+    file: 'src/worker/settler.ts',
+    text: 'entry.of.wasTried = true',
+    replacement: 'entry.of.wasTried = false',
+    test: 'test/worker/delete-succeeded.test.ts',
+    title: 'a success that came through, but whose reply was cut off',
+  },
+  {
+    name: 'whatever is gone was done',
+    breaks: 'a job that somebody deleted while it ran is told to have succeeded',
+    file: 'src/worker/fates.ts',
+    text: 'attempt.wasTried && isHeld',
+    replacement: 'attempt.wasTried !== isHeld',
+    test: 'test/worker/delete-succeeded.test.ts',
+    title: 'a job whose row somebody deleted while it ran is lost',
+  },
+  {
+    name: 'a completion that is taken for a loss',
+    breaks: 'a handler that goes on after it has completed its job is aborted',
+    file: 'src/worker/heart.ts',
+    text: 'state === undefined ? isDeleted :',
+    replacement: 'state === undefined ? false :',
+    test: 'test/worker/delete-succeeded.test.ts',
+    title: 'a handler that goes on after its completion has committed',
+  },
+]
