@@ -55,7 +55,7 @@ const best = ['ours', 'graphileFastest', 'bossSeveral', 'limit'] as const
 export const drains: readonly DrainSetting[] = [
   { concurrency: 1, processes: 1, contenders: [...best, 'graphileByDefault'], aside: true },
   { concurrency: 10, processes: 1, contenders: ['ours', 'oursByDefault', 'graphileFastest', 'graphileByDefault'] },
-  { concurrency: 100, processes: 1, contenders: [...best, 'oursPruned'] },
+  { concurrency: 100, processes: 1, contenders: [...best, 'oursDeleted'] },
   { concurrency: 100, processes: 1, contenders: ['bossSingle'], aside: true },
   { concurrency: 10, processes: 2, contenders: ['ours', 'graphileFastest', 'limit'] },
   { concurrency: 10, processes: 4, contenders: ['ours', 'graphileFastest'], aside: true },

@@ -13,7 +13,6 @@ export const {
   heartbeat,
   linear,
   nextDueAt,
-  pruneJobs,
   rescue,
   settle,
 } = product

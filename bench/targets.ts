@@ -39,7 +39,7 @@ export function targets(results: Results): Target[] {
     atLeast(
       "drain, rows deleted, c = 100: graphile-worker's fastest",
       2.5,
-      over(rateOf(results, 'oursPruned'), peers('graphileFastest'), 100, 1),
+      over(rateOf(results, 'oursDeleted'), peers('graphileFastest'), 100, 1),
     ),
     atMost('latency idle, p50: the best peer', 0.6, latencyRatio(results, 20, 'p50')),
     atMost('latency at 500/s, p99: the best peer', 0.4, latencyRatio(results, 500, 'p99')),

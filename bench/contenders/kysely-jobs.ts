@@ -1,7 +1,7 @@
 import { type Generated, Kysely, PostgresDialect } from 'kysely'
 import type { JobStatus } from 'kysely-jobs'
 import pg from 'pg'
-import { createJobTable, createWorker, enqueue, guardPool, pruneJobs } from '../product.ts'
+import { createJobTable, createWorker, enqueue, guardPool } from '../product.ts'
 import { apart, type Contender, type Enqueuer, type Payload } from './contender.ts'
 import { run } from './statements.ts'
 
@@ -32,11 +32,11 @@ interface Ways {
   /** Whether the pool goes through guardPool(), as the documentation advises. */
   readonly guarded: boolean
   readonly table?: Table
-  /** Deletes what is done while it works. */
-  readonly pruned?: boolean
+  /** Whether the rows of jobs that succeeded are deleted. */
+  readonly deleted?: boolean
 }
 
-const kyselyJobs = ({ title, guarded, table = 'jobs', pruned = false }: Ways): Contender => {
+const kyselyJobs = ({ title, guarded, table = 'jobs', deleted = false }: Ways): Contender => {
   const connect = (url: string, connections = 10) => {
     const pool = new pg.Pool({ connectionString: url, max: connections })
     return new Kysely<DB>({ dialect: new PostgresDialect({ pool: guarded ? guardPool(pool) : pool }) })
@@ -54,17 +54,15 @@ const kyselyJobs = ({ title, guarded, table = 'jobs', pruned = false }: Ways): C
     async work(url, { workers, concurrency }, handle) {
       const db = connect(url)
       const all = Array.from({ length: workers }, () =>
-        createWorker(db, table, (job) => handle(job.payload), { concurrency, listen: url }),
+        createWorker(db, table, (job) => handle(job.payload), { concurrency, listen: url, deleteSucceeded: deleted }),
       )
       await Promise.all(all.map((worker) => worker.start()))
-      const stopPruning = pruned ? prune(db, table) : async () => {}
       return async () => {
         await Promise.all(all.map((worker) => worker.stop()))
-        await stopPruning()
         await db.destroy()
       }
     },
-    unfinished: pruned
+    unfinished: deleted
       ? `select exists (select from ${table}) as unfinished`
       : `select exists (select from ${table} where status in ('job_status_not_started', 'job_status_retry'))
           or exists (select from ${table} where status = 'job_status_running') as unfinished`,
@@ -89,23 +87,7 @@ function enqueuer(db: Kysely<DB>, table: Table): Enqueuer {
   }
 }
 
-/** Prunes in chunks, one after the other; looks again in a moment when there was little to do. */
-function prune(db: Kysely<DB>, table: Table): () => Promise<void> {
-  let stopped = false
-  const loop = async () => {
-    while (!stopped) {
-      const pruned = await pruneJobs(db, table, { olderThan: 0, limit: 1000 })
-      if (pruned < 1000) await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  }
-  const looping = loop()
-  return () => {
-    stopped = true
-    return looping
-  }
-}
-
 export const ours = kyselyJobs({ title: 'kysely-jobs, guardPool', guarded: true })
 export const oursByDefault = kyselyJobs({ title: 'kysely-jobs, defaults', guarded: false })
-export const oursPruned = kyselyJobs({ title: 'kysely-jobs, pruned at once', guarded: true, pruned: true })
+export const oursDeleted = kyselyJobs({ title: 'kysely-jobs, rows deleted', guarded: true, deleted: true })
 export const oursQuiet = kyselyJobs({ title: 'kysely-jobs, no triggers', guarded: true, table: 'quiet_jobs' })
