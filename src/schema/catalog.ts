@@ -11,7 +11,7 @@ export interface Catalog {
   readonly indexes: readonly CatalogIndex[]
   /** The names of the triggers that fire. */
   readonly triggers: readonly string[]
-  /** Whether the role that asks may delete rows. */
+  /** Whether the role that asks may delete rows: by a grant and, where row-level security holds for it, by some policy. */
   readonly mayDelete: boolean
 }
 
@@ -49,7 +49,7 @@ export async function readCatalog(
   const { rows } = await sql<{ catalog: string }>`
     select pg_catalog.json_build_object(
       'kind', c.relkind, 'columns', ${columns}, 'statusChecks', ${statusChecks}, 'indexes', ${indexes}, 'triggers', ${triggers},
-      'mayDelete', pg_catalog.has_table_privilege(c.oid, 'DELETE')
+      'mayDelete', ${mayDelete}
     )::text as catalog
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relname = ${name}`.execute(db)
@@ -96,6 +96,10 @@ const indexes = sql`coalesce((
   from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid
   where i.indrelid = c.oid
 ), '[]')`
+
+const mayDelete = sql`pg_catalog.has_table_privilege(c.oid, 'DELETE') and (not pg_catalog.row_security_active(c.oid) or exists (
+  select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polcmd in ('d', '*') and p.polpermissive
+))`
 
 const triggers = sql`coalesce((
   select pg_catalog.json_agg(g.tgname)

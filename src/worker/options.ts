@@ -18,7 +18,7 @@ export interface WorkerOptions<Job = object> {
   readonly timeout?: Duration | undefined
   /**
    * Delete a job's row when its handler ends well, in place of keeping it as succeeded; whatever ended otherwise is kept.
-   * The role needs DELETE; a `result` goes nowhere. A table that references the row must let it go (`on delete cascade` or
+   * The role must be allowed to DELETE; a `result` goes nowhere. A table that references the row must let it go (`on delete cascade` or
    * `set null`): while it does not, the success is refused, and after a lease counts as a failure. Default false.
    */
   readonly deleteSucceeded?: boolean | undefined

@@ -87,7 +87,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
       const description = await inspectJobTable(this.db, this.table)
       if (this.#stopping !== undefined) return // stopped while it looked; there is nothing to undo
       if (this.#settings.deleteSucceeded && !description.mayDelete) {
-        const text = `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE, or leave the option out`
+        const text = `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE (with row-level security by a policy too), or leave the option out`
         throw new WorkerOptionError(text)
       }
       for (const advice of description.advice)

@@ -244,7 +244,7 @@ test('a worker that is to delete what succeeded refuses to start by a role that 
   const role = await createRole(database, `in role ${roleOf('worker')}`)
   const worker = createWorker(handleAs(database, role), table, () => {}, { logger: quiet, deleteSucceeded: true })
   await expect(worker.start()).rejects.toThrow(
-    'deleteSucceeded: this role may not delete from welcome_jobs; grant it DELETE, or leave the option out',
+    'deleteSucceeded: this role may not delete from welcome_jobs; grant it DELETE',
   )
   await sql`grant delete on ${sql.table(table)} to ${sql.id(role)}`.execute(db)
   await enqueue(db, table, { user_id: 'ann' })

@@ -188,3 +188,21 @@ test("the table's owner is above the policies, until they are forced", async () 
     .raw(`alter table ${table} no force row level security; alter table ${table} owner to current_user`)
     .execute(db)
 })
+
+test('a worker that is to delete what succeeded refuses to start where no policy is for DELETE', async () => {
+  await sql`create table kept_jobs (like ${sql.table(table)} including all)`.execute(db)
+  await sql`alter table kept_jobs enable row level security`.execute(db)
+  await sql.raw(`grant select, update, delete on kept_jobs to ${role}`).execute(db)
+  for (const command of ['select', 'update'])
+    await sql.raw(`create policy ${command}s on kept_jobs for ${command} using (true)`).execute(db)
+  const worker = createWorker(acme, 'kept_jobs', () => {}, { logger: quiet, deleteSucceeded: true })
+  const refusal = 'may not delete from kept_jobs; grant it DELETE (with row-level security by a policy too)'
+  await expect(worker.start()).rejects.toThrow(refusal)
+  await sql`create policy deletes on kept_jobs for delete using (true)`.execute(db)
+  await db.insertInto('kept_jobs').values({ tenant: 'acme' }).execute()
+  const idle = next(worker, 'idle')
+  await worker.start()
+  await idle
+  await worker.stop()
+  expect(await db.selectFrom('kept_jobs').selectAll().execute()).toEqual([])
+})
