@@ -1,9 +1,11 @@
 import type { InsertObject } from 'kysely'
 import { clockTimestamp, later, now } from '../predicates/clock.js'
+import type { JobColumns } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable } from '../schema/job-table.js'
 import { checkNewJob } from './new-job.js'
+import { plainValues, type Shape, shapeOf } from './plain-values.js'
 
 export interface EnqueueOptions {
   /** How long from now, by the database's clock, the jobs are due; in place of `run_at`. Default: at once. */
@@ -60,25 +62,31 @@ function due({ delay }: EnqueueOptions): (row: object) => NewRow {
 type NewRow = InsertObject<JobDatabase, 'job'>
 
 async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]> {
-  const chunks = inChunks(rows)
+  const shape = shapeOf(rows)
+  const chunks = inChunks(rows, shape)
   if (chunks.length > 1 && !jobs.db.isTransaction) {
-    return jobs.db.transaction().execute((trx) => insertChunks({ ...jobs, db: trx }, chunks))
+    return jobs.db.transaction().execute((trx) => insertChunks({ ...jobs, db: trx }, chunks, shape))
   }
-  return insertChunks(jobs, chunks)
+  return insertChunks(jobs, chunks, shape)
 }
 
-async function insertChunks(jobs: Jobs, chunks: readonly NewRow[][]): Promise<unknown[]> {
+async function insertChunks(jobs: Jobs, chunks: readonly NewRow[][], shape: Shape): Promise<unknown[]> {
   const inserted: unknown[] = []
   for (const chunk of chunks) {
-    const rows = await jobs.db.insertInto(jobs.name).values(chunk).returningAll().execute()
+    const rows = await insertOf(jobs, chunk, shape).returningAll().execute()
     for (const row of rows) inserted.push(row)
   }
   return inserted
 }
 
-function inChunks(rows: readonly NewRow[]): NewRow[][] {
-  const columns = new Set(rows.flatMap((row) => Object.keys(row))).size
-  const size = Math.max(1, Math.floor(maxParameters / Math.max(1, columns)))
+function insertOf({ db, name }: Jobs, rows: readonly NewRow[], { columns, plain }: Shape) {
+  if (!plain) return db.insertInto(name).values(rows)
+  const names = columns as (keyof JobColumns)[] // among the user's own: the door's types have checked them
+  return db.insertInto(name).columns(names).expression(plainValues(rows, columns))
+}
+
+function inChunks(rows: readonly NewRow[], { columns }: Shape): NewRow[][] {
+  const size = Math.max(1, Math.floor(maxParameters / Math.max(1, columns.length)))
   const chunks: NewRow[][] = []
   for (let start = 0; start < rows.length; start += size) chunks.push(rows.slice(start, start + size))
   return chunks
