@@ -42,18 +42,28 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
   options: FetchOptions<DB[Table]>,
 ): Promise<Job<DB, Table>[]> {
   const jobs = jobsOf(db, table)
-  return (await prepareFetch(jobs, options)(jobs.db)) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
+  const { limit, dueSince, ...claim } = options
+  const fetch = prepareFetch(jobs, { ...claim, fromHorizon: dueSince !== undefined })
+  return (await fetch(jobs.db, limit, dueSince)) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
 }
 
-/** As {@link FetchOptions}, of whatever table. */
-interface Claim extends Omit<FetchOptions<unknown>, 'columns'> {
+/** What makes a fetch another statement. */
+interface Claim extends Omit<FetchOptions<unknown>, 'columns' | 'limit' | 'dueSince'> {
   readonly columns?: readonly string[]
   /** Passes over what was taken over from dead workers. Default false. */
   readonly passSuspects?: boolean
+  /** It will be given a `dueSince`. Default false. */
+  readonly fromHorizon?: boolean
 }
 
+/** A fetch as {@link prepareFetch} makes it; what it is given goes along as parameters. */
+export type PreparedFetch = (db: Jobs['db'], limit: number, dueSince?: Date) => Promise<object[]>
+
+/** Stand in the built statement for what each run is given. */
+const places = { limit: Object('limit') as number, dueSince: new Date(Number.NaN) } // a box of its own, known by being the same
+
 /** A fetch to be run again and again: to build and compile it takes a third of a millisecond, more than Postgres needs. */
-export function prepareFetch(jobs: Jobs, claim: Claim): (db: Jobs['db']) => Promise<object[]> {
+export function prepareFetch(jobs: Jobs, claim: Claim): PreparedFetch {
   const columns = new Set(claim.columns)
   const query = jobs.db
     .updateTable(jobs.table)
@@ -67,38 +77,42 @@ export function prepareFetch(jobs: Jobs, claim: Claim): (db: Jobs['db']) => Prom
     .where(hasIdIn(columns.has('priority') ? nextByPriority(jobs, claim) : nextIds(jobs, claim)))
     .returningAll('job')
     .compile()
-  return async (db) => inTurn((await db.executeQuery<object>(query)).rows, columns.has('priority'))
+  return async (db, limit, dueSince) => {
+    const given = (value: unknown) => (value === places.limit ? limit : value === places.dueSince ? dueSince : value)
+    const { rows } = await db.executeQuery<object>({ ...query, parameters: query.parameters.map(given) })
+    return inTurn(rows, columns.has('priority'))
+  }
 }
 
-type Selection = Pick<Claim, 'limit' | 'retryBackoff' | 'dueSince' | 'passSuspects'>
+type Selection = Pick<Claim, 'retryBackoff' | 'passSuspects' | 'fromHorizon'>
 
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextIds(jobs: Jobs, { limit, retryBackoff, dueSince, passSuspects = false }: Selection) {
+function nextIds(jobs: Jobs, { retryBackoff, passSuspects = false, fromHorizon = false }: Selection) {
   return jobs.db
     .selectFrom(jobs.table)
     .select('job.id')
     .where(isClaimable('job'))
     .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
     .$if(passSuspects, (query) => query.where(isNoSuspect('job')))
-    .$call((query) => (dueSince === undefined ? query : query.where('job.run_at', '>=', dueSince)))
+    .$if(fromHorizon, (query) => query.where('job.run_at', '>=', places.dueSince))
     .orderBy('job.run_at')
-    .limit(limit)
+    .limit(places.limit)
     .forUpdate()
     .skipLocked()
 }
 
 /** The same, level by level: what is due at the highest priority first. */
-function nextByPriority(jobs: Jobs, { limit, retryBackoff, passSuspects = false }: Selection) {
+function nextByPriority(jobs: Jobs, { retryBackoff, passSuspects = false }: Selection) {
   return withPriorityLevels(jobs)
     .selectFrom('level')
     .innerJoinLateral(
-      nextIds(jobs, { limit, passSuspects, ...(retryBackoff && { retryBackoff }) })
+      nextIds(jobs, { passSuspects, ...(retryBackoff && { retryBackoff }) })
         .where((eb) => eb('job.priority', '=', eb.ref('level.priority' as 'job.priority'))) // `level` is in scope of a lateral join only
         .as('due'),
       (join) => join.onTrue(),
     )
     .select('due.id')
-    .limit(limit)
+    .limit(places.limit)
 }
 
 function isPastSeedBackoff(rule: BackoffRule | undefined) {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { prepareFetch } from '../queue/fetch.js'
+import { type PreparedFetch, prepareFetch } from '../queue/fetch.js'
 import { prepareNextDue } from '../queue/next-due.js'
 import { release } from '../queue/release.js'
 import type { Bell } from '../watch/bell.js'
@@ -16,10 +16,8 @@ import type { Slots } from './slots.js'
  */
 const lull = 5
 
-/** How many fetches of different sizes are kept built. */
-const keptFetches = 100
-
-type Statement = ReturnType<typeof prepareFetch>
+/** Of all that is due, of what is due from the horizon on, or of all but suspects. */
+type FetchKind = 'whole' | 'from the horizon' | 'without suspects'
 
 interface Fetch {
   readonly limit: number
@@ -44,14 +42,14 @@ export class Claimer {
   readonly #errorPause = new Pause()
   readonly #contendedPause = new Pause()
   readonly #horizon = new Horizon()
-  /** The fetch of so many rows. */
-  readonly #fetches = new Map<string, Statement>()
+  readonly #fetches = new Map<FetchKind, PreparedFetch>()
   readonly #nextDue: ReturnType<typeof prepareNextDue>
   #stopping = false
   /** The fetch whose answer is waited for. */
   #awaited: Fetch | undefined
   /** The fetch that was sent beside it, or while its jobs had not begun. */
   #ahead: Fetch | undefined
+  /** The last fetch brought all there was: a free slot has nothing to wait for. */
   #isLull = false
   /** When (wall clock) the last fetch came back, and since when (monotonic) none does. */
   lastFetch: Date | undefined
@@ -112,12 +110,14 @@ export class Claimer {
     this.#ahead = undefined
     if (fetch === undefined) return Number.POSITIVE_INFINITY
     this.foundNothing = false
+    this.#isLull = false
     try {
       const rows = await this.#rowsOf(fetch)
       this.#cameBack()
       const isFull = rows.length >= fetch.limit
       if (isFull) this.#horizon.advance(rows, fetch.isWhole, performance.now() - fetch.sent)
       else this.#horizon.forget()
+      this.#isLull = !isFull
       await this.#take(rows, fetch, isFull)
       return isFull ? 0 : await this.#untilNext(rows.length)
     } catch (error) {
@@ -155,10 +155,10 @@ export class Claimer {
     const { passesSuspects } = this.#slots
     const { userJobs, settings } = this.#scope
     const dueSince = this.#dueSince
-    const statement = this.#statement({ limit, ...(dueSince ? { dueSince } : { passSuspects: passesSuspects }) })
+    const fetch = this.#fetch(dueSince ? 'from the horizon' : passesSuspects ? 'without suspects' : 'whole')
     const late = (rows: readonly object[]) => void this.#giveBack(rows)
     const sent = performance.now()
-    const rows = ask(userJobs.db, settings.lease / 3, 'fetch', statement, late)
+    const rows = ask(userJobs.db, settings.lease / 3, 'fetch', (db) => fetch(db, limit, dueSince), late)
     rows.catch(() => {}) // whoever takes it hears of its failure
     return { limit, isWhole: dueSince === undefined && !passesSuspects, sent, rows }
   }
@@ -170,18 +170,16 @@ export class Claimer {
     return isPlain ? this.#horizon.dueSince : undefined
   }
 
-  /** The fetch of so many rows; without a horizon it is built once. */
-  #statement(claim: Pick<Parameters<typeof prepareFetch>[1], 'limit' | 'dueSince' | 'passSuspects'>): Statement {
-    const name = `${claim.limit} ${claim.passSuspects}`
-    const known = claim.dueSince === undefined ? this.#fetches.get(name) : undefined
+  /** A fetch is built once, until one fails. */
+  #fetch(kind: FetchKind): PreparedFetch {
+    const known = this.#fetches.get(kind)
     if (known !== undefined) return known
     const { userJobs, worker, columns, settings } = this.#scope
     const { backoff, seedBackoff } = settings
     const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
-    const made = prepareFetch(userJobs, { worker, columns, ...claim, ...retryBackoff })
-    if (claim.dueSince !== undefined) return made
-    if (this.#fetches.size >= keptFetches) this.#fetches.clear()
-    this.#fetches.set(name, made)
+    const others = { fromHorizon: kind === 'from the horizon', passSuspects: kind === 'without suspects' }
+    const made = prepareFetch(userJobs, { worker, columns, ...others, ...retryBackoff })
+    this.#fetches.set(kind, made)
     return made
   }
 
@@ -226,7 +224,6 @@ export class Claimer {
   }
 
   async #isRungInLull(): Promise<boolean> {
-    this.#isLull = true
     const isRung = await this.#bell.wait(lull)
     this.#isLull = false
     return isRung
