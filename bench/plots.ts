@@ -3,13 +3,15 @@ import { mixes } from './measures/growth.ts'
 import type { Results } from './results.ts'
 import { bars, type Series } from './svg.ts'
 
-/** The pictures of a run, by file name. */
+/** The pictures of what a run measured, by file name. */
 export function plots(results: Results): Record<string, string> {
-  return {
-    'drain.svg': bars('Drain, jobs a second (higher is better)', drain(results)),
-    'latency.svg': bars('From commit to handler, p99 in ms (lower is better)', latency(results)),
-    'growth.svg': bars('Pages touched by table size, for each job of a batch of 500', growth(results)),
-  }
+  const all = {
+    'drain.svg': ['Drain, jobs a second (higher is better)', drain(results)],
+    'latency.svg': ['From commit to handler, ms (lower is better)', latency(results)],
+    'growth.svg': ['Pages touched by table size, for each job of a batch of 500', growth(results)],
+  } as const
+  const measured = Object.entries(all).filter(([, [, series]]) => series.some((one) => one.bars.length > 0))
+  return Object.fromEntries(measured.map(([name, [title, series]]) => [name, bars(title, series)]))
 }
 
 function drain(results: Results): Series[] {
@@ -23,10 +25,12 @@ function drain(results: Results): Series[] {
 }
 
 function latency(results: Results): Series[] {
-  return [...Map.groupBy(results.latency, ({ load }) => load)].map(([load, runs]) => ({
-    title: `${load} jobs/s`,
-    bars: runs.map(({ contender, p99 }) => ({ ...named(contender), value: Number(p99.toFixed(1)) })),
-  }))
+  return [...Map.groupBy(results.latency, ({ load }) => load)].flatMap(([load, runs]) =>
+    (['p50', 'p99', 'max'] as const).map((part) => ({
+      title: `${part} at ${load} jobs/s`,
+      bars: runs.map((run) => ({ ...named(run.contender), value: Number(run[part].toFixed(2)) })),
+    })),
+  )
 }
 
 function growth(results: Results): Series[] {

@@ -7,12 +7,12 @@ export interface Series {
 const [width, left, barLeft, barWidth] = [760, 16, 250, 420]
 const [line, gap] = [20, 34]
 
-/** Horizontal bars, one group under the other, all at one scale; readable on white and on black. */
+/** Horizontal bars, one group under the other, each at a scale of its own; readable on white and on black. */
 export function bars(title: string, series: readonly Series[]): string {
-  const longest = Math.max(1, ...series.flatMap((group) => group.bars.map(({ value }) => value)))
   const parts = [text(left, 26, title, 'font-weight="bold"')]
   let y = 26
   for (const group of series) {
+    const longest = Math.max(...group.bars.map(({ value }) => value))
     y += gap
     parts.push(text(left, y, group.title, 'font-style="italic"'))
     for (const { name, value, own } of group.bars) {

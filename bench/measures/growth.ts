@@ -18,13 +18,22 @@ export interface Growth {
 
 /** What fills a table of so many rows. */
 export const mixes = {
-  'all due': (rows: number) => ({ finished: 0, retry: 0, future: 0, due: rows }),
+  'all due': (rows: number) => ({ worked: 0, finished: 0, retry: 0, future: 0, due: rows }),
   'finished, retry, future and 10k due': (rows: number) => ({
-    ...{ finished: rows * 0.8, retry: rows * 0.1, future: rows * 0.1, due: 10_000 },
+    ...{ worked: 0, finished: rows * 0.8, retry: rows * 0.1, future: rows * 0.1, due: 10_000 },
+  }),
+  'just worked off, and 10k due': (rows: number) => ({
+    worked: Math.min(rows, 1e6),
+    finished: 0,
+    retry: 0,
+    future: 0,
+    due: 10_000,
   }),
 } satisfies Record<string, (rows: number) => Mix>
 
 interface Mix {
+  /** Claimed and settled, with nothing but autovacuum behind them. */
+  readonly worked: number
   readonly finished: number
   readonly retry: number
   readonly future: number
@@ -79,19 +88,29 @@ async function fill(db: Kysely<DB>, mix: Mix, priority: boolean): Promise<void> 
     columns: priority ? ['priority'] : [],
     notify: 'none',
   })
-  const kinds = [
-    ['job_status_succeeded', mix.finished, `- interval '1 day'`],
-    ['job_status_retry', mix.retry, `+ interval '1 day'`],
-    ['job_status_not_started', mix.future, `+ interval '1 day'`],
-    ['job_status_not_started', mix.due, ''],
-  ] as const
-  for (const [status, rows, shift] of kinds) {
+  const insert = async (status: string, rows: number, shift: string) => {
     const level = priority ? sql`, n % 5` : sql``
     await sql`insert into jobs (status, payload, run_at ${priority ? sql`, priority` : sql``})
       select ${sql.lit(status)}, '{}', now() ${sql.raw(shift)} + n * interval '1 millisecond' - interval '20 minutes' ${level}
       from generate_series(1, ${sql.lit(Math.round(rows))}) n`.execute(db)
   }
-  await sql`vacuum analyze jobs`.execute(db)
+  await insert('job_status_not_started', mix.worked, `- interval '1 day'`)
+  await workOff(db)
+  await insert('job_status_succeeded', mix.finished, `- interval '1 day'`)
+  await insert('job_status_retry', mix.retry, `+ interval '1 day'`)
+  await insert('job_status_not_started', mix.future, `+ interval '1 day'`)
+  await insert('job_status_not_started', mix.due, '')
+  if (mix.worked === 0) await sql`vacuum analyze jobs`.execute(db)
+}
+
+async function workOff(db: Kysely<DB>): Promise<void> {
+  const worker = randomUUID()
+  for (;;) {
+    const jobs = await fetchNextJobs(db, 'jobs', { worker, limit: batch })
+    if (jobs.length === 0) return
+    const outcomes = jobs.map(({ id, attempts_count: attempt }) => ({ id, attempt, kind: 'succeeded' as const }))
+    await settle(db, 'jobs', outcomes, { worker })
+  }
 }
 
 interface Explained {

@@ -49,7 +49,7 @@ export class Claimer {
   #awaited: Fetch | undefined
   /** The fetch that was sent beside it, or while its jobs had not begun. */
   #ahead: Fetch | undefined
-  /** The last fetch brought all there was: a free slot has nothing to wait for. */
+  /** The last fetch brought all there was, until the next due time is known: a free slot has nothing to wait for. */
   #isLull = false
   /** When (wall clock) the last fetch came back, and since when (monotonic) none does. */
   lastFetch: Date | undefined
@@ -106,11 +106,11 @@ export class Claimer {
 
   /** Claims once; gives the milliseconds until the next look. */
   async #turn(): Promise<number> {
+    this.#isLull = false
     const fetch = this.#ahead ?? this.#send()
     this.#ahead = undefined
     if (fetch === undefined) return Number.POSITIVE_INFINITY
     this.foundNothing = false
-    this.#isLull = false
     try {
       const rows = await this.#rowsOf(fetch)
       this.#cameBack()
@@ -214,18 +214,13 @@ export class Claimer {
 
   /** After a fetch that did not fill the slots: when the next job is due. */
   async #untilNext(claimed: number): Promise<number> {
-    if (this.#ahead !== undefined || (await this.#isRungInLull())) return 0
+    if (this.#ahead !== undefined || (await this.#bell.wait(lull))) return 0
     const { jobs, settings } = this.#scope
     const due = await ask(jobs.db, settings.lease / 3, 'next due time', this.#nextDue)
+    this.#isLull = false
     // due, but not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
     if (due !== undefined && due <= 0) return claimed > 0 ? 0 : this.#contendedPause.next()
     this.foundNothing = !this.#slots.expectsSuspect // of whom only one was taken, or none
     return due ?? Number.POSITIVE_INFINITY
-  }
-
-  async #isRungInLull(): Promise<boolean> {
-    const isRung = await this.#bell.wait(lull)
-    this.#isLull = false
-    return isRung
   }
 }

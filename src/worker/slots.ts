@@ -10,6 +10,7 @@ import { Pace } from './pace.js'
 import type { WorkerScope } from './scope.js'
 import type { Settler } from './settler.js'
 import { Suspicion } from './suspicion.js'
+import { Turn } from './turn.js'
 
 /** So long (milliseconds) claimed jobs may wait behind handlers that turned out slow; then others may have them. */
 const longestWait = 1_000
@@ -33,6 +34,7 @@ export class Slots {
   #returning: readonly Attempt[] = []
   #closed = false
   readonly #suspicion: Suspicion
+  readonly #turn = new Turn(() => this.#fill())
   readonly #pace: Pace
   readonly #stallCheck: ReturnType<typeof setInterval>
 
@@ -149,8 +151,8 @@ export class Slots {
   #fill(): void {
     const { settings, share } = this.#scope
     while (!this.#closed && !share.gate.shut && !this.#isReturning && this.#running.size < settings.concurrency) {
-      const attempt = this.#ready.shift()
-      if (attempt === undefined) return
+      if (this.#ready.length === 0 || this.#turn.isOver) return
+      const attempt = this.#ready.shift() as Attempt // it is not empty
       this.#pace.moved()
       if (!attempt.mayBegin(settings.lease * abortAfter)) {
         this.#giveUp([attempt])

@@ -34,6 +34,8 @@ export interface Proxy {
   leadTo(url: string): void
   /** Connections open now. */
   readonly connections: number
+  /** Those of them that have lost something. */
+  readonly silent: number
   close(): void
 }
 
@@ -85,6 +87,10 @@ class Line {
   cut(): void {
     this.client.destroy()
     this.server.destroy()
+  }
+
+  get isSilent(): boolean {
+    return this.#silent.size > 0
   }
 
   halfOpen(): void {
@@ -186,6 +192,9 @@ export async function startProxy(url: string): Promise<Proxy> {
     },
     get connections() {
       return lines.size
+    },
+    get silent() {
+      return [...lines].filter(({ isSilent }) => isSilent).length
     },
     close: () => {
       for (const line of lines) line.cut()

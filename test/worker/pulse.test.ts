@@ -47,19 +47,19 @@ test('a query whose answer was lost fails, once the network is back', async (con
     await sql`select pg_advisory_lock(1)`.execute(holder)
     const lost = sql`select pg_advisory_lock(1)`.execute(db)
     failed = expect(lost).rejects.toThrow('Connection terminated')
-    await state('active')
+    await asking()
     proxy.swallow('down')
     await sql`select pg_advisory_unlock(1)`.execute(holder)
   })
-  await state('idle')
+  while (proxy.silent === 0) await new Promise((resolve) => setImmediate(resolve))
   proxy.heal()
   await failed
 })
 
-/** Resolves when the backend of `asks` is so. */
-async function state(wanted: string): Promise<void> {
+/** Resolves when the backend of `asks` has its query. */
+async function asking(): Promise<void> {
   const ask = () =>
-    sql`select from pg_stat_activity where application_name = 'asks' and state = ${wanted}`.execute(admin)
+    sql`select from pg_stat_activity where application_name = 'asks' and state = 'active'`.execute(admin)
   while ((await ask()).rows.length === 0);
 }
 

@@ -9,9 +9,8 @@ const { db } = await testDatabase<MailDatabase>(createMailTables)
 
 beforeEach(() => db.deleteFrom('mail_jobs').execute())
 
-/** A worker of two slots. */
-function worker(handler: () => Promise<void>) {
-  const made = createWorker(db, 'mail_jobs', handler, { logger: quiet, concurrency: 2 })
+function worker(handler: () => unknown, concurrency = 2) {
+  const made = createWorker(db, 'mail_jobs', async () => void (await handler()), { logger: quiet, concurrency })
   onTestFinished(() => made.stop({ deadline: 0 }).then(() => {}))
   return made
 }
@@ -50,4 +49,22 @@ test('while its handlers are slow a worker claims no more jobs than it has slots
   const idle = next(made, 'idle')
   held.resolve()
   await idle
+})
+
+test('handlers that compute leave the event loop to others between them', async () => {
+  await sql`insert into mail_jobs ("to") select 'busy' from generate_series(1, 300)`.execute(db)
+  let turn = {}
+  const counted = new Map<object, number>()
+  const watch = setInterval(() => {
+    turn = {}
+  })
+  onTestFinished(() => clearInterval(watch))
+  const made = worker(() => {
+    counted.set(turn, (counted.get(turn) ?? 0) + 1)
+    for (const end = performance.now() + 2; performance.now() < end; );
+  }, 10)
+  const idle = next(made, 'idle')
+  await made.start()
+  await idle
+  expect(Math.max(...counted.values())).toBeLessThan(20)
 })
