@@ -92,9 +92,10 @@ export class Claimer {
     this.#bell.ring()
   }
 
-  /** A slot is free: worth a fetch only where more than the slots could take was due. */
+  /** A slot is free: worth a fetch only where more than the slots could take was due, and none is on its way. */
   slotFreed(): void {
-    if (!this.foundNothing && !this.#isLull && this.#slots.room() > 0) this.#bell.ring()
+    if (this.#awaited !== undefined || this.foundNothing || this.#isLull) return
+    if (this.#slots.room() > 0) this.#bell.ring()
   }
 
   /** What was committed while a fetch is on its way does not wait for its return. */

@@ -16,13 +16,18 @@ type Entry = Outcome & {
   readonly of: Attempt
   /** When (monotonic milliseconds) the table first refused it. */
   readonly refusedAt?: number
+  /** How often its row was locked by somebody. */
+  readonly locked?: number
 }
 
 /** A lease may be renewed while an outcome waits, so this many rows are a statement of bounded size. */
 const largestBatch = 1_000
 
-/** How long an outcome is put aside whose row was refused, or is locked by somebody. */
+/** How long (milliseconds) an outcome is put aside whose row was refused, or is locked by somebody, at most. */
 const asidePause = 500
+
+/** The first pause where it is locked, each twice the one before: another worker's claim that came too late locks it for a moment. */
+const lockedPause = 5
 
 /** A success that the table did not take; its cause says why. */
 class RefusedError extends Error {
@@ -120,7 +125,7 @@ export class Settler {
     const { of: attempt } = entry
     const since = entry.refusedAt ?? performance.now()
     if (performance.now() - since < this.#scope.settings.lease) {
-      this.#putAside({ ...entry, refusedAt: since })
+      this.#putAside({ ...entry, refusedAt: since }, asidePause)
     } else if (entry.kind === 'succeeded') {
       const { lease, deleteSucceeded } = this.#scope.settings
       const refused = deleteSucceeded ? 'the deletion of its row' : 'its success'
@@ -131,9 +136,14 @@ export class Settler {
     }
   }
 
-  #putAside(entry: Entry): void {
-    const pause = new Promise<void>((resolve) => setTimeout(resolve, asidePause))
-    const again = pause.then(() => {
+  #waitForLock(entry: Entry): void {
+    const { locked = 0 } = entry
+    this.#putAside({ ...entry, locked: locked + 1 }, Math.min(asidePause, lockedPause * 2 ** locked))
+  }
+
+  #putAside(entry: Entry, pause: number): void {
+    const over = new Promise<void>((resolve) => setTimeout(resolve, pause))
+    const again = over.then(() => {
       this.#aside.delete(again)
       if (this.#mayStillWrite(entry)) this.#push(entry)
     })
@@ -161,7 +171,7 @@ export class Settler {
     })
     for (const entry of group) {
       const fate = written.has(entry) ? entry : fates.get(entry)
-      if (fate === 'locked') this.#putAside(entry)
+      if (fate === 'locked') this.#waitForLock(entry)
       else if (fate === undefined) this.#giveUp(entry.of, 'its row was taken, cancelled or deleted before its outcome')
       else this.#end(entry, fate)
     }
