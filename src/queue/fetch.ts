@@ -59,13 +59,32 @@ interface Claim extends Omit<FetchOptions<unknown>, 'columns' | 'limit' | 'dueSi
 /** A fetch as {@link prepareFetch} makes it; what it is given goes along as parameters. */
 export type PreparedFetch = (db: Jobs['db'], limit: number, dueSince?: Date) => Promise<object[]>
 
-/** Stand in the built statement for what each run is given. */
-const places = { limit: Object('limit') as number, dueSince: new Date(Number.NaN) } // a box of its own, known by being the same
+/** What each run of a fetch is given. */
+interface Given {
+  readonly limit: number
+  readonly dueSince?: Date | undefined
+}
+
+/** Stand in the built statement for what each run is given; known again by being the same. */
+const places = { limit: Object('limit') as number, dueSince: new Date(0) } // a box of its own, which no one looks into
 
 /** A fetch to be run again and again: to build and compile it takes a third of a millisecond, more than Postgres needs. */
 export function prepareFetch(jobs: Jobs, claim: Claim): PreparedFetch {
+  const standIns: Given = claim.fromHorizon ? places : { limit: places.limit }
+  const built = build(jobs, claim, standIns)
+  const isOurs = Object.values(standIns).every((place) => built.parameters.includes(place)) // no plugin wrote them its own way
+  return async (db, limit, dueSince) => {
+    const given = (value: unknown) => (value === places.limit ? limit : value === places.dueSince ? dueSince : value)
+    const query = isOurs
+      ? { ...built, parameters: built.parameters.map(given) }
+      : build(jobs, claim, { limit, dueSince })
+    return inTurn((await db.executeQuery<object>(query)).rows, claim.columns?.includes('priority') ?? false)
+  }
+}
+
+function build(jobs: Jobs, claim: Claim, given: Given) {
   const columns = new Set(claim.columns)
-  const query = jobs.db
+  return jobs.db
     .updateTable(jobs.table)
     .set({
       status: statusLiteral('job_status_running'),
@@ -74,45 +93,38 @@ export function prepareFetch(jobs: Jobs, claim: Claim): PreparedFetch {
       attempts_count: nextAttempt(),
       ...(columns.has('started_at') && { started_at: clockTimestamp() }),
     })
-    .where(hasIdIn(columns.has('priority') ? nextByPriority(jobs, claim) : nextIds(jobs, claim)))
+    .where(hasIdIn(columns.has('priority') ? nextByPriority(jobs, claim, given) : nextIds(jobs, claim, given)))
     .returningAll('job')
     .compile()
-  return async (db, limit, dueSince) => {
-    const given = (value: unknown) => (value === places.limit ? limit : value === places.dueSince ? dueSince : value)
-    const { rows } = await db.executeQuery<object>({ ...query, parameters: query.parameters.map(given) })
-    return inTurn(rows, columns.has('priority'))
-  }
 }
 
-type Selection = Pick<Claim, 'retryBackoff' | 'passSuspects' | 'fromHorizon'>
-
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextIds(jobs: Jobs, { retryBackoff, passSuspects = false, fromHorizon = false }: Selection) {
+function nextIds(jobs: Jobs, { retryBackoff, passSuspects = false }: Claim, { limit, dueSince }: Given) {
   return jobs.db
     .selectFrom(jobs.table)
     .select('job.id')
     .where(isClaimable('job'))
     .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
     .$if(passSuspects, (query) => query.where(isNoSuspect('job')))
-    .$if(fromHorizon, (query) => query.where('job.run_at', '>=', places.dueSince))
+    .$call((query) => (dueSince === undefined ? query : query.where('job.run_at', '>=', dueSince)))
     .orderBy('job.run_at')
-    .limit(places.limit)
+    .limit(limit)
     .forUpdate()
     .skipLocked()
 }
 
 /** The same, level by level: what is due at the highest priority first. */
-function nextByPriority(jobs: Jobs, { retryBackoff, passSuspects = false }: Selection) {
+function nextByPriority(jobs: Jobs, claim: Claim, { limit }: Given) {
   return withPriorityLevels(jobs)
     .selectFrom('level')
     .innerJoinLateral(
-      nextIds(jobs, { passSuspects, ...(retryBackoff && { retryBackoff }) })
+      nextIds(jobs, claim, { limit })
         .where((eb) => eb('job.priority', '=', eb.ref('level.priority' as 'job.priority'))) // `level` is in scope of a lateral join only
         .as('due'),
       (join) => join.onTrue(),
     )
     .select('due.id')
-    .limit(places.limit)
+    .limit(limit)
 }
 
 function isPastSeedBackoff(rule: BackoffRule | undefined) {

@@ -98,7 +98,8 @@ const indexes = sql`coalesce((
 ), '[]')`
 
 const mayDelete = sql`pg_catalog.has_table_privilege(c.oid, 'DELETE') and (not pg_catalog.row_security_active(c.oid) or exists (
-  select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polcmd in ('d', '*') and p.polpermissive
+  select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polcmd in ('d', '*') and p.polpermissive and (
+    p.polroles = '{0}' or exists (select from pg_catalog.unnest(p.polroles) r where pg_catalog.pg_has_role(r, 'usage')))
 ))`
 
 const triggers = sql`coalesce((

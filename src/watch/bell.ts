@@ -6,13 +6,11 @@ export class Bell {
   #closed = false
   #wake: ((rung: boolean) => void) | undefined
   #alarm: { readonly at: number; readonly timer: Timer } | undefined
-  /** Answers a ring while nobody waits; false: it can't, and the ring is remembered. */
-  answer: () => boolean = () => false
 
   /** Ends the wait, or the next one at once. */
   ring(): void {
-    if (this.#wake !== undefined) this.#wake(true)
-    else if (!this.answer()) this.#rung = true
+    if (this.#wake === undefined) this.#rung = true
+    else this.#wake(true)
   }
 
   /** Rings in so many milliseconds; of several, the earliest counts. */

@@ -21,8 +21,7 @@ type FetchKind = 'whole' | 'from the horizon' | 'without suspects'
 
 interface Fetch {
   readonly limit: number
-  /** Of all that is due: neither from the horizon nor without suspects. */
-  readonly isWhole: boolean
+  readonly kind: FetchKind
   /** Monotonic milliseconds. */
   readonly sent: number
   readonly rows: Promise<readonly object[]>
@@ -45,10 +44,9 @@ export class Claimer {
   readonly #fetches = new Map<FetchKind, PreparedFetch>()
   readonly #nextDue: ReturnType<typeof prepareNextDue>
   #stopping = false
-  /** The fetch whose answer is waited for. */
-  #awaited: Fetch | undefined
-  /** The fetch that was sent beside it, or while its jobs had not begun. */
+  /** The fetch that was sent while the jobs of the one before it had not begun. */
   #ahead: Fetch | undefined
+  #isWaiting = false
   /** The last fetch brought all there was, until the next due time is known: a free slot has nothing to wait for. */
   #isLull = false
   /** When (wall clock) the last fetch came back, and since when (monotonic) none does. */
@@ -70,7 +68,6 @@ export class Claimer {
     this.#nextDue = prepareNextDue(scope.jobs, scope.columns.includes('priority'))
     this.#slots = parts.slots
     this.#bell = parts.bell
-    this.#bell.answer = () => this.#sendBeside()
     this.#claimed = parts.claimed
     this.#resting = parts.resting
   }
@@ -94,33 +91,27 @@ export class Claimer {
 
   /** A slot is free: worth a fetch only where more than the slots could take was due, and none is on its way. */
   slotFreed(): void {
-    if (this.#awaited !== undefined || this.foundNothing || this.#isLull) return
-    if (this.#slots.room() > 0) this.#bell.ring()
-  }
-
-  /** What was committed while a fetch is on its way does not wait for its return. */
-  #sendBeside(): boolean {
-    if (this.#awaited === undefined || this.#ahead !== undefined || this.#stopping) return false
-    this.#ahead = this.#send(this.#awaited.limit)
-    return this.#ahead !== undefined
+    const { expectsSuspect, room } = this.#slots
+    if (this.#isWaiting || this.foundNothing || (this.#isLull && !expectsSuspect)) return
+    if (room > 0) this.#bell.ring()
   }
 
   /** Claims once; gives the milliseconds until the next look. */
   async #turn(): Promise<number> {
     this.#isLull = false
-    const fetch = this.#ahead ?? this.#send()
-    this.#ahead = undefined
-    if (fetch === undefined) return Number.POSITIVE_INFINITY
     this.foundNothing = false
     try {
+      const fetch = this.#ahead ?? this.#send()
+      this.#ahead = undefined
+      if (fetch === undefined) return Number.POSITIVE_INFINITY
       const rows = await this.#rowsOf(fetch)
       this.#cameBack()
       const isFull = rows.length >= fetch.limit
-      if (isFull) this.#horizon.advance(rows, fetch.isWhole, performance.now() - fetch.sent)
+      if (isFull) this.#horizon.advance(rows, fetch.kind === 'whole', performance.now() - fetch.sent)
       else this.#horizon.forget()
       this.#isLull = !isFull
       await this.#take(rows, fetch, isFull)
-      return isFull ? 0 : await this.#untilNext(rows.length)
+      return isFull ? 0 : await this.#untilNext(rows.length, fetch)
     } catch (error) {
       this.failingSince ??= performance.now()
       this.#fetches.clear() // a column that they name may be gone
@@ -129,18 +120,18 @@ export class Claimer {
     }
   }
 
-  async #rowsOf(fetch: Fetch): Promise<readonly object[]> {
-    this.#awaited = fetch
+  async #rowsOf({ rows }: Fetch): Promise<readonly object[]> {
+    this.#isWaiting = true
     try {
-      return await fetch.rows
+      return await rows
     } finally {
-      this.#awaited = undefined
+      this.#isWaiting = false
     }
   }
 
   /** Rows may be claimed that nobody has seen yet. */
   get isFetching(): boolean {
-    return this.#awaited !== undefined || this.#ahead !== undefined
+    return this.#isWaiting || this.#ahead !== undefined
   }
 
   #cameBack(): void {
@@ -149,19 +140,19 @@ export class Claimer {
     this.#errorPause.reset()
   }
 
-  /** Asks for as many jobs as there is room for beside what another fetch may bring. */
-  #send(expected = 0): Fetch | undefined {
-    const limit = this.#slots.room(expected)
+  /** Asks for as many jobs as there is room for. */
+  #send(): Fetch | undefined {
+    const { room: limit, passesSuspects } = this.#slots
     if (limit === 0) return undefined
-    const { passesSuspects } = this.#slots
     const { userJobs, settings } = this.#scope
     const dueSince = this.#dueSince
-    const fetch = this.#fetch(dueSince ? 'from the horizon' : passesSuspects ? 'without suspects' : 'whole')
+    const kind = dueSince ? 'from the horizon' : passesSuspects ? 'without suspects' : 'whole'
+    const fetch = this.#fetch(kind)
     const late = (rows: readonly object[]) => void this.#giveBack(rows)
     const sent = performance.now()
     const rows = ask(userJobs.db, settings.lease / 3, 'fetch', (db) => fetch(db, limit, dueSince), late)
     rows.catch(() => {}) // whoever takes it hears of its failure
-    return { limit, isWhole: dueSince === undefined && !passesSuspects, sent, rows }
+    return { limit, kind, sent, rows }
   }
 
   /** Suspects stand at the beginning, and those that were handed back too. */
@@ -184,7 +175,7 @@ export class Claimer {
     return made
   }
 
-  async #take(rows: readonly object[], { sent, isWhole }: Fetch, isFull: boolean): Promise<void> {
+  async #take(rows: readonly object[], { sent, kind }: Fetch, isFull: boolean): Promise<void> {
     if (rows.length > 0) {
       if (this.#stopping) return this.#giveBack(rows)
       this.#contendedPause.reset()
@@ -192,9 +183,9 @@ export class Claimer {
     }
     this.#claimed(
       rows.map((row) => new Attempt(row, sent)),
-      isWhole,
+      kind === 'whole',
     )
-    if (isFull) this.#ahead ??= this.#send()
+    if (isFull) this.#ahead = this.#send()
     if (this.#ahead !== undefined) await nextTurn() // it is on its way before handlers, which may be many and quick, begin
     this.#slots.begin()
   }
@@ -214,13 +205,16 @@ export class Claimer {
   }
 
   /** After a fetch that did not fill the slots: when the next job is due. */
-  async #untilNext(claimed: number): Promise<number> {
-    if (this.#ahead !== undefined || (await this.#bell.wait(lull))) return 0
+  async #untilNext(claimed: number, { sent, kind }: Fetch): Promise<number> {
+    if (await this.#bell.wait(lull)) return 0
     const { jobs, settings } = this.#scope
     const due = await ask(jobs.db, settings.lease / 3, 'next due time', this.#nextDue)
     this.#isLull = false
-    // due, but not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
-    if (due !== undefined && due <= 0) return claimed > 0 ? 0 : this.#contendedPause.next()
+    if (due !== undefined && due <= 0) {
+      const isNew = kind === 'from the horizon' || -due < performance.now() - sent // the fetch could not find it
+      // else it is not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
+      return claimed > 0 || isNew ? 0 : this.#contendedPause.next()
+    }
     this.foundNothing = !this.#slots.expectsSuspect // of whom only one was taken, or none
     return due ?? Number.POSITIVE_INFINITY
   }

@@ -39,11 +39,11 @@ function fateOf(scope: WorkerScope, entry: Entry, state: JobState | undefined): 
 
 /**
  * Whether a row that is gone is this attempt's own success: deleted in its handler's transaction, or by a try whose reply
- * was cut off. Of such a try only while its lease lives; later another worker may have taken, ended and deleted it.
+ * was cut off. Only while its lease lives: later another worker may have taken, ended and deleted it.
  */
 function mayHaveDeleted({ settings }: WorkerScope, { of: attempt }: Entry): boolean {
   const isHeld = performance.now() - attempt.renewedAt < settings.lease
-  return settings.deleteSucceeded && (attempt.completed || (attempt.wasTried && isHeld))
+  return settings.deleteSucceeded && isHeld && (attempt.completed || attempt.wasTried)
 }
 
 function success(entry: Entry): Ending | undefined {

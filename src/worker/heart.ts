@@ -106,7 +106,7 @@ export class Heart {
       if (!attempt.holdsLease) continue // settled meanwhile
       const state = stateOf.get(String(attempt.id))
       const isHeld = state?.worker === worker && state.attempt === attempt.attempt
-      if (isHeld || isCompleted(attempt, state, settings.deleteSucceeded)) {
+      if (isHeld || isCompleted(attempt, state, settings.deleteSucceeded && this.#age(attempt) < settings.lease)) {
         attempt.renewedAt = performance.now() - settings.lease * renewAfter // nobody can take a locked row; look again soon
       } else if (!attempt.ended) {
         this.#lose(attempt, whyLost(attempt, state)) // of one that ended the settler tells
@@ -123,9 +123,9 @@ export class Heart {
 }
 
 /** Completed in a transaction that has committed; the handler goes on, and has nothing left to lose. */
-function isCompleted({ completed, attempt }: Attempt, state: JobState | undefined, isDeleted: boolean): boolean {
+function isCompleted({ completed, attempt }: Attempt, state: JobState | undefined, mayBeDeleted: boolean): boolean {
   if (!completed) return false
-  return state === undefined ? isDeleted : state.attempt === attempt && state.status === 'job_status_succeeded'
+  return state === undefined ? mayBeDeleted : state.attempt === attempt && state.status === 'job_status_succeeded'
 }
 
 function whyLost({ id, attempt }: Attempt, state: JobState | undefined): AbortReason {

@@ -61,10 +61,10 @@ export class Slots {
     return this.#ready.length
   }
 
-  /** How many more jobs to claim now, beside those that a fetch on its way may bring. */
-  room(expected = 0): number {
+  /** How many more jobs to claim now. */
+  get room(): number {
     if (this.#scope.share.gate.shut) return 0
-    const room = this.#pace.room(this.running, this.ready + expected)
+    const room = this.#pace.room(this.running, this.ready)
     return this.expectsSuspect && !this.passesSuspects ? Math.min(room, 1) : room
   }
 

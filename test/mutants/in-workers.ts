@@ -114,7 +114,7 @@ export const inWorkers: readonly Mutant[] = [
     name: 'a refused outcome is given up at once',
     breaks: 'a job whose row was refused once runs again, though its handler ended well',
     file: 'src/worker/settler.ts',
-    text: 'this.#putAside({ ...entry, refusedAt: since })',
+    text: 'this.#putAside({ ...entry, refusedAt: since }, asidePause)',
     replacement: "this.#giveUp(entry.of, 'refused')",
     test: 'test/worker/bad-input.test.ts',
     title: 'an outcome that the table refuses is tried again',

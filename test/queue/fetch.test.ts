@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type KyselyPlugin, OperationNodeTransformer, sql, type ValueNode } from 'kysely'
 import { enqueue, exponential, fetchNextJobs, linear } from 'kysely-jobs'
 import { beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
@@ -136,4 +136,27 @@ test('sixteen connections claim 2,000 jobs, each of them once', async () => {
   const { rows } = await sql`
     select status, count(*)::int as count, max(attempts_count) as most from mail_jobs group by status`.execute(db)
   expect(rows).toEqual([{ status: 'job_status_running', count: 2000, most: 1 }])
+})
+
+/** Writes every parameter that is an object as text, as plugins for jsonb columns do. */
+const asTexts = new (class extends OperationNodeTransformer {
+  protected override transformValue(node: ValueNode): ValueNode {
+    const { value } = node
+    if (value instanceof Date) return { ...node, value: value.toISOString() }
+    return { ...node, value: typeof value === 'object' ? JSON.stringify(value) : value }
+  }
+})()
+
+const textPlugin: KyselyPlugin = {
+  transformQuery: ({ node }) => asTexts.transformNode(node),
+  transformResult: async ({ result }) => result,
+}
+
+test('a plugin that writes parameters in its own way gets those of each fetch', async () => {
+  const puts = ['5 min', '4 min', '3 min'].map((time) => ({ to: time, run_at: ago(time) }))
+  await db.insertInto('mail_jobs').values(puts).execute()
+  const dueSince = new Date(Date.now() - 270_000)
+  const own = db.withPlugin(textPlugin)
+  expect(names(await fetchNextJobs(own, 'mail_jobs', { worker, limit: 1, dueSince }))).toEqual(['4 min'])
+  expect(names(await fetchNextJobs(own, 'mail_jobs', { worker, limit: 1 }))).toEqual(['5 min'])
 })

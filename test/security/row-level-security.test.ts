@@ -198,6 +198,8 @@ test('a worker that is to delete what succeeded refuses to start where no policy
   const worker = createWorker(acme, 'kept_jobs', () => {}, { logger: quiet, deleteSucceeded: true })
   const refusal = 'may not delete from kept_jobs; grant it DELETE (with row-level security by a policy too)'
   await expect(worker.start()).rejects.toThrow(refusal)
+  await sql`create policy others on kept_jobs for delete to pg_monitor using (true)`.execute(db)
+  await expect(worker.start()).rejects.toThrow(refusal)
   await sql`create policy deletes on kept_jobs for delete using (true)`.execute(db)
   await db.insertInto('kept_jobs').values({ tenant: 'acme' }).execute()
   const idle = next(worker, 'idle')

@@ -82,13 +82,3 @@ test('a timer may be weeks long, and is not due at once', async () => {
     vi.useRealTimers()
   }
 })
-
-test('a ring while nobody waits may be answered at once; one that can not be is remembered', async () => {
-  const bell = new Bell()
-  const answers = [true, false]
-  bell.answer = () => answers.shift() ?? false
-  bell.ring()
-  expect(await bell.wait(1)).toBe(false)
-  bell.ring()
-  expect(await bell.wait(Number.POSITIVE_INFINITY)).toBe(true)
-})

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { sql } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import { createWorker, enqueue } from 'kysely-jobs'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
-import { testDatabase } from '../support/database.js'
+import { quietPool, testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
-const { db } = await testDatabase<MailDatabase>(createMailTables)
+const { db, url } = await testDatabase<MailDatabase>(createMailTables)
 
 beforeEach(() => db.deleteFrom('mail_jobs').execute())
 
@@ -67,4 +67,38 @@ test('handlers that compute leave the event loop to others between them', async 
   await made.start()
   await idle
   expect(Math.max(...counted.values())).toBeLessThan(20)
+})
+
+test('a job that comes while all slots and the queue behind them are full runs when they are free', async () => {
+  let looked: () => void = () => {}
+  const own = new Kysely<MailDatabase>({
+    dialect: new PostgresDialect({ pool: quietPool({ connectionString: url }) }),
+    log: ({ query }) => void (query.sql.startsWith('select') && looked()),
+  })
+  let held: Promise<void> | undefined
+  const made = createWorker(own, 'mail_jobs', () => held, { logger: quiet, concurrency: 10, listen: url, lease: '10m' })
+  onTestFinished(() => made.stop({ deadline: 0 }).then(() => {}))
+  const listening = next(made, 'listener', ({ state }: { state: string }) => state === 'listening')
+  await made.start()
+  await listening
+  const idle = next(made, 'idle')
+  await sql`insert into mail_jobs ("to") select 'quick' from generate_series(1, 300)`.execute(db)
+  await idle
+  const release = Promise.withResolvers<void>()
+  held = release.promise
+  let claimed = 0
+  const all = next(made, 'claimed', ({ jobs }: { jobs: unknown[] }) => {
+    claimed += jobs.length
+    return claimed === 700
+  })
+  await sql`insert into mail_jobs ("to") select 'held' from generate_series(1, 700)`.execute(db)
+  await all
+  await new Promise<void>((resolve) => {
+    looked = resolve // nothing more is due, it sees
+  })
+  await enqueue(db, 'mail_jobs', { to: 'late' })
+  await new Promise((resolve) => setTimeout(resolve, 50)) // that the worker was rung, and had no room, leaves no trace
+  const late = next(made, 'succeeded', ({ job }: { job: { to: string } }) => job.to === 'late')
+  release.resolve()
+  await late
 })
