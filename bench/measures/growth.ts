@@ -47,7 +47,7 @@ export async function growth(server: Server, rows: number, mix: (rows: number) =
   const url = await server.emptyDatabase(`growth_${randomUUID()}`)
   const statements: CompiledQuery[] = []
   const db = new Kysely<DB>({
-    dialect: new PostgresDialect({ pool: guardPool(new pg.Pool({ connectionString: url, max: 1 })) }),
+    dialect: new PostgresDialect({ pool: guardPool(new pg.Pool({ connectionString: url, max: 1 }), { query: '1h' }) }),
     log: ({ query }) => void statements.push(query),
   })
   try {

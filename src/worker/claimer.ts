@@ -92,7 +92,8 @@ export class Claimer {
   /** A slot is free: worth a fetch only where more than the slots could take was due, and none is on its way. */
   slotFreed(): void {
     const { expectsSuspect, room } = this.#slots
-    if (this.#isWaiting || this.foundNothing || (this.#isLull && !expectsSuspect)) return
+    const isAnswered = this.#isWaiting || this.#isLull // but not for the next suspect, whose turn it is now
+    if (this.foundNothing || (isAnswered && !expectsSuspect)) return
     if (room > 0) this.#bell.ring()
   }
 
