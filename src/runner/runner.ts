@@ -100,7 +100,7 @@ export class Runner {
  * Workers as one process: start all, run until a signal, drain. They share one listener, one rescue timer for each
  * table, and the gate through which a job that kills its workers runs alone; hence one database.
  *
- * @throws RunnerOptionError without workers, or for a worker of another database; DurationError
+ * @throws RunnerOptionError without workers, for a worker of another database, or an option that is none; DurationError
  * @example
  * await createRunner(db, { workers: [mail, reports] }).run()
  * await db.destroy()
@@ -108,6 +108,9 @@ export class Runner {
 export function createRunner<DB>(db: Kysely<DB>, options: RunnerOptions): Runner {
   if (!Array.isArray(options?.workers) || options.workers.length === 0)
     throw new RunnerOptionError('workers: give at least one worker, as in { workers: [mail] }')
+  const unknown = Object.keys(options).filter((name) => name !== 'workers' && name !== 'deadline')
+  if (unknown.length > 0)
+    throw new RunnerOptionError(`${unknown.join(', ')}: no such option; there are workers, deadline`)
   const stranger = options.workers.find((worker) => processShare(worker.db) !== processShare(db))
   if (stranger !== undefined) {
     throw new RunnerOptionError(

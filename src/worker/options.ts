@@ -1,4 +1,4 @@
-import { type Backoff, isBackoffRule, linear } from '../predicates/backoff.js'
+import { type Backoff, exponential, isBackoffRule, linear } from '../predicates/backoff.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
 import type { ListenSource } from '../watch/listener.js'
@@ -154,6 +154,10 @@ function attempts(value: unknown): Settings['maxAttempts'] {
 }
 
 function backoff(value: unknown): Backoff<object> {
+  const uncalled = [linear, exponential].find((rule) => rule === value)?.name
+  if (uncalled !== undefined) {
+    throw new WorkerOptionError(`backoff: ${uncalled} is to be called, as in ${uncalled}({ delay: '30s' })`)
+  }
   if (typeof value === 'function') return value as Backoff<object> // its results are checked at each call
   if (isBackoffRule(value)) return value
   throw new WorkerOptionError(

@@ -46,7 +46,7 @@ type Listener<DB, Table extends keyof DB, Name extends WorkerEvent> = (
 ) => void
 
 /** One table and one handler: made by `createWorker`, started once, stopped once. */
-export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<WorkerEvents<Job<DB, Table>>> {
+export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   /** The uuid in `locked_by` of the jobs this worker runs. */
   readonly id: string = randomUUID()
   readonly table: Table
@@ -129,17 +129,17 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter<Wo
     await this.stop()
   }
 
-  /** As every emitter's, but for the names: Node's types take any, so that a misspelt one would compile. */
+  /** As every emitter's, but for the names and payloads: Node's types take any, and say it in each version their own way. */
   override on<Name extends WorkerEvent>(name: Name, listener: Listener<DB, Table, Name>): this {
-    return super.on(name, listener as never) // Node's types can't follow a name that is generic
+    return super.on(name, listener)
   }
 
   override once<Name extends WorkerEvent>(name: Name, listener: Listener<DB, Table, Name>): this {
-    return super.once(name, listener as never) // as above
+    return super.once(name, listener)
   }
 
   override off<Name extends WorkerEvent>(name: Name, listener: Listener<DB, Table, Name>): this {
-    return super.off(name, listener as never) // as above
+    return super.off(name, listener)
   }
 
   /** How the worker is, for probes. */

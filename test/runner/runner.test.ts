@@ -42,7 +42,7 @@ test('where one worker can not start, the others are stopped again', async () =>
   expect(mail.health().state).toBe('stopped')
 })
 
-test('a runner without workers, with a worker of another database, or with a wrong deadline is refused', async () => {
+test('a runner without workers, with a worker of another database, a wrong deadline or no such option is refused', async () => {
   expect(() => createRunner(db, { workers: [] })).toThrow('give at least one worker')
   await using other = await createTestDatabase<MailDatabase>()
   const stranger = createWorker(other.db, 'mail_jobs', async () => {})
@@ -53,6 +53,8 @@ test('a runner without workers, with a worker of another database, or with a wro
   expect(() => createRunner(db, { workers: [mail], deadline: 'soon' as never })).toThrow(
     'deadline: "soon" is not a duration',
   )
+  const misspelt = { workers: [mail], dedline: '3s' }
+  expect(() => createRunner(db, misspelt)).toThrow('dedline: no such option; there are workers, deadline')
 })
 
 test('no signal is listened to unless run() is called', async () => {

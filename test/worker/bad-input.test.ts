@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { sql } from 'kysely'
-import { createWorker, enqueue, type WorkerOptions } from 'kysely-jobs'
+import { createWorker, enqueue, exponential, type WorkerOptions } from 'kysely-jobs'
 import { beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
@@ -17,6 +17,7 @@ test.each([
   [{ concurrency: '4' }, 'concurrency: "4" will not do'],
   [{ maxAttempts: -1 }, 'maxAttempts: -1 will not do; give a whole number or a function of the job, at least 0'],
   [{ maxAttempts: Number.NaN }, 'maxAttempts: NaN will not do'],
+  [{ backoff: exponential }, "backoff: exponential is to be called, as in exponential({ delay: '30s' })"],
   [{ backoff: 30 }, 'backoff: 30 will not do; give linear({ delay }), exponential({ delay }) or a function'],
   [
     { timeout: '30 sec' },
