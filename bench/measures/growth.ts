@@ -67,7 +67,7 @@ async function measure(
 ): Promise<Growth> {
   const worker = randomUUID()
   const columns = priority ? (['priority'] as const) : []
-  const fetching = { worker, limit: batch, columns } as unknown as { worker: string; limit: number } // the table's type has no priority
+  const fetching = claim(worker, priority)
   const next = { columns } as object
   const fetch = await cost(trx, () => fetchNextJobs(trx, 'jobs', fetching))
   const wakeUp = await cost(trx, () => nextDueAt(trx, 'jobs', next))
@@ -95,7 +95,7 @@ async function fill(db: Kysely<DB>, mix: Mix, priority: boolean): Promise<void> 
       from generate_series(1, ${sql.lit(Math.round(rows))}) n`.execute(db)
   }
   await insert('job_status_not_started', mix.worked, `- interval '1 day'`)
-  await workOff(db)
+  await workOff(db, priority)
   await insert('job_status_succeeded', mix.finished, `- interval '1 day'`)
   await insert('job_status_retry', mix.retry, `+ interval '1 day'`)
   await insert('job_status_not_started', mix.future, `+ interval '1 day'`)
@@ -103,10 +103,15 @@ async function fill(db: Kysely<DB>, mix: Mix, priority: boolean): Promise<void> 
   if (mix.worked === 0) await sql`vacuum analyze jobs`.execute(db)
 }
 
-async function workOff(db: Kysely<DB>): Promise<void> {
+/** The table's type has no priority. */
+function claim(worker: string, priority: boolean): { worker: string; limit: number } {
+  return { worker, limit: batch, ...(priority && { columns: ['priority'] }) }
+}
+
+async function workOff(db: Kysely<DB>, priority: boolean): Promise<void> {
   const worker = randomUUID()
   for (;;) {
-    const jobs = await fetchNextJobs(db, 'jobs', { worker, limit: batch })
+    const jobs = await fetchNextJobs(db, 'jobs', claim(worker, priority))
     if (jobs.length === 0) return
     const outcomes = jobs.map(({ id, attempts_count: attempt }) => ({ id, attempt, kind: 'succeeded' as const }))
     await settle(db, 'jobs', outcomes, { worker })
