@@ -26,10 +26,13 @@ export function bars(title: string, series: readonly Series[]): string {
     }
   }
   const frame = `xmlns="http://www.w3.org/2000/svg" width="${width}" height="${y + 20}" viewBox="0 0 ${width} ${y + 20}"`
-  return `<svg ${frame} font-family="sans-serif" font-size="13">\n<rect width="100%" height="100%" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`
+  return `<svg ${frame} font-family="sans-serif" font-size="13">\n<title>${escaped(title)}</title>\n<rect width="100%" height="100%" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`
 }
 
 function text(x: number, y: number, content: string, attributes = ''): string {
-  const escaped = content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-  return `<text x="${x.toFixed(0)}" y="${y}" fill="#222" ${attributes}>${escaped}</text>`
+  return `<text x="${x.toFixed(0)}" y="${y}" fill="#222" ${attributes}>${escaped(content)}</text>`
+}
+
+function escaped(content: string): string {
+  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 }
