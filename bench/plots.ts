@@ -42,7 +42,7 @@ function growth(results: Results): Series[] {
         .map((run) => ({
           name: `${run.rows.toLocaleString('en')} rows`,
           own: true,
-          value: Number(run[verb].toFixed(1)),
+          value: Number(run[verb].pages.toFixed(1)),
         })),
     })),
   )

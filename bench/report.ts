@@ -1,4 +1,5 @@
 import { type ContenderName, contenders } from './contenders/all.ts'
+import { verbs } from './measures/growth.ts'
 import type { Results } from './results.ts'
 import { table } from './table.ts'
 import { targets } from './targets.ts'
@@ -16,7 +17,9 @@ export function report(results: Results): string {
     ['Handlers that wait 5 ms or compute 1 ms', work(results)],
     [
       'Pages touched, for each job of a batch of 500 (fetch, settle, heartbeat) or in all (rescue, wake-up)',
-      growth(results),
+      pages(results),
+      'The time they take, as a ratio to the smallest table of the kind',
+      times(results),
     ],
     ['Idle, a minute', idle(results)],
   ]
@@ -92,13 +95,26 @@ function work(results: Results): string {
   return table(rows)
 }
 
-function growth(results: Results): string {
-  const rows = results.growth.map(({ mix, priority, rows, ...run }) => ({
-    table: `${mix}${priority ? ', 5 priorities' : ''}`,
-    rows,
-    ...Object.fromEntries(Object.entries(run).map(([verb, pages]) => [verb, round(pages, 1)])),
-  }))
+function pages(results: Results): string {
+  return table(results.growth.map((run) => ({ ...tableOf(run), ...ofVerbs((verb) => round(run[verb].pages, 1)) })))
+}
+
+/** As a ratio to the smallest table of the same mix. */
+function times(results: Results): string {
+  const smallest = Math.min(...results.growth.map(({ rows }) => rows))
+  const rows = results.growth.map((run) => {
+    const small = results.growth.find((other) => tableOf(other).table === tableOf(run).table && other.rows === smallest)
+    return { ...tableOf(run), ...ofVerbs((verb) => round(run[verb].time / (small ?? run)[verb].time)) }
+  })
   return table(rows)
+}
+
+function tableOf({ mix, priority, rows }: Results['growth'][number]) {
+  return { table: `${mix}${priority ? ', 5 priorities' : ''}`, rows }
+}
+
+function ofVerbs(value: (verb: (typeof verbs)[number]) => number | string): Record<string, number | string> {
+  return Object.fromEntries(verbs.map((verb) => [verb, value(verb)]))
 }
 
 function idle(results: Results): string {

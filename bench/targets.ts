@@ -110,7 +110,7 @@ function growthTargets(results: Results): Target[] {
         const small = results.growth.find(
           (run) => run.rows === smallest && run.mix === large.mix && run.priority === large.priority,
         )
-        return ratio(large[verb], small?.[verb]) ?? Number.NaN
+        return ratio(large[verb].pages, small?.[verb].pages) ?? Number.NaN
       })
     const name = `pages of a ${verb === 'wakeUp' ? 'wake-up' : verb}, the largest table: the smallest`
     return atMost(name, 1.5, ratios.length === 0 ? undefined : Math.max(...ratios))

@@ -7,14 +7,17 @@ import type { Server } from '../server.ts'
 
 type Trx = ControlledTransaction<DB, string[]>
 
-/** Pages a statement touches, for each row where it writes a batch. */
-export interface Growth {
-  readonly fetch: number
-  readonly settle: number
-  readonly heartbeat: number
-  readonly rescue: number
-  readonly wakeUp: number
+/** What a statement costs on a table. */
+export interface Cost {
+  /** For each row where it writes a batch. */
+  readonly pages: number
+  /** Milliseconds of the server, without planning: the least of some runs. */
+  readonly time: number
 }
+
+export const verbs = ['fetch', 'wakeUp', 'settle', 'heartbeat', 'rescue'] as const
+
+export type Growth = Readonly<Record<(typeof verbs)[number], Cost>>
 
 /** What fills a table of so many rows. */
 export const mixes = {
@@ -52,8 +55,8 @@ export async function growth(server: Server, rows: number, mix: (rows: number) =
   })
   try {
     await fill(db, mix(rows), priority)
-    const cost = (trx: Trx, verb: () => Promise<unknown>) => buffers(trx, statements, verb)
-    return await inTransaction(db, (trx) => measure(trx, cost, priority))
+    const costOf = (trx: Trx, verb: () => Promise<unknown>, rows?: number) => cost(trx, statements, verb, rows)
+    return await inTransaction(db, (trx) => measure(trx, costOf, priority))
   } finally {
     await db.destroy()
     await server.dropDatabase(url)
@@ -62,24 +65,24 @@ export async function growth(server: Server, rows: number, mix: (rows: number) =
 
 async function measure(
   trx: Trx,
-  cost: (trx: Trx, verb: () => Promise<unknown>) => Promise<number>,
+  costOf: (trx: Trx, verb: () => Promise<unknown>, rows?: number) => Promise<Cost>,
   priority: boolean,
 ): Promise<Growth> {
   const worker = randomUUID()
   const columns = priority ? (['priority'] as const) : []
   const fetching = claim(worker, priority)
   const next = { columns } as object
-  const fetch = await cost(trx, () => fetchNextJobs(trx, 'jobs', fetching))
-  const wakeUp = await cost(trx, () => nextDueAt(trx, 'jobs', next))
+  const fetch = await costOf(trx, () => fetchNextJobs(trx, 'jobs', fetching), batch)
+  const wakeUp = await costOf(trx, () => nextDueAt(trx, 'jobs', next))
   const jobs = await fetchNextJobs(trx, 'jobs', fetching)
   const leases = jobs.map(({ id, attempts_count }) => ({ id, attempt: attempts_count }))
   const outcomes = leases.map((lease) => ({ ...lease, kind: 'succeeded' as const }))
   return {
-    fetch: fetch / batch,
+    fetch,
     wakeUp,
-    settle: (await cost(trx, () => settle(trx, 'jobs', outcomes, { worker }))) / batch,
-    heartbeat: (await cost(trx, () => heartbeat(trx, 'jobs', leases, { worker }))) / batch,
-    rescue: await cost(trx, () => rescue(trx, 'jobs', { lease: '60s', maxAttempts: 3 })),
+    settle: await costOf(trx, () => settle(trx, 'jobs', outcomes, { worker }), batch),
+    heartbeat: await costOf(trx, () => heartbeat(trx, 'jobs', leases, { worker }), batch),
+    rescue: await costOf(trx, () => rescue(trx, 'jobs', { lease: '60s', maxAttempts: 3 })),
   }
 }
 
@@ -120,12 +123,18 @@ async function workOff(db: Kysely<DB>, priority: boolean): Promise<void> {
 
 interface Explained {
   readonly 'QUERY PLAN': readonly [
-    { readonly Plan: { readonly 'Shared Hit Blocks': number; readonly 'Shared Read Blocks': number } },
+    {
+      readonly Plan: { readonly 'Shared Hit Blocks': number; readonly 'Shared Read Blocks': number }
+      readonly 'Execution Time': number
+    },
   ]
 }
 
-/** Runs a verb's statement, undoes it, and runs it again to count the pages, warm. */
-async function buffers(trx: Trx, statements: CompiledQuery[], verb: () => Promise<unknown>): Promise<number> {
+/** How often a statement is run; the first run finds the pages cold. */
+const runs = 5
+
+/** Runs a verb's statement, undoes it, and runs it again and again to count the pages, warm, and to time it. */
+async function cost(trx: Trx, statements: CompiledQuery[], verb: () => Promise<unknown>, rows = 1): Promise<Cost> {
   const undone = async <Value>(run: () => Promise<Value>) => {
     const saved = await trx.savepoint('before').execute()
     const value = await run()
@@ -138,10 +147,15 @@ async function buffers(trx: Trx, statements: CompiledQuery[], verb: () => Promis
     return statements[from]
   })
   if (statement === undefined) throw new Error('the verb ran no statement')
-  const explain = { ...statement, sql: `explain (analyze, buffers, format json) ${statement.sql}` }
-  const { rows } = await undone(() => trx.executeQuery<Explained>(explain))
-  const plan = rows[0]?.['QUERY PLAN'][0].Plan
-  return (plan?.['Shared Hit Blocks'] ?? Number.NaN) + (plan?.['Shared Read Blocks'] ?? Number.NaN)
+  const explain = { ...statement, sql: `explain (analyze, buffers, timing off, format json) ${statement.sql}` }
+  const costs: Cost[] = []
+  for (let run = 0; run < runs; run++) {
+    const answer = await undone(() => trx.executeQuery<Explained>(explain))
+    const explained = answer.rows[0]?.['QUERY PLAN'][0]
+    const { 'Shared Hit Blocks': hit = Number.NaN, 'Shared Read Blocks': read = Number.NaN } = explained?.Plan ?? {}
+    costs.push({ pages: (hit + read) / rows, time: explained?.['Execution Time'] ?? Number.NaN })
+  }
+  return { pages: costs[0]?.pages ?? Number.NaN, time: Math.min(...costs.map(({ time }) => time)) }
 }
 
 async function inTransaction<Value>(db: Kysely<DB>, use: (trx: Trx) => Promise<Value>): Promise<Value> {
