@@ -42,7 +42,6 @@ export async function startAnother(victims: Victims): Promise<void> {
   )
   if (started || hand.askedAt !== undefined) return
   hand.askedAt = hand.endedAt
-  await sleep(200)
   await startAnother(victims)
 }
 

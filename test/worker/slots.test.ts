@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { createWorker, enqueue } from 'kysely-jobs'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { Pace } from '../../src/worker/pace.js'
 import { quietPool, testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
@@ -95,10 +96,15 @@ test('a job that comes while all slots and the queue behind them are full runs w
   })
   await sql`insert into mail_jobs ("to") select 'held' from generate_series(1, 15)`.execute(db)
   await seen // nothing more is due
-  const moment = () => new Promise((resolve) => setTimeout(resolve, 100))
-  await moment() // its handlers turn out slow: what waits behind them is enough
+  const full = Promise.withResolvers<void>()
+  const room = vi.spyOn(Pace.prototype, 'room').mockImplementation(() => {
+    full.resolve()
+    return 0
+  })
+  onTestFinished(() => room.mockRestore())
   await enqueue(db, 'mail_jobs', { to: 'late' })
-  await moment() // that it was rung, and had no room, leaves no trace
+  await full.promise // it was rung, and had no room
+  room.mockRestore()
   const late = next(made, 'succeeded', ({ job }: { job: { to: string } }) => job.to === 'late')
   release.resolve()
   await late

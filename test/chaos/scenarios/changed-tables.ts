@@ -57,7 +57,8 @@ const changes: readonly Change[] = [
         .execute(async (trx) => {
           await sql`lock table chaos_jobs in access share mode`.execute(trx)
           await sql`select * from chaos_jobs`.execute(trx)
-          await sleep(800)
+          const pids = arena.crew.alive.map(({ pid }) => pid)
+          await arena.slowestToWork(pids, epoch()) // each works beside it
         }),
   },
   {

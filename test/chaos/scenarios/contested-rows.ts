@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { Arena } from '../arena.ts'
+import type { Report } from '../crew.ts'
 import type { Result, Stage } from '../scenario.ts'
+import { epoch } from '../witness.ts'
 
 /** Something that makes statements fail which another try would not meet. */
 interface Contest {
@@ -40,14 +42,19 @@ const contests: readonly Contest[] = [
     name: 'short timeouts',
     says: /lock timeout|statement timeout/,
     settings: { lock_timeout: '40ms', statement_timeout: '100ms' },
-    strike: async ({ db }) => {
+    strike: async (arena) => {
+      const { db, crew } = arena
+      const since = epoch()
       await db.transaction().execute(async (trx) => {
         await sql`set local lock_timeout = 0`.execute(trx)
         await sql`set local statement_timeout = 0`.execute(trx)
         await sql`lock table chaos_jobs in access exclusive mode`.execute(trx)
-        await sleep(300)
+        if (!(await someoneWaits(db))) return // there is no job left
+        const told = ({ facts, at }: Report) => at >= since && /timeout/.test(String(facts.cause))
+        await Promise.all(crew.alive.map((hand) => hand.said('error', told)))
       })
-      await sleep(200)
+      const pids = crew.alive.map(({ pid }) => pid)
+      await arena.slowestToWork(pids, epoch()) // all are at work again before the next
     },
   },
 ]
@@ -90,11 +97,12 @@ async function underContest(arena: Arena, { say }: Stage, contest: Contest): Pro
 }
 
 /** Until a session waits for another's lock, but no longer than a second: there may be no job left to be settled. */
-async function someoneWaits(db: Arena['db']): Promise<void> {
+async function someoneWaits(db: Arena['db']): Promise<boolean> {
   const waiting = sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
   for (const end = performance.now() + 1_000; performance.now() < end; await sleep(5)) {
-    if ((await waiting.execute(db)).rows.length > 0) return
+    if ((await waiting.execute(db)).rows.length > 0) return true
   }
+  return false
 }
 
 /** The settings, and a trigger of the user's that counts what succeeded. */
