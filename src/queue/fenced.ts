@@ -3,54 +3,51 @@ import { hasIdIn } from '../predicates/ids.js'
 import { holdsLease, type Lease } from '../predicates/lease.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobDatabase, Jobs } from '../schema/job-database.js'
+import { kept } from './kept.js'
+import { numberPlace, prepared } from './prepared.js'
+
+/** To write no more than so many rows takes no longer than to plan it. */
+const fewEntries = 10
 
 /** What a fenced statement writes. */
 export type Changes = UpdateObject<JobDatabase, 'job'>
 
-/**
- * Writes to the rows of these leases that the worker still holds; all leases are of one attempt number.
- * This and {@link deleteFenced} are the only ways in which settle, heartbeat and release touch a row.
- *
- * @param skipLocked pass rows over that somebody else has locked, so that one does not hold up the others
- * @returns the entries whose row was written
- */
-export async function writeFenced<Entry extends Lease>(
-  jobs: Jobs,
-  worker: string,
-  entries: readonly Entry[],
-  changes: Changes,
-  skipLocked = false,
-): Promise<Entry[]> {
-  const held = heldRows(jobs, worker, entries, skipLocked)
-  if (held === undefined) return []
-  return among(entries, await jobs.db.updateTable(jobs.table).set(changes).where(held).returning('job.id').execute())
+/** A fenced statement, to be run for any leases of one attempt number. @returns the entries whose row was written, or deleted */
+export type Fenced = <Entry extends Lease>(db: Jobs['db'], entries: readonly Entry[]) => Promise<Entry[]>
+
+interface Fence {
+  readonly worker: string
+  /** Pass rows over that somebody else has locked, so that one does not hold up the others. Default false. */
+  readonly skipLocked?: boolean | undefined
 }
 
 /**
- * Deletes the rows of these leases that the worker still holds; else as {@link writeFenced}.
- * @returns the entries whose row was deleted
+ * Writes to the rows of leases that the worker still holds, or deletes them. This is the only way in which settle,
+ * heartbeat and release touch a row.
  */
-export async function deleteFenced<Entry extends Lease>(
-  jobs: Jobs,
-  worker: string,
-  entries: readonly Entry[],
-  skipLocked = false,
-): Promise<Entry[]> {
-  const held = heldRows(jobs, worker, entries, skipLocked)
-  if (held === undefined) return []
-  return among(entries, await jobs.db.deleteFrom(jobs.table).where(held).returning('job.id').execute())
+export function prepareFenced(jobs: Jobs, write: Changes | 'delete', { worker, skipLocked = false }: Fence): Fenced {
+  const statement = prepared({ ids: noIds(), attempt: numberPlace() }, (leases) => {
+    const held = heldRows(jobs, { worker, ...leases }, skipLocked)
+    return write === 'delete'
+      ? jobs.db.deleteFrom(jobs.table).where(held).returning('job.id').compile()
+      : jobs.db.updateTable(jobs.table).set(write).where(held).returning('job.id').compile()
+  })
+  return async (db, entries) => {
+    const [first] = entries
+    if (first === undefined) return []
+    const query = statement({ ids: entries.map(({ id }) => id), attempt: first.attempt })
+    const isKept = skipLocked && entries.length <= fewEntries && !db.isTransaction
+    return among(entries, (await db.executeQuery(isKept ? kept(query) : query)).rows)
+  }
+}
+
+function noIds(): JobId[] {
+  return []
 }
 
 /** The rows that the fence lets through, and that nobody else has locked where those are passed over. */
-function heldRows(
-  jobs: Jobs,
-  worker: string,
-  entries: readonly Lease[],
-  skipLocked: boolean,
-): Expression<SqlBool> | undefined {
-  const [first] = entries
-  if (first === undefined) return undefined
-  const fence = holdsLease({ worker, attempt: first.attempt, ids: entries.map(({ id }) => id) }, 'job')
+function heldRows(jobs: Jobs, leases: Parameters<typeof holdsLease>[0], skipLocked: boolean): Expression<SqlBool> {
+  const fence = holdsLease(leases, 'job')
   if (!skipLocked) return fence
   return hasIdIn(jobs.db.selectFrom(jobs.table).select('job.id').where(fence).forUpdate().skipLocked(), 'job')
 }

@@ -9,6 +9,8 @@ import { isNoSuspect } from '../predicates/takeover.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { columnValue } from '../schema/row.js'
+import { kept } from './kept.js'
+import { numberPlace, prepared } from './prepared.js'
 import { withPriorityLevels } from './priority-levels.js'
 
 export interface FetchOptions<Row> {
@@ -44,7 +46,7 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
   const jobs = jobsOf(db, table)
   const { limit, dueSince, ...claim } = options
   const fetch = prepareFetch(jobs, { ...claim, fromHorizon: dueSince !== undefined })
-  return (await fetch(jobs.db, limit, dueSince)) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
+  return (await fetch(jobs.db, { limit, dueSince })) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
 }
 
 /** What makes a fetch another statement. */
@@ -57,7 +59,7 @@ interface Claim extends Omit<FetchOptions<unknown>, 'columns' | 'limit' | 'dueSi
 }
 
 /** A fetch as {@link prepareFetch} makes it; what it is given goes along as parameters. */
-export type PreparedFetch = (db: Jobs['db'], limit: number, dueSince?: Date) => Promise<object[]>
+export type PreparedFetch = (db: Jobs['db'], given: Given & { readonly isKept?: boolean }) => Promise<object[]>
 
 /** What each run of a fetch is given. */
 interface Given {
@@ -65,20 +67,14 @@ interface Given {
   readonly dueSince?: Date | undefined
 }
 
-/** Stand in the built statement for what each run is given; known again by being the same. */
-const places = { limit: Object('limit') as number, dueSince: new Date(0) } // a box of its own, which no one looks into
-
-/** A fetch to be run again and again: to build and compile it takes a third of a millisecond, more than Postgres needs. */
+/** A fetch to be run again and again, without being built each time. */
 export function prepareFetch(jobs: Jobs, claim: Claim): PreparedFetch {
-  const standIns: Given = claim.fromHorizon ? places : { limit: places.limit }
-  const built = build(jobs, claim, standIns)
-  const isOurs = Object.values(standIns).every((place) => built.parameters.includes(place)) // no plugin wrote them its own way
-  return async (db, limit, dueSince) => {
-    const given = (value: unknown) => (value === places.limit ? limit : value === places.dueSince ? dueSince : value)
-    const query = isOurs
-      ? { ...built, parameters: built.parameters.map(given) }
-      : build(jobs, claim, { limit, dueSince })
-    return inTurn((await db.executeQuery<object>(query)).rows, claim.columns?.includes('priority') ?? false)
+  const places: Given = { limit: numberPlace(), ...(claim.fromHorizon && { dueSince: new Date(0) }) }
+  const fetch = prepared(places, (given) => build(jobs, claim, given))
+  const byPriority = claim.columns?.includes('priority') ?? false
+  return async (db, { isKept = false, ...given }) => {
+    const query = fetch(given)
+    return inTurn((await db.executeQuery(isKept ? kept(query) : query)).rows, byPriority)
   }
 }
 

@@ -1,9 +1,10 @@
-import type { Expression } from 'kysely'
+import type { Expression, QueryResult } from 'kysely'
 import { isUnlocked } from '../predicates/claimable.js'
 import { millisecondsUntil } from '../predicates/clock.js'
 import { isPending } from '../predicates/status.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
+import { kept } from './kept.js'
 import { withPriorityLevels } from './priority-levels.js'
 
 /**
@@ -16,13 +17,21 @@ export async function nextDueAt<DB, Table extends keyof DB & string>(
   options: { readonly columns?: readonly OptionalColumn<DB[Table]>[] } = {},
 ): Promise<number | undefined> {
   const jobs = jobsOf(db, table)
-  return prepareNextDue(jobs, new Set<string>(options.columns).has('priority'))(jobs.db)
+  return answer(await jobs.db.executeQuery(question(jobs, new Set<string>(options.columns).has('priority'))))
 }
 
 /** The same to be asked again and again, without being built each time. */
 export function prepareNextDue(jobs: Jobs, byPriority: boolean): (db: Jobs['db']) => Promise<number | undefined> {
-  const query = jobs.db.selectNoFrom(nextDue(jobs, byPriority).as('due')).compile()
-  return async (db) => (await db.executeQuery(query)).rows[0]?.due ?? undefined
+  const query = kept(question(jobs, byPriority))
+  return async (db) => answer(await db.executeQuery(query))
+}
+
+function question(jobs: Jobs, byPriority: boolean) {
+  return jobs.db.selectNoFrom(nextDue(jobs, byPriority).as('due')).compile()
+}
+
+function answer({ rows: [row] }: QueryResult<{ readonly due: number | null }>): number | undefined {
+  return row?.due ?? undefined
 }
 
 /** The same as part of a statement: milliseconds, or null where none waits. */

@@ -7,7 +7,7 @@ import type { JobId } from '../schema/columns.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobStatus } from '../schema/statuses.js'
-import { type Changes, deleteFenced, writeFenced } from './fenced.js'
+import { type Changes, type Fenced, prepareFenced } from './fenced.js'
 import { inGroups, type Outcome } from './outcome.js'
 
 /** The seed's default: half a minute before each retry. */
@@ -46,11 +46,7 @@ export async function settle<DB, Table extends keyof DB & string>(
   options: SettleOptions<DB[Table]>,
 ): Promise<Outcome[]> {
   const jobs = jobsOf(db, table)
-  const [first, ...others] = inGroups(outcomes)
-  if (first === undefined) return []
-  if (others.length === 0) return settleGroup(jobs, first, options)
-  if (jobs.db.isTransaction) return settleGroups(jobs, [first, ...others], options)
-  return jobs.db.transaction().execute((trx) => settleGroups({ ...jobs, db: trx }, [first, ...others], options))
+  return prepareSettle(jobs, options)(jobs.db, outcomes)
 }
 
 type Group = readonly [Outcome, ...Outcome[]]
@@ -59,17 +55,43 @@ interface Settings extends Omit<SettleOptions<unknown>, 'columns'> {
   readonly columns?: readonly string[]
 }
 
-async function settleGroups(jobs: Jobs, groups: readonly Group[], options: Settings): Promise<Outcome[]> {
-  const written: Outcome[] = []
-  for (const group of groups) written.push(...(await settleGroup(jobs, group, options)))
-  return written
+/** A settle as {@link prepareSettle} makes it. */
+export type PreparedSettle = (db: Jobs['db'], outcomes: readonly Outcome[]) => Promise<Outcome[]>
+
+/** The same to be run again and again: what it writes of plain successes, which are nearly all, is built once. */
+export function prepareSettle(jobs: Jobs, options: Settings): PreparedSettle {
+  let succeed: Fenced | undefined
+  const settleGroup = (db: Jobs['db'], group: Group): Promise<Outcome[]> => {
+    if (!isPlainSuccess(group, options)) return prepareGroup(jobs, group, options)(db, group)
+    succeed ??= prepareGroup(jobs, group, options)
+    return succeed(db, group)
+  }
+  const settleGroups = async (db: Jobs['db'], groups: readonly Group[]): Promise<Outcome[]> => {
+    const written: Outcome[] = []
+    for (const group of groups) written.push(...(await settleGroup(db, group)))
+    return written
+  }
+  return async (db, outcomes) => {
+    const groups = inGroups(outcomes)
+    if (groups.length <= 1 || db.isTransaction) return settleGroups(db, groups)
+    return db.transaction().execute((trx) => settleGroups(trx, groups))
+  }
 }
 
-function settleGroup(jobs: Jobs, group: Group, options: Settings): Promise<Outcome[]> {
-  if (options.deleteSucceeded && group[0].kind === 'succeeded')
-    return deleteFenced(jobs, options.worker, group, options.skipLocked)
+/** Nothing of the single outcomes is in its statement. */
+function isPlainSuccess(group: Group, { columns, deleteSucceeded }: Settings): boolean {
+  const [{ kind }] = group
+  return kind === 'succeeded' && (deleteSucceeded || !columns?.includes('result') || group.every(hasNoResult))
+}
+
+function hasNoResult(outcome: Outcome): boolean {
+  return outcome.kind === 'succeeded' && outcome.result === undefined
+}
+
+function prepareGroup(jobs: Jobs, group: Group, options: Settings): Fenced {
+  if (options.deleteSucceeded && group[0].kind === 'succeeded') return prepareFenced(jobs, 'delete', options)
   const end = { locked_by: null, updated_at: clockTimestamp() }
-  return writeFenced(jobs, options.worker, group, { ...changes(group, options), ...end }, options.skipLocked)
+  return prepareFenced(jobs, { ...changes(group, options), ...end }, options)
 }
 
 /** What a group of outcomes of one kind and attempt writes, beside the end of the lease. */

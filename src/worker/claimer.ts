@@ -80,7 +80,8 @@ export class Claimer {
       if (this.foundNothing) this.#resting()
       if (wait === 0) continue
       await this.#bell.wait(wait)
-      await nextTurn() // jobs that end in one turn of the event loop free their slots for one fetch, not for two small ones
+      // Jobs that end in one turn of the event loop free their slots for one fetch, not for two small ones.
+      if (this.#slots.running > 0) await nextTurn()
     }
   }
 
@@ -102,7 +103,7 @@ export class Claimer {
     this.#isLull = false
     this.foundNothing = false
     try {
-      const fetch = this.#ahead ?? this.#send()
+      const fetch = this.#ahead ?? this.#send(true)
       this.#ahead = undefined
       if (fetch === undefined) return Number.POSITIVE_INFINITY
       const rows = await this.#rowsOf(fetch)
@@ -142,7 +143,7 @@ export class Claimer {
   }
 
   /** Asks for as many jobs as there is room for. */
-  #send(): Fetch | undefined {
+  #send(isKept: boolean): Fetch | undefined {
     const { room: limit, passesSuspects } = this.#slots
     if (limit === 0) return undefined
     const { userJobs, settings } = this.#scope
@@ -151,7 +152,7 @@ export class Claimer {
     const fetch = this.#fetch(kind)
     const late = (rows: readonly object[]) => void this.#giveBack(rows)
     const sent = performance.now()
-    const rows = ask(userJobs.db, settings.lease / 3, 'fetch', (db) => fetch(db, limit, dueSince), late)
+    const rows = ask(userJobs.db, settings.lease / 3, 'fetch', (db) => fetch(db, { limit, dueSince, isKept }), late)
     rows.catch(() => {}) // whoever takes it hears of its failure
     return { limit, kind, sent, rows }
   }
@@ -186,7 +187,7 @@ export class Claimer {
       rows.map((row) => new Attempt(row, sent)),
       kind === 'whole',
     )
-    if (isFull) this.#ahead = this.#send()
+    if (isFull) this.#ahead = this.#send(false)
     if (this.#ahead !== undefined) await nextTurn() // it is on its way before handlers, which may be many and quick, begin
     this.#slots.begin()
   }

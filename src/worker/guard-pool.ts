@@ -1,6 +1,7 @@
 import type { Client, ClientConfig, Pool, PoolClient } from 'pg'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { sqlState } from './database-error.js'
+import { isKept, KeptStatements } from './kept-statements.js'
 import { Pulse, pulsed } from './pulse.js'
 import { withQuickTimestamps } from './quick-timestamps.js'
 
@@ -29,7 +30,8 @@ export interface PoolBounds {
  * - a connection that was cut off without a word hangs its query for ever: where an answer takes longer than half a
  *   second, the server is asked whether it will come, and the connection closed where not; connecting and querying get bounds,
  *   where the pool has none of its own; nor does a client whose server is gone hang the end of the process;
- * - timestamps, of which a job has four or more, are read by a quicker parser, to the same values.
+ * - timestamps, of which a job has four or more, are read by a quicker parser, to the same values;
+ * - the worker's small statements are prepared once for each connection, but behind a pooler.
  *
  * Call it before the pool's first connection.
  * @throws DurationError
@@ -44,10 +46,11 @@ export function guardPool<Guarded extends Pool>(pool: Guarded, bounds: PoolBound
   options.types = withQuickTimestamps(options.types)
   const broken = new WeakSet<PoolClient>()
   const pulse = guardedConnecting(pool)
+  const statements = new KeptStatements()
   pool.on('error', () => {}) // the pool drops the client; whoever queries next gets a fresh one, or its error
   pool.on('connect', (client) => {
     client.on('error', () => {}) // whoever holds the client learns it from the query
-    watchQueries(client, pulse, () => broken.add(client))
+    watchQueries(client, pulse, statements, () => broken.add(client))
   })
   pool.on('acquire', (client) => pulse.restsNoMore(pulsed(client)))
   pool.on('remove', (client) => pulse.restsNoMore(pulsed(client)))
@@ -85,10 +88,13 @@ function guardedConnecting(pool: Pool): Pulse {
   return pulse
 }
 
-function watchQueries(client: PoolClient, pulse: Pulse, onBroken: () => void): void {
+function watchQueries(client: PoolClient, pulse: Pulse, statements: KeptStatements, onBroken: () => void): void {
   const query = client.query
+  const send = (...parameters: unknown[]) => Reflect.apply(query, client, parameters)
   const watched = (...parameters: unknown[]): unknown => {
-    const answer: unknown = Reflect.apply(query, client, parameters)
+    const answer: unknown = isKept(parameters)
+      ? statements.send({ text: parameters[0], values: parameters[1] }, pulsed(client), send)
+      : send(...parameters)
     if (answer instanceof Promise) {
       pulse.asked(pulsed(client))
       answer.then(

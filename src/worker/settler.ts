@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Ending, inGroups, type Outcome } from '../queue/outcome.js'
-import { settle } from '../queue/settle.js'
+import { type PreparedSettle, prepareSettle } from '../queue/settle.js'
 import { Pause } from '../watch/pause.js'
 import { LeaseLostError } from './abort-reason.js'
 import { ask } from './ask.js'
@@ -50,6 +50,7 @@ export class Settler {
   /** Why the last batch could not be written. */
   #failure: unknown
   #closed = false
+  #prepared: { readonly columns: WorkerScope['columns']; readonly settle: PreparedSettle } | undefined
 
   constructor(scope: WorkerScope, settled: (attempt: Attempt) => void) {
     this.#scope = scope
@@ -98,12 +99,9 @@ export class Settler {
 
   /** Writes a group; gives back what has to be tried again. */
   async #write(group: readonly Entry[]): Promise<readonly Entry[]> {
-    const { jobs, worker, columns, seedStatuses, settings } = this.#scope
-    const { backoff, deleteSucceeded } = settings
-    const own = { worker, columns, seedStatuses, deleteSucceeded, skipLocked: true }
-    const options = { ...own, ...(typeof backoff === 'object' && { backoff }) }
+    const { jobs, settings } = this.#scope
     try {
-      const written = await ask(jobs.db, settings.lease / 3, 'settle', (db) => settle(db, jobs.name, group, options))
+      const written = await ask(jobs.db, settings.lease / 3, 'settle', (db) => this.#settle(db, group))
       await this.#announce(group, new Set(written))
       return []
     } catch (error) {
@@ -115,6 +113,18 @@ export class Settler {
       for (const entry of group) this.#refused(entry, error)
       return []
     }
+  }
+
+  /** Built anew where the columns have changed. */
+  get #settle(): PreparedSettle {
+    const { jobs, worker, columns, seedStatuses, settings } = this.#scope
+    if (this.#prepared?.columns !== columns) {
+      const { backoff, deleteSucceeded } = settings
+      const own = { worker, columns, seedStatuses, deleteSucceeded, skipLocked: true }
+      const settle = prepareSettle(jobs, { ...own, ...(typeof backoff === 'object' && { backoff }) })
+      this.#prepared = { columns, settle }
+    }
+    return this.#prepared.settle
   }
 
   /**
