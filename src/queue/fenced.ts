@@ -36,7 +36,7 @@ export function prepareFenced(jobs: Jobs, write: Changes | 'delete', { worker, s
     const [first] = entries
     if (first === undefined) return []
     const query = statement({ ids: entries.map(({ id }) => id), attempt: first.attempt })
-    const isKept = skipLocked && entries.length <= fewEntries && !db.isTransaction
+    const isKept = skipLocked && entries.length <= fewEntries
     return among(entries, (await db.executeQuery(isKept ? kept(query) : query)).rows)
   }
 }

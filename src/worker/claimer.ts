@@ -49,6 +49,8 @@ export class Claimer {
   #isWaiting = false
   /** The last fetch brought all there was, until the next due time is known: a free slot has nothing to wait for. */
   #isLull = false
+  /** The last fetch left something, as far as it knows: the next is planned for what the table holds now. */
+  #isBacklog = false
   /** When (wall clock) the last fetch came back, and since when (monotonic) none does. */
   lastFetch: Date | undefined
   failingSince: number | undefined
@@ -103,12 +105,13 @@ export class Claimer {
     this.#isLull = false
     this.foundNothing = false
     try {
-      const fetch = this.#ahead ?? this.#send(true)
+      const fetch = this.#ahead ?? this.#send()
       this.#ahead = undefined
       if (fetch === undefined) return Number.POSITIVE_INFINITY
       const rows = await this.#rowsOf(fetch)
       this.#cameBack()
       const isFull = rows.length >= fetch.limit
+      this.#isBacklog = isFull
       if (isFull) this.#horizon.advance(rows, fetch.kind === 'whole', performance.now() - fetch.sent)
       else this.#horizon.forget()
       this.#isLull = !isFull
@@ -143,7 +146,7 @@ export class Claimer {
   }
 
   /** Asks for as many jobs as there is room for. */
-  #send(isKept: boolean): Fetch | undefined {
+  #send(): Fetch | undefined {
     const { room: limit, passesSuspects } = this.#slots
     if (limit === 0) return undefined
     const { userJobs, settings } = this.#scope
@@ -152,7 +155,13 @@ export class Claimer {
     const fetch = this.#fetch(kind)
     const late = (rows: readonly object[]) => void this.#giveBack(rows)
     const sent = performance.now()
-    const rows = ask(userJobs.db, settings.lease / 3, 'fetch', (db) => fetch(db, { limit, dueSince, isKept }), late)
+    const rows = ask(
+      userJobs.db,
+      settings.lease / 3,
+      'fetch',
+      (db) => fetch(db, { limit, dueSince, isKept: !this.#isBacklog }),
+      late,
+    )
     rows.catch(() => {}) // whoever takes it hears of its failure
     return { limit, kind, sent, rows }
   }
@@ -187,7 +196,7 @@ export class Claimer {
       rows.map((row) => new Attempt(row, sent)),
       kind === 'whole',
     )
-    if (isFull) this.#ahead = this.#send(false)
+    if (isFull) this.#ahead = this.#send()
     if (this.#ahead !== undefined) await nextTurn() // it is on its way before handlers, which may be many and quick, begin
     this.#slots.begin()
   }

@@ -90,11 +90,8 @@ function guardedConnecting(pool: Pool): Pulse {
 
 function watchQueries(client: PoolClient, pulse: Pulse, statements: KeptStatements, onBroken: () => void): void {
   const query = client.query
-  const send = (...parameters: unknown[]) => Reflect.apply(query, client, parameters)
-  const watched = (...parameters: unknown[]): unknown => {
-    const answer: unknown = isKept(parameters)
-      ? statements.send({ text: parameters[0], values: parameters[1] }, pulsed(client), send)
-      : send(...parameters)
+  const watched = (...parameters: unknown[]) => {
+    const answer = Reflect.apply(query, client, parameters)
     if (answer instanceof Promise) {
       pulse.asked(pulsed(client))
       answer.then(
@@ -107,7 +104,12 @@ function watchQueries(client: PoolClient, pulse: Pulse, statements: KeptStatemen
     }
     return answer
   }
-  client.query = watched as typeof client.query // all overloads pass through
+  const kept = (...parameters: unknown[]): unknown => {
+    if (!isKept(parameters)) return watched(...parameters)
+    const [text, values] = parameters
+    return statements.send({ text, values }, client, watched)
+  }
+  client.query = kept as typeof client.query // all overloads pass through
 }
 
 /**

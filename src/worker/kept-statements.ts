@@ -1,71 +1,110 @@
-import { randomUUID } from 'node:crypto'
-import type { QueryConfig, QueryResult } from 'pg'
+import { createHash } from 'node:crypto'
+import type { PoolClient, QueryConfig, QueryResult } from 'pg'
 import { keptMark } from '../queue/kept.js'
-import { sqlState } from './database-error.js'
-import type { Pulsed } from './pulse.js'
+import { sqlState, wasRaisedWithin } from './database-error.js'
+import { pulsed } from './pulse.js'
 
 type Send = (query: QueryConfig) => Promise<QueryResult>
 
-/** A kept plan that takes so long (milliseconds, a moving average) may be of a time when the table was another. */
+/** A kept plan may be of a time when the table was another: it is slow when the fastest of so many runs takes so long (milliseconds). */
 const slow = 10
+const runsOfAJudgement = 8
 
-/** For so long (milliseconds) plans are made anew then; by its end autovacuum has told Postgres what the table holds. */
+/** For so long (milliseconds) its statement is planned anew each time then. */
 const pause = 60_000
 
-/** What Postgres says where a prepared statement is not there, is there already, or would return other columns than it did. */
-const [notThere, thereAlready, otherColumns] = ['26000', '42P05', '0A000'] as const
+/** So many names a pool gives at most, in all its life: each is a statement that every connection may hold. */
+const mostNames = 32
+
+interface Statement {
+  /** Undefined while it is planned anew each time. */
+  name: string | undefined
+  /** Names it has had. */
+  names: number
+  /** When (monotonic milliseconds) it may have another. */
+  namedFrom: number
+  runs: number
+  fastest: number
+}
 
 /**
  * Prepared statements, for those that say they are worth it: to parse and plan the claim of one job takes 0.35 ms of
- * Postgres, to run it 0.15. Not behind a pooler, where the next statement may meet another session.
+ * Postgres, to run it 0.15. Not behind a pooler, where the next statement may meet another session, nor in a
+ * transaction, which a refusal would end.
  */
 export class KeptStatements {
-  /** By text. No other pool has the names, so none can mean another's statement. */
-  readonly #names = new Map<string, string>()
-  #average = 0
-  /** Monotonic milliseconds; undefined until it is known whose the sessions are. */
-  #trustedFrom: number | undefined
+  readonly #statements = new Map<string, Statement>()
+  #names = 0
+  #areOurs: Promise<boolean> | undefined
 
-  /** Sends a statement on a client, by its name where it may be kept. */
-  async send(query: QueryConfig, client: Pulsed, send: Send): Promise<QueryResult> {
-    this.#trustedFrom ??= (await isDirect(client, send)) ? 0 : Number.POSITIVE_INFINITY
+  /** Sends a statement on a client, by a name where it may be kept. */
+  async send(query: QueryConfig, client: PoolClient, send: Send): Promise<QueryResult> {
+    const statement = isAtRest(client) && (await this.#isDirect(client, send)) ? this.#named(query.text) : undefined
+    if (statement?.name === undefined) return send(query)
+    const { name } = statement
     const sent = performance.now()
-    if (sent < this.#trustedFrom) return send(query)
     try {
-      const result = await send({ ...query, name: this.#nameOf(query.text) })
-      this.#took(performance.now() - sent)
+      const result = await send({ ...query, name })
+      judge(statement, performance.now() - sent)
       return result
     } catch (error) {
-      const state = sqlState(error)
-      if (state === otherColumns) this.#names.delete(query.text)
-      else if (state === notThere || state === thereAlready) this.#trustedFrom = Number.POSITIVE_INFINITY
-      else throw error
-      return send(query) // it was refused before it did anything
+      if (!isOutdated(error)) throw error
+      if (statement.name === name) statement.name = undefined
+      return send(query) // whatever it did was rolled back
     }
   }
 
-  #nameOf(text: string): string {
-    const name = this.#names.get(text) ?? `kysely-jobs ${randomUUID()}`
-    this.#names.set(text, name)
-    return name
+  /** A pooler has told its client of another process than the one that answers. */
+  #isDirect(client: PoolClient, send: Send): Promise<boolean> {
+    this.#areOurs ??= send({ text: 'select pg_backend_pid() as pid' }).then(
+      ({ rows }) => rows[0]?.pid === pulsed(client).processID,
+      (error: unknown) => {
+        this.#areOurs = undefined
+        throw error
+      },
+    )
+    return this.#areOurs
   }
 
-  #took(milliseconds: number): void {
-    this.#average += (milliseconds - this.#average) / 8
-    if (this.#average < slow) return
-    this.#average = 0
-    this.#trustedFrom = performance.now() + pause
+  #named(text: string): Statement {
+    const fresh = { name: undefined, names: 0, namedFrom: 0, runs: 0, fastest: Number.POSITIVE_INFINITY }
+    const statement: Statement = this.#statements.get(text) ?? fresh
+    const mayBeNamed = this.#names < mostNames && performance.now() >= statement.namedFrom
+    if (statement.name === undefined && mayBeNamed) {
+      this.#names += 1
+      statement.names += 1
+      statement.name = `kysely-jobs ${createHash('sha256').update(text).digest('hex').slice(0, 16)} ${statement.names}`
+      this.#statements.set(text, statement)
+    }
+    return statement
   }
 }
 
-/** A pooler has told its client of another process than the one that answers. */
-async function isDirect({ processID }: Pulsed, send: Send): Promise<boolean> {
-  const { rows } = await send({ text: 'select pg_backend_pid() as pid' })
-  return rows[0]?.pid === processID
+/** A stall, or a process that is busy, slows some runs, a bad plan all of them. */
+function judge(statement: Statement, took: number): void {
+  statement.runs += 1
+  statement.fastest = Math.min(statement.fastest, took)
+  if (statement.runs < runsOfAJudgement) return
+  if (statement.fastest > slow) {
+    statement.name = undefined
+    statement.namedFrom = performance.now() + pause
+  }
+  statement.runs = 0
+  statement.fastest = Number.POSITIVE_INFINITY
 }
 
-/** Whether a call of a client's query() is of a statement to be kept. */
+/** What the same statement, sent as if for the first time, may not meet: its name is not known, or its table has other columns now. */
+function isOutdated(error: unknown): boolean {
+  return /^(?:0A|26|42)/.test(sqlState(error) ?? '') && !wasRaisedWithin(error)
+}
+
+/** Not in a transaction. Versions of pg before 8.21 do not tell. */
+function isAtRest(client: PoolClient): boolean {
+  return Reflect.get(client, 'getTransactionStatus')?.call(client) === 'I'
+}
+
+/** Whether a call of a client's query() is of a statement to be kept: as Kysely calls it, with no callback to be kept as well. */
 export function isKept(parameters: readonly unknown[]): parameters is [text: string, values: unknown[]] {
-  const [text] = parameters
-  return typeof text === 'string' && text.endsWith(keptMark)
+  const [text, values] = parameters
+  return parameters.length === 2 && typeof text === 'string' && Array.isArray(values) && text.endsWith(keptMark)
 }

@@ -41,8 +41,8 @@ async function validText(type: string): Promise<string | undefined> {
       refusals.push(error.message)
     }
   }
-  // Types of the catalog's own values take no text at all.
-  const others = refusals.filter((message) => !message.startsWith('cannot accept a value of type'))
+  // Types of the catalog's own values take no text at all, and say so in one way or another.
+  const others = refusals.filter((message) => !/^cannot accept a value of type|_in not implemented$/.test(message))
   expect(others, `${type}: which text does it take?`).toEqual([])
   return undefined
 }
@@ -76,7 +76,7 @@ test('what the driver makes of each type of Postgres, and of its array, is what 
       values.push(text === undefined ? 'null' : String(expression))
     }
   }
-  expect(columns.length).toBeGreaterThan(150) // Postgres 13 has some 160
+  expect(columns.length).toBeGreaterThan(140) // Postgres 13 has 144
   await sql.raw(`create table every (${definitions.join(', ')})`).execute(db)
   await sql.raw(`insert into every values (${values.join(', ')})`).execute(db)
 

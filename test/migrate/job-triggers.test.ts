@@ -143,8 +143,9 @@ test('an insert calls the function once, whatever its rows; an update for each r
 })
 
 test("IHP's triggers of the same names are replaced, and making ours twice changes nothing", async () => {
+  await sql`drop trigger did_insert_job_mail_jobs on mail_jobs`.execute(db)
   await sql`
-    create or replace trigger did_insert_job_mail_jobs after insert on mail_jobs for each row execute function notify_job_queued_mail_jobs()`.execute(
+    create trigger did_insert_job_mail_jobs after insert on mail_jobs for each row execute function notify_job_queued_mail_jobs()`.execute(
     db,
   )
   await createJobTriggers(db, 'mail_jobs')
