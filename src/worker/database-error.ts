@@ -21,7 +21,7 @@ export function concernsAll(error: unknown): boolean {
 }
 
 /** By a function that the statement called, as a trigger does for each row: Postgres says where. */
-export function wasRaisedWithin(error: unknown): boolean {
+function wasRaisedWithin(error: unknown): boolean {
   return error instanceof Error && typeof Reflect.get(error, 'where') === 'string'
 }
 

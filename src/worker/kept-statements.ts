@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { PoolClient, QueryConfig, QueryResult } from 'pg'
 import { keptMark } from '../queue/kept.js'
-import { sqlState, wasRaisedWithin } from './database-error.js'
+import { sqlState } from './database-error.js'
 import { pulsed } from './pulse.js'
 
 type Send = (query: QueryConfig) => Promise<QueryResult>
@@ -15,6 +15,12 @@ const pause = 60_000
 
 /** So many names a pool gives at most, in all its life: each is a statement that every connection may hold. */
 const mostNames = 32
+
+/**
+ * What the same statement may not meet when it is sent as if for the first time: its name is not known, or known already, or the
+ * table has other columns now, or of other types, which its parameters do not fit.
+ */
+const mayBeOutdated = /^(?:0A|22|26|42)/
 
 interface Statement {
   /** Undefined while it is planned anew each time. */
@@ -48,9 +54,10 @@ export class KeptStatements {
       judge(statement, performance.now() - sent)
       return result
     } catch (error) {
-      if (!isOutdated(error)) throw error
+      if (!mayBeOutdated.test(sqlState(error) ?? '')) throw error
+      const result = await send(query) // whatever it did was rolled back
       if (statement.name === name) statement.name = undefined
-      return send(query) // whatever it did was rolled back
+      return result
     }
   }
 
@@ -91,11 +98,6 @@ function judge(statement: Statement, took: number): void {
   }
   statement.runs = 0
   statement.fastest = Number.POSITIVE_INFINITY
-}
-
-/** What the same statement, sent as if for the first time, may not meet: its name is not known, or its table has other columns now. */
-function isOutdated(error: unknown): boolean {
-  return /^(?:0A|26|42)/.test(sqlState(error) ?? '') && !wasRaisedWithin(error)
 }
 
 /** Not in a transaction. Versions of pg before 8.21 do not tell. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { createWorker, enqueue, fetchNextJobs, guardPool, type JobId, type Outcome, settle } from 'kysely-jobs'
-import { createJobTable } from 'kysely-jobs/migrate'
+import { createJobTable, dropJobTable } from 'kysely-jobs/migrate'
 import pg from 'pg'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { testDatabase } from '../support/database.js'
@@ -79,7 +79,7 @@ test('no large batch is kept, whose plan is worth its time, and nothing within a
   expect(await kept(db)).toHaveLength(1)
 })
 
-test('a column that changes its type costs no outcome', async () => {
+test('columns that change their type cost no outcome', async () => {
   await createJobTable(admin, 'odd_jobs', (table) => table.addColumn('to', 'text'), { notify: 'none' })
   const db: Kysely<any> = session()
   const settleOne = async () => {
@@ -92,6 +92,24 @@ test('a column that changes its type costs no outcome', async () => {
   expect(await kept(db)).toHaveLength(1)
   await sql`alter table odd_jobs alter column locked_by type text`.execute(admin)
   expect(await settleOne()).toHaveLength(1)
+})
+
+test('a table that is made anew, with other ids, costs no claim and no outcome', async () => {
+  const db: Kysely<any> = session()
+  for (const id of ['uuid', 'bigint', 'text'] as const) {
+    await createJobTable(admin, 'new_jobs', (table) => table.addColumn('to', 'text'), { id })
+    await enqueue(db, 'new_jobs', { to: 'ada', ...(id === 'text' && { id: 'first' }) })
+    const worker = createWorker(db, 'new_jobs', async () => {}, { logger: quiet })
+    onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+    const complaints: unknown[] = []
+    worker.on('error', ({ error }) => complaints.push(error))
+    const succeeded = next(worker, 'succeeded')
+    await worker.start()
+    await succeeded
+    await worker.stop()
+    expect(complaints).toEqual([])
+    await dropJobTable(admin, 'new_jobs')
+  }
 })
 
 test('a table that gains a column while a worker runs costs no claim, and its handlers see the column', async () => {
@@ -149,13 +167,11 @@ test('a statement that does not ask for it is not kept, nor one that is called w
   expect((await pool.query(statements)).rows).toEqual([])
 })
 
-test('what a statement meets that is refused for reasons of its own is told, and it is not tried again', async () => {
+test('what is refused for reasons of its own is told as it is, and stays kept', async () => {
   const db = session()
-  await sql`create sequence tries`.execute(admin)
-  await sql`create function refuse() returns int language plpgsql as $$ begin
-    perform nextval('tries'); raise 'not today' using errcode = '0A000'; end $$`.execute(admin)
-  await expect(sql`select refuse()${mark}`.execute(db)).rejects.toMatchObject({ message: 'not today', code: '0A000' })
-  expect((await sql`select last_value::int as tries from tries`.execute(admin)).rows).toEqual([{ tries: 1 }])
+  for (let i = 0; i < 3; i++)
+    await expect(sql`select 1 / ${0}::int${mark}`.execute(db)).rejects.toMatchObject({ code: '22012' })
+  expect(await kept(db)).toHaveLength(1)
 })
 
 function succeeded(job: { readonly id?: JobId; readonly attempts_count?: number }): Outcome {

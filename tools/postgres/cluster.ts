@@ -5,13 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Account, serverAccount } from './account.ts'
-import { give, preparePostgres } from './binaries.ts'
+import { give, preparePostgres, type Release } from './binaries.ts'
 
 export interface ClusterOptions {
   /** Server settings, as in postgresql.conf. */
   readonly settings?: Record<string, string>
   /** A folder that keeps the data; default: a temporary one, removed at the end. */
   readonly dataDirectory?: string
+  /** Default: the newest. */
+  readonly release?: Release
   /** Whether commits reach the disk; default true, as in production. */
   readonly fsync?: boolean
 }
@@ -36,7 +38,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const scratch = scratchFolder(account)
   const remove = () => rmSync(scratch, { recursive: true, force: true, maxRetries: 5 })
   try {
-    const bin = join(preparePostgres(scratch, account), 'bin')
+    const bin = join(preparePostgres(scratch, account, options.release), 'bin')
     const data = options.dataDirectory ?? join(scratch, 'data')
     const log = join(scratch, 'server.log')
     const call = (program: string, ...args: string[]) =>
@@ -44,7 +46,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     if (!existsSync(join(data, 'PG_VERSION'))) {
       mkdirSync(data, { recursive: true, mode: 0o700 })
       if (account !== undefined) give(data, account)
-      await call('initdb', '-D', data, ...initdbArguments)
+      const locale = options.release === undefined ? builtinLocale : ['--locale=C']
+      await call('initdb', '-D', data, ...initdbArguments, ...locale)
     }
     const start = () => call('pg_ctl', 'start', '-w', '-t', '60', '-D', data, '-l', log)
     const port = await startOnFreePort(data, options, start, log)
@@ -90,10 +93,10 @@ function powerOf(data: string, call: (program: string, ...args: string[]) => Pro
   }
 }
 
-const initdbArguments = [
-  ...['-U', 'postgres', '-A', 'trust', '--encoding=UTF8', '--no-sync'],
-  ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
-]
+const initdbArguments = ['-U', 'postgres', '-A', 'trust', '--encoding=UTF8', '--no-sync']
+
+/** Postgres has it since 17. */
+const builtinLocale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
 
 /** Another program may take the port between our look and the server's start: then the next one. */
 async function startOnFreePort(data: string, options: ClusterOptions, start: () => Promise<unknown>, log: string) {
