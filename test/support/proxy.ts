@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
-import { isReadyForQuery, MessageReader, simpleQuery, statementOf } from './wire.ts'
+import { isReadyForQuery, MessageReader, StatementReader, simpleQuery } from './wire.ts'
 
 /** Which way bytes go: `up` to the server, `down` to the client. */
 export type Way = 'up' | 'down'
@@ -67,6 +67,7 @@ class Line {
   readonly #silent = new Set<Way>()
   #held: [to: Socket, bytes: Buffer][] = []
   readonly #asked = new MessageReader('client')
+  readonly #statements = new StatementReader()
   readonly #answered = new MessageReader('server')
   #said = ''
   /** Answers are kept from the client until the server is done; then the line is cut. */
@@ -115,7 +116,7 @@ class Line {
 
   #up(bytes: Buffer): void {
     for (const message of this.#asked.read(bytes)) {
-      const statement = statementOf(message)
+      const statement = this.#statements.read(message)
       if (statement === undefined) continue
       const trap = [...this.#weather.traps].find(({ matches }) => matches(statement, this.#said))
       this.#said = statement

@@ -32,13 +32,17 @@ export class MessageReader {
   }
 }
 
-/** The statement that a client's message brings: a simple query, or one to be parsed. */
-export function statementOf({ type, body }: Message): string | undefined {
-  const text = body.toString('utf8')
-  if (type === 'Q') return text.slice(0, text.indexOf('\0'))
-  if (type !== 'P') return undefined
-  const [, statement] = text.split('\0', 2) // a name stands first, empty where there is none
-  return statement
+/** What a client has run: by simple queries, and by statements that it has had parsed, now or long before, by name. */
+export class StatementReader {
+  readonly #parsed = new Map<string, string>()
+
+  /** The statement that a message runs. */
+  read({ type, body }: Message): string | undefined {
+    const [first = '', second = ''] = body.toString('utf8').split('\0', 2)
+    if (type === 'P') this.#parsed.set(first, second) // its name, and its text
+    if (type === 'B') return this.#parsed.get(second) // the portal, and the statement's name
+    return type === 'Q' ? first : undefined
+  }
 }
 
 /** What a client sends to have a statement run, all in one message. */
