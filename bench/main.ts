@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { long, quick } from './plan.ts'
@@ -28,6 +28,8 @@ const names = values.only?.split(',') ?? Object.keys(sections)
 const unknown = names.filter((name) => !(name in sections))
 if (unknown.length > 0)
   throw new RangeError(`--only: there is ${Object.keys(sections).join(', ')}, no ${unknown.join()}`)
+
+if (values.plots) mkdirSync(values.plots, { recursive: true }) // before anything is measured
 
 const server = await Server.start()
 try {
