@@ -1,6 +1,6 @@
 /** So much work (milliseconds) is claimed ahead at most, and so many rows: enough to bridge a fetch, too little to hoard. */
 const workAhead = 50
-const rowsAhead = 1_000
+const rowsAhead = 2_000
 
 /** The most rows of one fetch: half of them, so that one batch is on its way while another is worked off. */
 const largestFetch = rowsAhead / 2
