@@ -1,5 +1,5 @@
 import { type ContenderName, contenders } from './contenders/all.ts'
-import { mixes } from './measures/growth.ts'
+import { mixes, vacuumed } from './measures/growth.ts'
 import type { Results } from './results.ts'
 import { bars, type Series } from './svg.ts'
 
@@ -34,7 +34,7 @@ function latency(results: Results): Series[] {
 }
 
 function growth(results: Results): Series[] {
-  return Object.keys(mixes).flatMap((mix) =>
+  return [...Object.keys(mixes), vacuumed].flatMap((mix) =>
     (['fetch', 'settle'] as const).map((verb) => ({
       title: `${verb}: ${mix}`,
       bars: results.growth

@@ -2,7 +2,7 @@ import type { ContenderName } from './contenders/all.ts'
 import type { HandlerName } from './handlers.ts'
 import type { Drained } from './measures/drain.ts'
 import type { enqueueings } from './measures/enqueue.ts'
-import type { Growth, mixes } from './measures/growth.ts'
+import type { Growth, mixes, vacuumed } from './measures/growth.ts'
 import type { Idleness } from './measures/idle.ts'
 import type { Latency } from './measures/latency.ts'
 
@@ -15,6 +15,6 @@ export interface Results {
   readonly latency: (Latency & { contender: ContenderName; load: number })[]
   readonly enqueue: { contender: ContenderName; way: keyof typeof enqueueings; rate: number }[]
   readonly work: { contender: ContenderName; handler: HandlerName; concurrency: number; rate: number; ideal: number }[]
-  readonly growth: (Growth & { mix: keyof typeof mixes; priority: boolean; rows: number })[]
+  readonly growth: (Growth & { mix: keyof typeof mixes | typeof vacuumed; priority: boolean; rows: number })[]
   readonly idle: (Idleness & { contender: ContenderName; workers: number })[]
 }

@@ -1,8 +1,10 @@
 import { cpus, totalmem } from 'node:os'
+import { type Kysely, sql } from 'kysely'
 import pg from 'pg'
 import { type Postgres, startPostgres } from '../tools/postgres/start-postgres.ts'
 import { sleep } from './clock.ts'
 import { type ContenderName, contenders } from './contenders/all.ts'
+import type { DB } from './contenders/kysely-jobs.ts'
 import { serverCpu } from './server-cpu.ts'
 
 /** What the server has done for one database. */
@@ -103,6 +105,21 @@ export class Server {
       }
       while (await isUnfinished()) await sleep(2)
     })
+  }
+
+  /** Waits until autovacuum has been at a database's job table, by settings of its own but for how often it looks. */
+  async autovacuumed(db: Kysely<DB>): Promise<void> {
+    await this.#autovacuumEach('1s')
+    const { rows } = await sql<{ now: Date }>`select now() as now, pg_stat_force_next_flush()`.execute(db)
+    const hasCome = sql<{ come: boolean }>`
+      select last_autovacuum > ${rows[0]?.now} as come from pg_stat_user_tables where relname = 'jobs'`
+    while ((await hasCome.execute(db)).rows[0]?.come !== true) await sleep(200)
+    await this.#autovacuumEach('1min')
+  }
+
+  async #autovacuumEach(period: string): Promise<void> {
+    await this.#admin.query(`alter system set autovacuum_naptime = '${period}'`)
+    await this.#admin.query('select pg_reload_conf()')
   }
 
   async machine(): Promise<string> {
