@@ -107,13 +107,17 @@ export class Server {
     })
   }
 
-  /** Waits until autovacuum has been at a database's job table, by settings of its own but for how often it looks. */
+  /**
+   * Waits until autovacuum has come and has no reason to come again to a database's job table, by the table's settings but
+   * for how often it looks.
+   */
   async autovacuumed(db: Kysely<DB>): Promise<void> {
     await this.#autovacuumEach('1s')
-    const { rows } = await sql<{ now: Date }>`select now() as now, pg_stat_force_next_flush()`.execute(db)
-    const hasCome = sql<{ come: boolean }>`
-      select last_autovacuum > ${rows[0]?.now} as come from pg_stat_user_tables where relname = 'jobs'`
-    while ((await hasCome.execute(db)).rows[0]?.come !== true) await sleep(200)
+    await sql`select pg_stat_force_next_flush()`.execute(db)
+    const isDone = sql<{ done: boolean }>`
+      select last_autovacuum is not null and n_dead_tup < 5000 and not exists (select from pg_stat_progress_vacuum p where p.relid = s.relid) as done
+      from pg_stat_user_tables s where relname = 'jobs'`
+    while ((await isDone.execute(db)).rows[0]?.done !== true) await sleep(200)
     await this.#autovacuumEach('1min')
   }
 
