@@ -115,7 +115,7 @@ export class Server {
     await this.#autovacuumEach('1s')
     await sql`select pg_stat_force_next_flush()`.execute(db)
     const isDone = sql<{ done: boolean }>`
-      select last_autovacuum is not null and n_dead_tup < 5000 and not exists (select from pg_stat_progress_vacuum p where p.relid = s.relid) as done
+      select last_autovacuum is not null and n_dead_tup <= 5000 and not exists (select from pg_stat_progress_vacuum p where p.relid = s.relid) as done
       from pg_stat_user_tables s where relname = 'jobs'`
     while ((await isDone.execute(db)).rows[0]?.done !== true) await sleep(200)
     await this.#autovacuumEach('1min')
