@@ -58,10 +58,15 @@ export class Hand {
     }
   }
 
+  /** The same; undefined where none came in so many milliseconds. */
+  async saidWithin(limit: number, event: string, fits: (report: Report) => boolean): Promise<Report | undefined> {
+    const report = await Promise.race([this.said(event, fits), sleep(limit, undefined, { ref: false })])
+    return report ?? undefined
+  }
+
   /** How long after a moment its worker said so of its listener; undefined where it did not in so many milliseconds. */
   async saidOfListener(state: string, since: number, limit: number): Promise<number | undefined> {
-    const saying = this.said('listener', ({ facts, at }) => facts.state === state && at >= since)
-    const report = await Promise.race([saying, sleep(limit, undefined, { ref: false })])
+    const report = await this.saidWithin(limit, 'listener', ({ facts, at }) => facts.state === state && at >= since)
     return report && report.at - since
   }
 

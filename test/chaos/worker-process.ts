@@ -102,10 +102,13 @@ const worker = createWorker(
         await trx.selectFrom('effects').select('job_id').limit(1).execute()
         await sleep(job.takes)
       })
-    return witness.watch(job.id, attempt, signal, async () => {
+    const done = witness.watch(job.id, attempt, signal, async () => {
       const given = await acts[job.act]({ takes: job.takes, attempt, signal, effect, hold })
       return (given as Signature | undefined) ?? { pid: process.pid, attempt } // of what is odd, anything
     })
+    // When an odd one has really ended, which no event of the worker tells, and its slot is free.
+    if (job.act === 'odd') done.catch(() => {}).finally(() => setImmediate(tellHealth))
+    return done
   },
   {
     ...{ lease, pollInterval, concurrency, maxAttempts, logger: quiet },
@@ -117,7 +120,7 @@ const worker = createWorker(
 const told = ['started', 'succeeded', 'retry', 'failed', 'lost', 'released', 'rescued', 'listener', 'error'] as const
 for (const event of settings.brief ? (['started', 'listener', 'error'] as const) : told)
   worker.on(event, (facts: object) => process.send?.({ event, facts: shown(facts) }))
-process.on('message', () => process.send?.({ event: 'health', facts: worker.health() }))
+process.on('message', tellHealth)
 await witness.hasWorker(worker.id)
 /** Whoever interrupts a run leaves no processes behind. */
 const orphaned = () => process.exit(1)
@@ -136,6 +139,10 @@ await witnessDb.destroy()
 process.send?.({ event: 'left', facts: { before, after: await ballastAtRest() } }, () => {
   process.off('disconnect', orphaned).disconnect()
 })
+
+function tellHealth(): void {
+  process.send?.({ event: 'health', facts: worker.health() })
+}
 
 /** As much of an event as a scenario looks at. */
 function shown(payload: Record<string, any>): object {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Arena } from '../arena.ts'
 import type { Hand } from '../crew.ts'
 import type { FinalJob } from '../invariants.ts'
@@ -59,13 +58,10 @@ async function doOddThings(arena: Arena, { form, say }: Stage): Promise<Result> 
   }
 }
 
-/** How many handlers the worker says to run, when all but so many have ended. */
+/** How many handlers the worker says to run, when all but so many have ended: now, or as the last odd one has, maybe late. */
 async function untilRunning(hand: Hand, expected: number): Promise<unknown> {
-  const reached = hand.said('health', ({ facts }) => facts.running === expected)
-  for (let asked = 0; asked < 100; asked++) {
-    hand.child.send('health?')
-    if (await Promise.race([reached, sleep(100)])) break
-  }
+  hand.child.send('health?')
+  await hand.saidWithin(10_000, 'health', ({ facts }) => facts.running === expected)
   return hand.reports.findLast(({ event }) => event === 'health')?.facts.running
 }
 
