@@ -3,6 +3,7 @@ import type { Hand } from '../crew.ts'
 import type { FinalJob } from '../invariants.ts'
 import { oddities, timeout } from '../oddities.ts'
 import type { Result, Scenario, Stage } from '../scenario.ts'
+import { epoch } from '../witness.ts'
 
 /** The longest `last_error`. */
 const longest = 8_000
@@ -60,8 +61,9 @@ async function doOddThings(arena: Arena, { form, say }: Stage): Promise<Result> 
 
 /** How many handlers the worker says to run, when all but so many have ended: now, or as the last odd one has, maybe late. */
 async function untilRunning(hand: Hand, expected: number): Promise<unknown> {
+  const since = epoch() // what was said before says nothing of the end
   hand.child.send('health?')
-  await hand.saidWithin(10_000, 'health', ({ facts }) => facts.running === expected)
+  await hand.saidWithin(10_000, 'health', ({ facts, at }) => at >= since && facts.running === expected)
   return hand.reports.findLast(({ event }) => event === 'health')?.facts.running
 }
 
