@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^kysely-jobs$/, replacement: source('./src/index.ts') },
-      { find: /^kysely-jobs\/migrate$/, replacement: source('./src/migrate/index.ts') },
+      { find: /^kysely-jobs\/(ihp|migrate|pg|queue)$/, replacement: source('./src/$1/index.ts') },
     ],
   },
   test: {

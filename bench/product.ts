@@ -1,19 +1,12 @@
 /** What is measured is what is published: dist/, as `npm run build` leaves it; the types are those of the source. */
-const product: typeof import('kysely-jobs') = await import(new URL('../dist/src/index.js', import.meta.url).href)
-const migrate: typeof import('kysely-jobs/migrate') = await import(
-  new URL('../dist/src/migrate/index.js', import.meta.url).href
-)
+const door: typeof import('kysely-jobs') = await import(published('index'))
+const queue: typeof import('kysely-jobs/queue') = await import(published('queue/index'))
+const migrate: typeof import('kysely-jobs/migrate') = await import(published('migrate/index'))
 
-export const {
-  createRunner,
-  createWorker,
-  enqueue,
-  fetchNextJobs,
-  guardPool,
-  heartbeat,
-  linear,
-  nextDueAt,
-  rescue,
-  settle,
-} = product
+export const { createRunner, createWorker, enqueue, guardPool, linear } = door
+export const { fetchNextJobs, heartbeat, nextDueAt, rescue, settle } = queue
 export const { createJobTable } = migrate
+
+function published(path: string): string {
+  return new URL(`../dist/src/${path}.js`, import.meta.url).href
+}

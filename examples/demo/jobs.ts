@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import { enqueue, isPending, isRunning } from 'kysely-jobs'
+import { enqueue } from 'kysely-jobs'
+import { isPending, isRunning } from 'kysely-jobs/queue'
 import type { DB } from '../db.ts'
 
 const chunk = 5_000

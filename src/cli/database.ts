@@ -1,6 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
-import { guardPool } from '../worker/guard-pool.js'
+import { guardPool } from '../pg/guard-pool.js'
 import { connectionError } from './connection-error.js'
 import { clientOf } from './database-url.js'
 

@@ -3,8 +3,8 @@ import { hasIdIn } from '../predicates/ids.js'
 import { holdsLease, type Lease } from '../predicates/lease.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobDatabase, Jobs } from '../schema/job-database.js'
-import { kept } from './kept.js'
-import { numberPlace, prepared } from './prepared.js'
+import { compiled, numberPlace } from './compiled.js'
+import { prepared } from './prepared.js'
 
 /** To write no more than so many rows takes no longer than to plan it. */
 const fewEntries = 10
@@ -25,8 +25,8 @@ interface Fence {
  * Writes to the rows of leases that the worker still holds, or deletes them. This is the only way in which settle,
  * heartbeat and release touch a row.
  */
-export function prepareFenced(jobs: Jobs, write: Changes | 'delete', { worker, skipLocked = false }: Fence): Fenced {
-  const statement = prepared({ ids: noIds(), attempt: numberPlace() }, (leases) => {
+export function compileFenced(jobs: Jobs, write: Changes | 'delete', { worker, skipLocked = false }: Fence): Fenced {
+  const statement = compiled({ ids: noIds(), attempt: numberPlace() }, (leases) => {
     const held = heldRows(jobs, { worker, ...leases }, skipLocked)
     return write === 'delete'
       ? jobs.db.deleteFrom(jobs.table).where(held).returning('job.id').compile()
@@ -36,8 +36,8 @@ export function prepareFenced(jobs: Jobs, write: Changes | 'delete', { worker, s
     const [first] = entries
     if (first === undefined) return []
     const query = statement({ ids: entries.map(({ id }) => id), attempt: first.attempt })
-    const isKept = skipLocked && entries.length <= fewEntries
-    return among(entries, (await db.executeQuery(isKept ? kept(query) : query)).rows)
+    const isPrepared = skipLocked && entries.length <= fewEntries
+    return among(entries, (await db.executeQuery(isPrepared ? prepared(query) : query)).rows)
   }
 }
 

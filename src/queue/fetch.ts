@@ -9,8 +9,8 @@ import { isNoSuspect } from '../predicates/takeover.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { columnValue } from '../schema/row.js'
-import { kept } from './kept.js'
-import { numberPlace, prepared } from './prepared.js'
+import { compiled, numberPlace } from './compiled.js'
+import { prepared } from './prepared.js'
 import { withPriorityLevels } from './priority-levels.js'
 
 export interface FetchOptions<Row> {
@@ -45,7 +45,7 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
 ): Promise<Job<DB, Table>[]> {
   const jobs = jobsOf(db, table)
   const { limit, dueSince, ...claim } = options
-  const fetch = prepareFetch(jobs, { ...claim, fromHorizon: dueSince !== undefined })
+  const fetch = compileFetch(jobs, { ...claim, fromCursor: dueSince !== undefined })
   return (await fetch(jobs.db, { limit, dueSince })) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
 }
 
@@ -55,11 +55,11 @@ interface Claim extends Omit<FetchOptions<unknown>, 'columns' | 'limit' | 'dueSi
   /** Passes over what was taken over from dead workers. Default false. */
   readonly passSuspects?: boolean
   /** It will be given a `dueSince`. Default false. */
-  readonly fromHorizon?: boolean
+  readonly fromCursor?: boolean
 }
 
-/** A fetch as {@link prepareFetch} makes it; what it is given goes along as parameters. */
-export type PreparedFetch = (db: Jobs['db'], given: Given & { readonly isKept?: boolean }) => Promise<object[]>
+/** A fetch as {@link compileFetch} makes it; what it is given goes along as parameters. */
+export type CompiledFetch = (db: Jobs['db'], given: Given & { readonly isPrepared?: boolean }) => Promise<object[]>
 
 /** What each run of a fetch is given. */
 interface Given {
@@ -68,13 +68,13 @@ interface Given {
 }
 
 /** A fetch to be run again and again, without being built each time. */
-export function prepareFetch(jobs: Jobs, claim: Claim): PreparedFetch {
-  const places: Given = { limit: numberPlace(), ...(claim.fromHorizon && { dueSince: new Date(0) }) }
-  const fetch = prepared(places, (given) => build(jobs, claim, given))
+export function compileFetch(jobs: Jobs, claim: Claim): CompiledFetch {
+  const places: Given = { limit: numberPlace(), ...(claim.fromCursor && { dueSince: new Date(0) }) }
+  const fetch = compiled(places, (given) => build(jobs, claim, given))
   const byPriority = claim.columns?.includes('priority') ?? false
-  return async (db, { isKept = false, ...given }) => {
+  return async (db, { isPrepared = false, ...given }) => {
     const query = fetch(given)
-    return inTurn((await db.executeQuery(isKept ? kept(query) : query)).rows, byPriority)
+    return inTurn((await db.executeQuery(isPrepared ? prepared(query) : query)).rows, byPriority)
   }
 }
 

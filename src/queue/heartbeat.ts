@@ -2,7 +2,7 @@ import { clockTimestamp } from '../predicates/clock.js'
 import type { Lease } from '../predicates/lease.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
-import { prepareFenced } from './fenced.js'
+import { compileFenced } from './fenced.js'
 import { inGroups } from './outcome.js'
 
 /**
@@ -19,7 +19,7 @@ export async function heartbeat<DB, Table extends keyof DB & string, Held extend
   options: { readonly worker: string },
 ): Promise<Held[]> {
   const jobs = jobsOf(db, table)
-  const renew = prepareFenced(jobs, { locked_at: clockTimestamp() }, { ...options, skipLocked: true })
+  const renew = compileFenced(jobs, { locked_at: clockTimestamp() }, { ...options, skipLocked: true })
   const renewed: Held[] = []
   for (const group of inGroups(leases)) renewed.push(...(await renew(jobs.db, group)))
   return renewed

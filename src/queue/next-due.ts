@@ -4,7 +4,7 @@ import { millisecondsUntil } from '../predicates/clock.js'
 import { isPending } from '../predicates/status.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
-import { kept } from './kept.js'
+import { prepared } from './prepared.js'
 import { withPriorityLevels } from './priority-levels.js'
 
 /**
@@ -21,8 +21,8 @@ export async function nextDueAt<DB, Table extends keyof DB & string>(
 }
 
 /** The same to be asked again and again, without being built each time. */
-export function prepareNextDue(jobs: Jobs, byPriority: boolean): (db: Jobs['db']) => Promise<number | undefined> {
-  const query = kept(question(jobs, byPriority))
+export function compileNextDue(jobs: Jobs, byPriority: boolean): (db: Jobs['db']) => Promise<number | undefined> {
+  const query = prepared(question(jobs, byPriority))
   return async (db) => answer(await db.executeQuery(query))
 }
 

@@ -1,7 +1,7 @@
 import type { JobId } from '../schema/columns.js'
 
 /** How an attempt ended, and what is to be written of it. Durations in milliseconds. */
-export type Ending =
+export type Outcome =
   | { readonly kind: 'succeeded'; readonly result?: unknown }
   /** An attempt failed or timed out with attempts left; without a `delay` the settle's backoff decides. */
   | { readonly kind: 'retry'; readonly error: string; readonly delay?: number }
@@ -13,8 +13,8 @@ export type Ending =
   /** Handed back as if it had not been claimed: the attempt does not count, and the job stays due. */
   | { readonly kind: 'released' }
 
-/** An ending with the lease it is written under: the row's id, and `attempts_count` as the claim left it. */
-export type Outcome = Ending & { readonly id: JobId; readonly attempt: number }
+/** An outcome with the lease it is written under: the row's id, and `attempts_count` as the claim left it. */
+export type LeasedOutcome = Outcome & { readonly id: JobId; readonly attempt: number }
 
 /** Entries that one statement can write: of one kind and one attempt number, which is nearly always all of them. */
 export function inGroups<Entry extends { readonly attempt: number; readonly kind?: string }>(

@@ -7,8 +7,8 @@ import type { JobId } from '../schema/columns.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobStatus } from '../schema/statuses.js'
-import { type Changes, type Fenced, prepareFenced } from './fenced.js'
-import { inGroups, type Outcome } from './outcome.js'
+import { type Changes, compileFenced, type Fenced } from './fenced.js'
+import { inGroups, type LeasedOutcome } from './outcome.js'
 
 /** The seed's default: half a minute before each retry. */
 export const defaultBackoff: BackoffRule = linear({ delay: '30s' })
@@ -42,32 +42,32 @@ export interface SettleOptions<Row> {
 export async function settle<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
-  outcomes: readonly Outcome[],
+  outcomes: readonly LeasedOutcome[],
   options: SettleOptions<DB[Table]>,
-): Promise<Outcome[]> {
+): Promise<LeasedOutcome[]> {
   const jobs = jobsOf(db, table)
-  return prepareSettle(jobs, options)(jobs.db, outcomes)
+  return compileSettle(jobs, options)(jobs.db, outcomes)
 }
 
-type Group = readonly [Outcome, ...Outcome[]]
+type Group = readonly [LeasedOutcome, ...LeasedOutcome[]]
 
 interface Settings extends Omit<SettleOptions<unknown>, 'columns'> {
   readonly columns?: readonly string[]
 }
 
-/** A settle as {@link prepareSettle} makes it. */
-export type PreparedSettle = (db: Jobs['db'], outcomes: readonly Outcome[]) => Promise<Outcome[]>
+/** A settle as {@link compileSettle} makes it. */
+export type CompiledSettle = (db: Jobs['db'], outcomes: readonly LeasedOutcome[]) => Promise<LeasedOutcome[]>
 
 /** The same to be run again and again: what it writes of plain successes, which are nearly all, is built once. */
-export function prepareSettle(jobs: Jobs, options: Settings): PreparedSettle {
+export function compileSettle(jobs: Jobs, options: Settings): CompiledSettle {
   let succeed: Fenced | undefined
-  const settleGroup = (db: Jobs['db'], group: Group): Promise<Outcome[]> => {
-    if (!isPlainSuccess(group, options)) return prepareGroup(jobs, group, options)(db, group)
-    succeed ??= prepareGroup(jobs, group, options)
+  const settleGroup = (db: Jobs['db'], group: Group): Promise<LeasedOutcome[]> => {
+    if (!isPlainSuccess(group, options)) return compileGroup(jobs, group, options)(db, group)
+    succeed ??= compileGroup(jobs, group, options)
     return succeed(db, group)
   }
-  const settleGroups = async (db: Jobs['db'], groups: readonly Group[]): Promise<Outcome[]> => {
-    const written: Outcome[] = []
+  const settleGroups = async (db: Jobs['db'], groups: readonly Group[]): Promise<LeasedOutcome[]> => {
+    const written: LeasedOutcome[] = []
     for (const group of groups) written.push(...(await settleGroup(db, group)))
     return written
   }
@@ -84,14 +84,14 @@ function isPlainSuccess(group: Group, { columns, deleteSucceeded }: Settings): b
   return kind === 'succeeded' && (deleteSucceeded || !columns?.includes('result') || group.every(hasNoResult))
 }
 
-function hasNoResult(outcome: Outcome): boolean {
+function hasNoResult(outcome: LeasedOutcome): boolean {
   return outcome.kind === 'succeeded' && outcome.result === undefined
 }
 
-function prepareGroup(jobs: Jobs, group: Group, options: Settings): Fenced {
-  if (options.deleteSucceeded && group[0].kind === 'succeeded') return prepareFenced(jobs, 'delete', options)
+function compileGroup(jobs: Jobs, group: Group, options: Settings): Fenced {
+  if (options.deleteSucceeded && group[0].kind === 'succeeded') return compileFenced(jobs, 'delete', options)
   const end = { locked_by: null, updated_at: clockTimestamp() }
-  return prepareFenced(jobs, { ...changes(group, options), ...end }, options)
+  return compileFenced(jobs, { ...changes(group, options), ...end }, options)
 }
 
 /** What a group of outcomes of one kind and attempt writes, beside the end of the lease. */
@@ -152,16 +152,16 @@ function status(name: JobStatus extends `job_status_${infer Name}` ? Name : neve
   return statusLiteral(`job_status_${name}`)
 }
 
-function errorOf(outcome: Outcome): string | null {
+function errorOf(outcome: LeasedOutcome): string | null {
   if (outcome.kind === 'cancelled') return `Cancelled: ${outcome.reason}`
   return 'error' in outcome ? outcome.error : null
 }
 
-function delayOf(outcome: Outcome): number | null {
+function delayOf(outcome: LeasedOutcome): number | null {
   return 'delay' in outcome ? (outcome.delay ?? null) : null
 }
 
-function resultOf(outcome: Outcome): string | null {
+function resultOf(outcome: LeasedOutcome): string | null {
   if (outcome.kind !== 'succeeded' || outcome.result === undefined) return null
   return JSON.stringify(outcome.result) ?? null
 }

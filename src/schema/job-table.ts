@@ -80,8 +80,8 @@ type LackingStatuses<
 
 type Flaw<Row, Name extends JobColumnName> =
   ColumnKey<Row, Name> extends keyof Row
-    ? Fits<Name, Selected<Row[ColumnKey<Row, Name>]>> extends infer Verdict extends string
-      ? `column '${ColumnKey<Row, Name>}' ${Verdict}`
+    ? Fits<Name, Selected<Row[ColumnKey<Row, Name>]>> extends infer HandlerOutcome extends string
+      ? `column '${ColumnKey<Row, Name>}' ${HandlerOutcome}`
       : never
     : `column '${ColumnKey<Row, Name>}' is missing`
 

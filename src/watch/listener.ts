@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { ClientConfig, Pool } from 'pg'
 import pgListen, { type Options, type Subscriber } from 'pg-listen'
+import { poolConfig } from '../pg/pool-config.js'
 
 /** Where to listen: a connection string, a pg config, or a Pool, whose settings (never its clients) are used. */
 export type ListenSource = string | ClientConfig | Pool
@@ -97,10 +98,4 @@ function clientConfig(source: ListenSource, socket: Socket): ClientConfig {
 
 function isPool(source: ClientConfig | Pool): source is Pool {
   return 'options' in source && typeof source.options === 'object'
-}
-
-/** A pool keeps its password out of sight of a spread. */
-export function poolConfig({ options }: Pool): ClientConfig {
-  const { password } = options
-  return password === undefined ? { ...options } : { ...options, password }
 }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
+import { sqlState } from '../pg/error-class.js'
 import type { JobDatabase } from '../schema/job-database.js'
 import { DeadlineError, withDeadline } from '../watch/deadline.js'
-import { sqlState } from './database-error.js'
 
 /**
  * A statement that was never sent, as no connection was to be had for it: the program itself holds all of its pool

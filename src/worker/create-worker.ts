@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { Job, JobTable, Queryable } from '../schema/job-table.js'
-import type { AnyHandler } from './context.js'
-import type { Handler } from './handler.js'
 import { settingsOf, type WorkerOptions } from './options.js'
+import type { AnyHandler } from './run/context.js'
+import type { Handler } from './run/handler.js'
 import { Worker } from './worker.js'
 
 /**

@@ -1,9 +1,9 @@
 import type { Rescued } from '../queue/rescue.js'
 import { columnValue } from '../schema/row.js'
 import type { ListenerState } from '../watch/shared-listener.js'
-import type { AbortReason } from './abort-reason.js'
 import { type Logger, silent } from './logger.js'
 import type { Settings } from './options.js'
+import type { AbortReason } from './run/abort-reason.js'
 
 interface OfAttempt<Job> {
   readonly job: Job

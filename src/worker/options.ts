@@ -2,9 +2,9 @@ import { type Backoff, exponential, isBackoffRule, linear } from '../predicates/
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
 import type { ListenSource } from '../watch/listener.js'
-import { type DescribeError, describedBy, errorText } from './error-text.js'
 import { listenSource } from './listen-source.js'
 import { consoleLogger, harmless, type Logger } from './logger.js'
+import { type DescribeError, describedBy, errorText } from './run/error-text.js'
 
 /** All optional, and undefined means the default; durations in milliseconds or as `'30s'`. */
 export interface WorkerOptions<Job = object> {

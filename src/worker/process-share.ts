@@ -1,13 +1,13 @@
 import type { DialectAdapter, Kysely } from 'kysely'
-import { Gate } from './gate.js'
-import { Lookout } from './lookout.js'
+import { Poller } from './claim/poller.js'
+import { Gate } from './quarantine/gate.js'
 
 /** What the workers of one process have in common, as far as they use one database. */
 export interface ProcessShare {
   /** Shut while a suspect is to be alone. */
   readonly gate: Gate
   /** Polls and looks for expired leases, for all of them at once. */
-  readonly lookout: Lookout
+  readonly poller: Poller
 }
 
 /** Keyed by the one object that all copies of a Kysely (withSchema, withPlugin) have in common; gone with it. */
@@ -15,7 +15,7 @@ const shares = new WeakMap<DialectAdapter, ProcessShare>()
 
 export function processShare(db: Pick<Kysely<unknown>, 'getExecutor'>): ProcessShare {
   const { adapter } = db.getExecutor()
-  const share = shares.get(adapter) ?? { gate: new Gate(), lookout: new Lookout() }
+  const share = shares.get(adapter) ?? { gate: new Gate(), poller: new Poller() }
   shares.set(adapter, share)
   return share
 }

@@ -3,18 +3,18 @@ import { channelName, quotedName } from '../schema/names.js'
 import { Bell } from '../watch/bell.js'
 import { withDeadline } from '../watch/deadline.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
-import { LeaseLostError, ShutdownError } from './abort-reason.js'
-import type { Attempt } from './attempt.js'
-import { Claimer } from './claimer.js'
-import type { AnyHandler } from './context.js'
-import { Cutoff } from './cutoff.js'
-import { Heart } from './heart.js'
-import type { Member } from './lookout.js'
+import { Claimer } from './claim/claimer.js'
+import type { Member } from './claim/poller.js'
+import { Deadline } from './deadline.js'
+import { LeaseRenewer } from './lease/lease-renewer.js'
+import { Rescuer } from './lease/rescuer.js'
 import { pollIntervalUnheard } from './options.js'
-import { Rescuer } from './rescuer.js'
+import { LeaseLostError, ShutdownError } from './run/abort-reason.js'
+import type { Attempt } from './run/attempt.js'
+import type { AnyHandler } from './run/context.js'
+import { Slots } from './run/slots.js'
 import type { WorkerScope } from './scope.js'
-import { Settler } from './settler.js'
-import { Slots } from './slots.js'
+import { Settler } from './settle/settler.js'
 
 /** After the deadline of a stop: for handlers that heed their signal, for what they leave to write, for the listener. */
 const graceAfterAbort = 400
@@ -33,21 +33,21 @@ export class StartedWorker {
   readonly #settler: Settler
   readonly #slots: Slots
   readonly #claimer: Claimer
-  readonly #heart: Heart
+  readonly #renewer: LeaseRenewer
   readonly #rescuer: Rescuer
   readonly #subscription: Subscription | undefined
-  /** Out of the lookout, and out of the gate. */
+  /** Out of the poller, and out of the gate. */
   readonly #leave: () => void
   readonly #leaveGate: () => void
   readonly #loop: Promise<void>
-  readonly #cutoff = new Cutoff()
+  readonly #deadline = new Deadline()
   #stopping: Promise<number> | undefined
 
   constructor(scope: WorkerScope, handler: AnyHandler) {
     this.#scope = scope
     this.#settler = new Settler(scope, (attempt) => this.#settled(attempt))
     this.#slots = new Slots(scope, handler, this.#settler, (attempt) => this.#freed(attempt))
-    this.#heart = new Heart(scope, this.#attempts)
+    this.#renewer = new LeaseRenewer(scope, this.#attempts)
     this.#rescuer = new Rescuer(scope, () => this.#bell.ring())
     this.#claimer = new Claimer(scope, {
       slots: this.#slots,
@@ -56,8 +56,8 @@ export class StartedWorker {
       resting: () => this.#tellIfIdle(),
     })
     this.#subscription = this.#listen(channelName(scope.table))
-    this.#heart.start()
-    this.#leave = scope.share.lookout.join(this.#member())
+    this.#renewer.start()
+    this.#leave = scope.share.poller.join(this.#member())
     this.#leaveGate = scope.share.gate.join({
       held: () => this.#held,
       handBack: () => this.#slots.handBack(),
@@ -74,7 +74,7 @@ export class StartedWorker {
       lastFetch,
       listener: this.#subscription?.state ?? ('off' as const),
       running: this.#slots.running,
-      leaseMargin: this.#heart.margin,
+      leaseMargin: this.#renewer.margin,
     }
   }
 
@@ -95,7 +95,7 @@ export class StartedWorker {
    * @returns how many handlers would not end; their jobs run again when their leases expire.
    */
   stop(deadline: number): Promise<number> {
-    this.#cutoff.within(deadline)
+    this.#deadline.within(deadline)
     this.#stopping ??= this.#stop()
     return this.#stopping
   }
@@ -107,11 +107,11 @@ export class StartedWorker {
     this.#slots.close()
     this.#settler.hurry()
     const over = Promise.all([this.#ended(), this.#loop])
-    const drained = await Promise.race([over.then(() => true), this.#cutoff.passed.then(() => false)])
-    this.#cutoff.clear()
+    const drained = await Promise.race([over.then(() => true), this.#deadline.passed.then(() => false)])
+    this.#deadline.clear()
     if (!drained) await this.#abort()
     this.#settler.close()
-    this.#heart.stop()
+    this.#renewer.stop()
     this.#leaveGate()
     this.#bell.close()
     await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForClosing)
@@ -124,7 +124,7 @@ export class StartedWorker {
     await this.#settler.drained()
   }
 
-  /** The deadline has passed: handlers get their signal and a moment, then their endings a moment to be written. */
+  /** The deadline has passed: handlers get their signal and a moment, then their outcomes a moment to be written. */
   async #abort(): Promise<void> {
     this.#slots.abortAll(new ShutdownError('The worker was stopped, and its deadline has passed'))
     await inTime(this.#slots.drained(), graceAfterAbort)
@@ -140,14 +140,14 @@ export class StartedWorker {
       changed: (state, reason) => {
         tell('listener', { state, ...(reason && { reason }) })
         this.#bell.ring() // what was notified while nobody listened is found by a sweep
-        this.#scope.share.lookout.reschedule()
+        this.#scope.share.poller.reschedule()
       },
     })
   }
 
   /** A hint: something is due now, or in so many milliseconds; or a running job was cancelled. */
   #notified(payload: string): void {
-    if (payload === checkLeases) this.#heart.check()
+    if (payload === checkLeases) this.#renewer.check()
     else this.#dueIn(Number(payload))
   }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql, type Transaction } from 'kysely'
-import { cancelJobs, hasStatus, isRunning, retryJobs } from 'kysely-jobs'
+import { cancelJobs, retryJobs } from 'kysely-jobs'
+import { hasStatus, isRunning } from 'kysely-jobs/queue'
 import type { Way } from '../support/proxy.ts'
 import type { Arena } from './arena.ts'
 import type { Random } from './random.ts'

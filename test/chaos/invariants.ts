@@ -1,4 +1,4 @@
-import { finalStatuses } from 'kysely-jobs'
+import { finalStatuses } from 'kysely-jobs/queue'
 import type { Deed, Move, Signature, Silence } from './tables.ts'
 
 /** A job as it is when all is over. */

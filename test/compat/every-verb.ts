@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict'
 import { type Kysely, sql } from 'kysely'
+import { cancelJobs, countJobs, createWorker, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
 import {
-  cancelJobs,
-  countJobs,
-  createWorker,
-  enqueue,
   fetchNextJobs,
   heartbeat,
   inspectJobTable,
   type JobId,
   jobStates,
   nextDueAt,
-  pruneJobs,
   release,
   rescue,
-  retryJobs,
   settle,
-} from 'kysely-jobs'
+} from 'kysely-jobs/queue'
 
 const worker = '6f0f9c54-8f5e-4a51-9a3e-3a4f3c1f2a10'
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import { enqueue, fetchNextJobs, inspectJobTable } from 'kysely-jobs'
+import { enqueue } from 'kysely-jobs'
 import {
   addJobColumns,
   createJobIndexes,
@@ -10,6 +10,7 @@ import {
   resetJobStorage,
   setJobStorage,
 } from 'kysely-jobs/migrate'
+import { fetchNextJobs, inspectJobTable } from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { columnsOf, indexesOf, leftovers } from './catalog.js'

@@ -1,6 +1,7 @@
 import { CamelCasePlugin, type Kysely, sql } from 'kysely'
-import { enqueue, fetchNextJobs, inspectJobTable, jobStatuses } from 'kysely-jobs'
+import { enqueue } from 'kysely-jobs'
 import { createJobTable, dropJobTable } from 'kysely-jobs/migrate'
+import { fetchNextJobs, inspectJobTable, jobStatuses } from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
 import { createTestDatabase, testDatabase } from '../support/database.js'
 import { columnsOf, indexesOf, leftovers } from './catalog.js'

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
-import { enqueue, fetchNextJobs, inspectJobTable, settle } from 'kysely-jobs'
+import { enqueue } from 'kysely-jobs'
 import { createJobTable, createJobTriggers, dropJobTable } from 'kysely-jobs/migrate'
+import { fetchNextJobs, inspectJobTable, settle } from 'kysely-jobs/queue'
 import pg from 'pg'
 import { afterAll, expect, test } from 'vitest'
 import { channelName, quoted } from '../../src/schema/names.js'

@@ -23,7 +23,7 @@ export const inDeletions: readonly Mutant[] = [
   {
     name: 'a deletion whose reply is needed',
     breaks: 'a job that was done is told to be lost where its connection was cut',
-    file: 'src/worker/settler.ts',
+    file: 'src/worker/settle/settler.ts',
     text: 'entry.of.wasTried = true',
     replacement: 'entry.of.wasTried = false',
     test: 'test/worker/delete-succeeded.test.ts',
@@ -32,7 +32,7 @@ export const inDeletions: readonly Mutant[] = [
   {
     name: 'whatever is gone was done',
     breaks: 'a job that somebody deleted while it ran is told to have succeeded',
-    file: 'src/worker/fates.ts',
+    file: 'src/worker/settle/unwritten.ts',
     text: 'attempt.completed || attempt.wasTried',
     replacement: 'attempt.completed || !attempt.wasTried',
     test: 'test/worker/delete-succeeded.test.ts',
@@ -41,7 +41,7 @@ export const inDeletions: readonly Mutant[] = [
   {
     name: 'a completion that is taken for a loss',
     breaks: 'a handler that goes on after it has completed its job is aborted',
-    file: 'src/worker/heart.ts',
+    file: 'src/worker/lease/lease-renewer.ts',
     text: 'state === undefined ? mayBeDeleted :',
     replacement: 'state === undefined ? false :',
     test: 'test/worker/delete-succeeded.test.ts',

@@ -5,7 +5,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'one handler more than the slots',
     breaks: 'a service that bears no more than so many calls gets one more',
-    file: 'src/worker/slots.ts',
+    file: 'src/worker/run/slots.ts',
     text: 'this.#running.size < settings.concurrency)',
     replacement: 'this.#running.size <= settings.concurrency)',
     test: 'test/worker/slots.test.ts',
@@ -14,7 +14,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'claimer more than its slots',
     breaks: 'jobs wait in a busy worker while others are idle',
-    file: 'src/worker/pace.ts',
+    file: 'src/worker/claim/prefetch.ts',
     text: 'const room = Math.max(0, this.#concurrency',
     replacement: 'const room = Math.max(0, 1 + this.#concurrency',
     test: 'test/worker/slots.test.ts',
@@ -23,7 +23,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'an error of a fetch ends the loop',
     breaks: 'a worker that met one error looks alive and works no more',
-    file: 'src/worker/claimer.ts',
+    file: 'src/worker/claim/claimer.ts',
     text: "this.#scope.report(error, 'fetching jobs')",
     replacement: "this.#scope.report(error, 'fetching jobs'); this.#stopping = true",
     test: 'test/worker/bad-input.test.ts',
@@ -32,7 +32,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'begin what a stop finds fetched',
     breaks: 'a job that was being fetched when its worker stopped waits for its lease to end',
-    file: 'src/worker/claimer.ts',
+    file: 'src/worker/claim/claimer.ts',
     text: 'if (this.#stopping) return this.#giveBack(rows)',
     replacement: 'if (Number.isNaN(sent)) return this.#giveBack(rows)',
     test: 'test/worker/stop.test.ts',
@@ -41,7 +41,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'a fetch that answers late is forgotten',
     breaks: 'the jobs of a fetch that took too long wait for their leases to end',
-    file: 'src/worker/claimer.ts',
+    file: 'src/worker/claim/claimer.ts',
     text: 'const late = (rows: readonly object[]) => void this.#giveBack(rows)',
     replacement: 'const late = () => {}',
     test: 'test/worker/late-answers.test.ts',
@@ -50,7 +50,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'release after the handler began',
     breaks: 'a job that runs while its worker stops is run again elsewhere at the same time',
-    file: 'src/worker/slots.ts',
+    file: 'src/worker/run/slots.ts',
     text: '[...this.#running].filter(({ begun }) => !begun)',
     replacement: '[...this.#running]',
     test: 'test/worker/stop.test.ts',
@@ -59,7 +59,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'stop that keeps what has not begun',
     breaks: 'jobs that were claimed ahead wait for their leases to end after each deployment',
-    file: 'src/worker/slots.ts',
+    file: 'src/worker/run/slots.ts',
     text: 'clearInterval(this.#stallCheck)\n    this.handBack()',
     replacement: 'clearInterval(this.#stallCheck)',
     test: 'test/worker/stop.test.ts',
@@ -68,7 +68,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'begin without a look at the lease',
     breaks: 'after its process stood still a job begins that another has by now',
-    file: 'src/worker/attempt.ts',
+    file: 'src/worker/run/attempt.ts',
     text: 'return this.holdsLease && performance.now() - this.renewedAt < limit',
     replacement: 'return this.holdsLease || limit < 0',
     test: 'test/worker/leases.test.ts',
@@ -77,16 +77,16 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'a slot that is free at the timeout',
     breaks: 'handlers that do not heed their signals pile up without a bound',
-    file: 'src/worker/slots.ts',
+    file: 'src/worker/run/slots.ts',
     text: 'attempt.abort(reason)\n    if (!attempt.ended)',
     replacement: 'attempt.abort(reason)\n    this.#free(attempt)\n    if (!attempt.ended)',
-    test: 'test/seed/defects-of-workers.test.ts',
+    test: 'test/ihp/defects-of-workers.test.ts',
     title: 'D28: a handler that does not heed its timeout keeps its slot',
   },
   {
     name: 'suspects beside others',
     breaks: 'a job that kills its process takes its neighbours with it, until all have failed',
-    file: 'src/worker/suspicion.ts',
+    file: 'src/worker/quarantine/suspicion.ts',
     text: 'worst ?? (this.isOver ? undefined : taken)',
     replacement: 'undefined as typeof worst',
     test: 'test/worker/rescue.test.ts',
@@ -95,16 +95,16 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'settle errors swallowed',
     breaks: 'what a handler did while the database was away is never written: it is done again',
-    file: 'src/worker/settler.ts',
+    file: 'src/worker/settle/settler.ts',
     text: 'if (concernsAll(error)) return group',
     replacement: 'if (concernsAll(error)) return []',
-    test: 'test/seed/defects-of-workers.test.ts',
+    test: 'test/ihp/defects-of-workers.test.ts',
     title: 'D10, D16: a database that is away ends no worker',
   },
   {
     name: 'no halving of a refused batch',
     breaks: 'one row that is refused keeps the outcomes of all others from being written',
-    file: 'src/worker/settler.ts',
+    file: 'src/worker/settle/settler.ts',
     text: 'return this.#writeHalves(group)',
     replacement: 'return group',
     test: 'test/worker/bad-input.test.ts',
@@ -113,7 +113,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'a refused outcome is given up at once',
     breaks: 'a job whose row was refused once runs again, though its handler ended well',
-    file: 'src/worker/settler.ts',
+    file: 'src/worker/settle/settler.ts',
     text: 'this.#putAside({ ...entry, refusedAt: since }, asidePause)',
     replacement: "this.#giveUp(entry.of, 'refused')",
     test: 'test/worker/bad-input.test.ts',
@@ -122,7 +122,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'an outcome is tried for ever',
     breaks: 'outcomes of leases that are long over are sent again and again',
-    file: 'src/worker/settler.ts',
+    file: 'src/worker/settle/settler.ts',
     text: 'const late = performance.now() - attempt.renewedAt >= this.#scope.settings.lease',
     replacement: 'const late = Number.isNaN(attempt.renewedAt)',
     test: 'test/worker/late-answers.test.ts',
@@ -131,7 +131,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'heartbeat later than the lease',
     breaks: 'whatever runs longer than the lease runs twice',
-    file: 'src/worker/heart.ts',
+    file: 'src/worker/lease/lease-renewer.ts',
     text: 'const renewAfter = 1 / 3',
     replacement: 'const renewAfter = 3',
     test: 'test/worker/leases.test.ts',
@@ -140,7 +140,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'abort after the lease',
     breaks: 'a handler that was cut off goes on beside the next attempt of its job',
-    file: 'src/worker/heart.ts',
+    file: 'src/worker/lease/lease-renewer.ts',
     text: 'export const abortAfter = 5 / 6',
     replacement: 'export const abortAfter = 8 / 6',
     test: 'test/worker/leases.test.ts',
@@ -149,7 +149,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'a renewal counts from its answer',
     breaks: 'on a slow network a handler goes on for longer than its lease lives',
-    file: 'src/worker/heart.ts',
+    file: 'src/worker/lease/lease-renewer.ts',
     text: 'attempt.renewedAt = sent',
     replacement: 'attempt.renewedAt = performance.now()',
     test: 'test/worker/late-answers.test.ts',
@@ -158,7 +158,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'a claim counts from its answer',
     breaks: 'on a slow network a handler goes on for longer than its lease lives',
-    file: 'src/worker/claimer.ts',
+    file: 'src/worker/claim/claimer.ts',
     text: 'new Attempt(row, sent)',
     replacement: 'new Attempt(row, performance.now())',
     test: 'test/worker/late-answers.test.ts',
@@ -176,7 +176,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'a rescue of one chunk',
     breaks: 'of thousands of jobs of a dead worker a hundred run, and then a hundred more',
-    file: 'src/worker/rescuer.ts',
+    file: 'src/worker/lease/rescuer.ts',
     text: 'return rescued.length >= rescueLimit',
     replacement: 'return rescued.length > rescueLimit',
     test: 'test/worker/rescue.test.ts',
@@ -185,7 +185,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'the look at one table stops that at others',
     breaks: 'a table that was dropped keeps the jobs of all others from being rescued',
-    file: 'src/worker/lookout.ts',
+    file: 'src/worker/claim/poller.ts',
     text: 'if (others.length > 0) await Promise.all(rescuers.map((rescuer) => this.#see([rescuer])))\n      else for',
     replacement: 'for',
     test: 'test/worker/sharing.test.ts',
@@ -194,7 +194,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'a shutdown counts as a failure',
     breaks: 'each deployment burns an attempt of the jobs that heed their signal',
-    file: 'src/worker/ending.ts',
+    file: 'src/worker/run/outcome.ts',
     text: "if (attempt.abortReason instanceof ShutdownError) return { kind: 'released' }",
     replacement: '',
     test: 'test/worker/stop.test.ts',
@@ -203,7 +203,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'complete without a fence',
     breaks: 'the effects of an attempt that lost its job are committed, and then once more',
-    file: 'src/worker/context.ts',
+    file: 'src/worker/run/context.ts',
     text: 'if (written.length === 0) {',
     replacement: 'if (written.length > 1) {',
     test: 'test/worker/complete.test.ts',
@@ -212,7 +212,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'complete outside of the transaction',
     breaks: 'a job whose effects were rolled back has succeeded',
-    file: 'src/worker/context.ts',
+    file: 'src/worker/run/context.ts',
     text: 'const jobs = realJobsOf(trx, scope.table)',
     replacement: 'const { jobs } = scope',
     test: 'test/worker/complete.test.ts',
@@ -221,7 +221,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'a refused renewal keeps all others',
     breaks: 'one row that a trigger refuses costs all jobs of its worker their leases',
-    file: 'src/worker/heart.ts',
+    file: 'src/worker/lease/lease-renewer.ts',
     text: 'if (!concernsAll(error)) for (const half of halves(attempts))',
     replacement: 'for (const half of halves(attempts.slice(0, 1)))',
     test: 'test/worker/refused-rows.test.ts',
@@ -230,7 +230,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'a refused rescue keeps all others',
     breaks: 'one row that a trigger refuses keeps all jobs of dead workers from running again',
-    file: 'src/worker/rescuer.ts',
+    file: 'src/worker/lease/rescuer.ts',
     text: 'if (concernsAll(error)) throw error\n      return this.#rescueByLimit()',
     replacement: 'throw error',
     test: 'test/worker/refused-rows.test.ts',

@@ -5,7 +5,7 @@ import { root } from '../readme/blocks.js'
 import { compiled, mutated } from './mutant.js'
 import { mutants } from './mutants.js'
 import { isCaught, row, summary } from './table.js'
-import { type Report, type Verdict, verdictOn } from './verdict.js'
+import { type HandlerOutcome, type Report, verdictOn } from './verdict.js'
 
 test('each fault still fits the source: the text it replaces is there exactly once', () => {
   for (const mutant of mutants) expect(() => mutated(root, mutant)).not.toThrow()
@@ -46,7 +46,7 @@ describe('a run of tests', () => {
     ],
   })
 
-  test.each<[string, Report | undefined, boolean, Verdict]>([
+  test.each<[string, Report | undefined, boolean, HandlerOutcome]>([
     ['with a test that failed', report(['a', 'passed'], ['b', 'failed', 'no']), false, { kind: 'caught', by: 'b' }],
     ['that took too long', report(['a', 'failed', 'Test timed out in 9 ms.']), false, { kind: 'hung', by: 'a' }],
     ['that passed', report(['a', 'passed'], ['b', 'skipped']), true, { kind: 'survived' }],

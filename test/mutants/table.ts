@@ -1,10 +1,10 @@
 import type { Mutant } from './mutant.ts'
-import type { Verdict } from './verdict.ts'
+import type { HandlerOutcome } from './verdict.ts'
 
 /** A fault that was put in, and what came of it. */
 export interface Trial {
   readonly mutant: Mutant
-  readonly verdict: Verdict
+  readonly verdict: HandlerOutcome
 }
 
 /** Whether a test failed for it. */
@@ -21,7 +21,7 @@ const words = { hung: 'HUNG', survived: 'SURVIVED', void: 'NO VERDICT' } as cons
 
 /** How many were caught, and by name those that were not. */
 export function summary(trials: readonly Trial[]): string[] {
-  const count = (kind: Verdict['kind']) => trials.filter(({ verdict }) => verdict.kind === kind).length
+  const count = (kind: HandlerOutcome['kind']) => trials.filter(({ verdict }) => verdict.kind === kind).length
   const loose = trials.filter((trial) => !isCaught(trial))
   return [
     ...loose.flatMap(({ mutant: { name, file, breaks, test }, verdict }) => [

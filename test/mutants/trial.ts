@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Report, type Verdict, verdictOn } from './verdict.ts'
+import { type HandlerOutcome, type Report, verdictOn } from './verdict.ts'
 
 /** A test, by its file and the beginning of its title. */
 export interface Chosen {
@@ -15,7 +15,7 @@ const testLimit = 10_000
 const runLimit = 120_000
 
 /** Runs these tests in a copy of the project, up to the first that fails. */
-export async function tryTests(folder: string, chosen: readonly Chosen[], serverUrl: string): Promise<Verdict> {
+export async function tryTests(folder: string, chosen: readonly Chosen[], serverUrl: string): Promise<HandlerOutcome> {
   const report = join(folder, 'report.json')
   rmSync(report, { force: true })
   const files = new Set(chosen.map(({ test }) => test))

@@ -1,5 +1,5 @@
 /** What a run of tests says of a fault. */
-export type Verdict =
+export type HandlerOutcome =
   /** A test failed. */
   | { readonly kind: 'caught'; readonly by: string }
   /** A test, or the run, came to no end in its time: it would not pass, but it does not say why either. */
@@ -21,7 +21,7 @@ export interface Report {
 }
 
 /** @param passed the run as a whole: an error that nobody awaits fails it, and no test */
-export function verdictOn(report: Report | undefined, passed: boolean, output: string): Verdict {
+export function verdictOn(report: Report | undefined, passed: boolean, output: string): HandlerOutcome {
   const tests = report?.testResults.flatMap(({ assertionResults }) => assertionResults) ?? []
   const failed = tests.find(({ status }) => status === 'failed')
   if (failed !== undefined) {

@@ -1,17 +1,8 @@
 import fc from 'fast-check'
 import { type Kysely, sql } from 'kysely'
-import {
-  type BackoffRule,
-  backoffDelay,
-  DurationError,
-  exponential,
-  isDue,
-  isRetryDue,
-  JitterError,
-  linear,
-  settle,
-} from 'kysely-jobs'
+import { type BackoffRule, DurationError, exponential, JitterError, linear } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
+import { backoffDelay, isDue, isRetryDue, settle } from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { someone } from './mail-jobs.js'

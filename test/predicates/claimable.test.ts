@@ -1,4 +1,6 @@
 import { CamelCasePlugin, type Expression, type Kysely, type SqlBool, sql } from 'kysely'
+import type { JobStatus } from 'kysely-jobs'
+import { createJobTable } from 'kysely-jobs/migrate'
 import {
   finalStatuses,
   hasStatus,
@@ -8,11 +10,9 @@ import {
   isPending,
   isRunning,
   isUnlocked,
-  type JobStatus,
   jobStatuses,
   pendingStatuses,
-} from 'kysely-jobs'
-import { createJobTable } from 'kysely-jobs/migrate'
+} from 'kysely-jobs/queue'
 import { beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { type Database, someone } from './mail-jobs.js'

@@ -1,6 +1,7 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
-import { DurationError, holdsLease, isLeaseExpired } from 'kysely-jobs'
+import { DurationError } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
+import { holdsLease, isLeaseExpired } from 'kysely-jobs/queue'
 import { beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { another, type Database, someone } from './mail-jobs.js'

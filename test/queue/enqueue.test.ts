@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
-import { DurationError, enqueue, fetchNextJobs, NewJobError } from 'kysely-jobs'
+import { DurationError, enqueue, NewJobError } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
+import { fetchNextJobs } from 'kysely-jobs/queue'
 import { beforeEach, expect, test } from 'vitest'
 import { queueManagedColumns } from '../../src/schema/columns.js'
 import { testDatabase } from '../support/database.js'

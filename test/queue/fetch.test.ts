@@ -1,5 +1,6 @@
 import { type KyselyPlugin, OperationNodeTransformer, sql, type ValueNode } from 'kysely'
-import { enqueue, exponential, fetchNextJobs, linear } from 'kysely-jobs'
+import { enqueue, exponential, linear } from 'kysely-jobs'
+import { fetchNextJobs } from 'kysely-jobs/queue'
 import { beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { claim, createMailJobs, jobs, other, rolledBack, worker } from './mail-jobs.js'

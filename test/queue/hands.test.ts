@@ -1,16 +1,7 @@
 import { sql } from 'kysely'
-import {
-  cancelJobs,
-  countJobs,
-  enqueue,
-  finalStatuses,
-  jobStatuses,
-  notifyWorkers,
-  pruneJobs,
-  retryJobs,
-  settle,
-} from 'kysely-jobs'
+import { cancelJobs, countJobs, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
+import { finalStatuses, jobStatuses, notifyWorkers, settle } from 'kysely-jobs/queue'
 import pg from 'pg'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'

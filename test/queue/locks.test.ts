@@ -1,22 +1,18 @@
 import { type Kysely, sql } from 'kysely'
+import { cancelJobs, countJobs, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
 import {
-  cancelJobs,
-  countJobs,
-  enqueue,
   fetchNextJobs,
   findExpired,
   heartbeat,
   inspectJobTable,
   jobStates,
   nextDueAt,
-  pruneJobs,
   release,
   rescue,
-  retryJobs,
   settle,
-} from 'kysely-jobs'
+} from 'kysely-jobs/queue'
 import { beforeEach, expect, test } from 'vitest'
-import { outlooks } from '../../src/queue/outlook.js'
+import { pollTables } from '../../src/queue/poll.js'
 import { jobsOf } from '../../src/schema/job-database.js'
 import { testDatabase } from '../support/database.js'
 import { claimed, createMailJobs, rolledBack, worker } from './mail-jobs.js'
@@ -35,7 +31,7 @@ const verbs: [name: string, run: (trx: Kysely<any>, ids: readonly string[]) => P
   ['fetch', (trx) => fetchNextJobs(trx, 'mail_jobs', { worker, limit: 5 })],
   ['fetch by priority', (trx) => fetchNextJobs(trx, 'mail_jobs', { worker, limit: 5, columns: ['priority'] })],
   ['next due time', (trx) => nextDueAt(trx, 'mail_jobs')],
-  ['look', (trx) => outlooks([{ jobs: jobsOf(trx, 'mail_jobs'), lease, byPriority: true }])],
+  ['look', (trx) => pollTables([{ jobs: jobsOf(trx, 'mail_jobs'), lease, byPriority: true }])],
   ['heartbeat', (trx, [id]) => heartbeat(trx, 'mail_jobs', [{ id: id as string, attempt: 1 }], { worker })],
   ...(['succeeded', 'released'] as const).map((kind): (typeof verbs)[number] => [
     kind,

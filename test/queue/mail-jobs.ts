@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
-import { enqueue, fetchNextJobs, type Lease } from 'kysely-jobs'
+import { enqueue } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
+import { fetchNextJobs, type Lease } from 'kysely-jobs/queue'
 
 export const worker = '6f0f9c54-8f5e-4a51-9a3e-3a4f3c1f2a10'
 export const other = '0b6f4c8e-3d2a-4b53-8f3c-2f8a1d9e7c11'

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
-import { enqueue, exponential, fetchNextJobs, nextDueAt, rescue, retryJobs } from 'kysely-jobs'
+import { enqueue, exponential, retryJobs } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
+import { fetchNextJobs, nextDueAt, rescue } from 'kysely-jobs/queue'
 import { beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailJobs, worker } from './mail-jobs.js'

@@ -1,22 +1,18 @@
 import { CamelCasePlugin, type Kysely, sql } from 'kysely'
+import { cancelJobs, countJobs, linear, pruneJobs, retryJobs } from 'kysely-jobs'
 import {
-  cancelJobs,
-  countJobs,
   fetchNextJobs,
   findExpired,
   heartbeat,
   jobStates,
   type Lease,
-  linear,
   nextDueAt,
-  pruneJobs,
   release,
   rescue,
-  retryJobs,
   settle,
-} from 'kysely-jobs'
+} from 'kysely-jobs/queue'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { outlooks } from '../../src/queue/outlook.js'
+import { pollTables } from '../../src/queue/poll.js'
 import { jobsOf } from '../../src/schema/job-database.js'
 import { testDatabase } from '../support/database.js'
 import { plansOf } from '../support/plan.js'
@@ -139,7 +135,7 @@ const verbs: [verb: string, buffers: number, run: (trial: Trial) => Promise<unkn
   [
     'outlook of an idle worker', // 1,015 to 1,077, of which the running rows are 1,000
     1500,
-    ({ db, table, columns }) => outlooks([{ jobs: jobsOf(db, table), lease: '2d', byPriority: columns.length > 0 }]),
+    ({ db, table, columns }) => pollTables([{ jobs: jobsOf(db, table), lease: '2d', byPriority: columns.length > 0 }]),
   ],
   // 331 to 409
   [

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
-import { enqueue, fetchNextJobs, type Outcome, settle } from 'kysely-jobs'
+import { enqueue } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
+import { fetchNextJobs, type LeasedOutcome, settle } from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { worker } from './mail-jobs.js'
@@ -21,7 +22,7 @@ async function stored(type: string, results: unknown[]): Promise<unknown[]> {
   )
   const jobs = await fetchNextJobs(db, 'jobs', { worker, limit: results.length })
   const outcomes = jobs.map(
-    (job): Outcome => ({ id: job.id, attempt: 1, kind: 'succeeded', result: results[job.place] }),
+    (job): LeasedOutcome => ({ id: job.id, attempt: 1, kind: 'succeeded', result: results[job.place] }),
   )
   expect(await settle(db, 'jobs', outcomes, { worker, columns: ['result'] })).toHaveLength(results.length)
   const rows = await db.selectFrom('jobs').select('result').orderBy('place').execute()
@@ -55,7 +56,7 @@ test('what a handler returned nothing for keeps its value, whatever is in the sa
   await stored('text', ['old', 'old'])
   await db.updateTable('jobs').set({ status: 'job_status_not_started', attempts_count: 0 }).execute()
   const jobs = await fetchNextJobs(db, 'jobs', { worker, limit: 2 })
-  const outcomes = jobs.map((job): Outcome => {
+  const outcomes = jobs.map((job): LeasedOutcome => {
     return { id: job.id, attempt: 1, kind: 'succeeded', result: job.place === 0 ? 'new' : undefined }
   })
   await settle(db, 'jobs', outcomes, { worker, columns: ['result'] })

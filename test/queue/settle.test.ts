@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
-import { exponential, type Lease, type Outcome, release, settle } from 'kysely-jobs'
+import { exponential } from 'kysely-jobs'
+import { type Lease, type LeasedOutcome, release, settle } from 'kysely-jobs/queue'
 import { beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { age, claim, claimed, createMailJobs, jobs, other, rolledBack, worker } from './mail-jobs.js'
@@ -15,7 +16,7 @@ const columns = ['result', 'finished_at', 'errors'] as const
 /** Writes one outcome for one claimed job, and gives the row. */
 async function settled(ending: object, options: object = {}) {
   const [lease] = await claimed(db, 'ada')
-  const outcome = { ...lease, ...ending } as Outcome
+  const outcome = { ...lease, ...ending } as LeasedOutcome
   expect(await settle(db, 'mail_jobs', [outcome], { worker, columns, ...options })).toEqual([outcome])
   const [row] = await jobs(db)
   expect(row).toMatchObject({ locked_by: null })
@@ -105,7 +106,7 @@ test('each job of a batch gets its own error, delay and result', async () => {
   const people = Array.from({ length: 300 }, (_, n) => `person ${String(n).padStart(3, '0')}`)
   const leases = await claimed(db, ...people)
   const outcomes = leases.map(
-    (lease, n): Outcome =>
+    (lease, n): LeasedOutcome =>
       n % 2 === 0
         ? { ...lease, kind: 'retry', error: `error ${n}`, delay: n * 1000 }
         : { ...lease, kind: 'succeeded', ...(n % 3 === 0 && { result: n }) },
@@ -124,7 +125,7 @@ test('each job of a batch gets its own error, delay and result', async () => {
 
 test('a batch may mix all kinds and attempts, and goes in one transaction, all or none', async () => {
   const [a, b, c, d] = await claimed(db, 'a', 'b', 'c', 'd')
-  const outcomes: Outcome[] = [
+  const outcomes: LeasedOutcome[] = [
     { ...a, kind: 'succeeded', result: 1 },
     { ...b, kind: 'failed', error: 'no' },
     { ...c, kind: 'snoozed', delay: 5 },
@@ -155,7 +156,7 @@ test('the history of errors grows by one entry for each failed attempt', async (
 test('a late worker changes nothing: another worker, an earlier attempt, a job settled already', async () => {
   const [lease] = await claimed(db, 'ada')
   const before = await jobs(db)
-  const outcome: Outcome = { ...lease, kind: 'succeeded' }
+  const outcome: LeasedOutcome = { ...lease, kind: 'succeeded' }
   expect(await settle(db, 'mail_jobs', [outcome], { worker: other })).toEqual([])
   expect(await settle(db, 'mail_jobs', [{ ...outcome, attempt: 2 }], { worker })).toEqual([])
   expect(await settle(db, 'mail_jobs', [{ ...outcome, attempt: 0 }], { worker })).toEqual([])
@@ -181,7 +182,7 @@ test('succeeded jobs may be deleted: those that are still held, the others left 
   const [mine, lost, late, failing] = await claimed(db, 'mine', 'lost', 'late', 'failing')
   await db.updateTable('mail_jobs').set({ locked_by: other }).where('id', '=', lost.id).execute()
   await db.updateTable('mail_jobs').set({ attempts_count: 2 }).where('id', '=', late.id).execute()
-  const outcomes: Outcome[] = [
+  const outcomes: LeasedOutcome[] = [
     ...[mine, lost, late].map((lease) => ({ ...lease, kind: 'succeeded', result: 1 }) as const),
     { ...failing, kind: 'failed', error: 'no' },
   ]
@@ -197,7 +198,7 @@ test('succeeded jobs may be deleted: those that are still held, the others left 
 test("in the user's transaction it is undone with it", async () => {
   const [lease] = await claimed(db, 'ada')
   const before = await jobs(db)
-  const outcomes: Outcome[] = [
+  const outcomes: LeasedOutcome[] = [
     { ...lease, kind: 'succeeded' },
     { id: crypto.randomUUID(), attempt: 1, kind: 'failed', error: '' },
   ]

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely'
-import { fetchNextJobs, heartbeat, nextDueAt, type Outcome, pruneJobs, rescue, retryJobs, settle } from 'kysely-jobs'
+import { pruneJobs, retryJobs } from 'kysely-jobs'
+import { fetchNextJobs, heartbeat, type LeasedOutcome, nextDueAt, rescue, settle } from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailJobs, worker } from './mail-jobs.js'
@@ -66,13 +67,13 @@ test('a success that is deleted is one statement, fenced as one that is kept; lo
   expect(await deletion({ skipLocked: true })).toEqual([
     lines(
       `delete from "mail_jobs" as "job" where "job"."id" = any(array((select "job"."id" from "mail_jobs" as "job"`,
-      `where (${fence(1)}) for update skip locked))) returning "job"."id" /* kept */`,
+      `where (${fence(1)}) for update skip locked))) returning "job"."id" /* prepared */`,
     ),
   ])
 })
 
 test('a batch is one statement for each kind of outcome and each attempt number', async () => {
-  const outcomes: Outcome[] = [
+  const outcomes: LeasedOutcome[] = [
     { id: crypto.randomUUID(), attempt: 1, kind: 'succeeded' },
     { id: crypto.randomUUID(), attempt: 2, kind: 'succeeded' },
     { id: crypto.randomUUID(), attempt: 1, kind: 'retry', error: 'no' },
@@ -88,7 +89,7 @@ test('a heartbeat locks what is held and free, and writes one column', async () 
       lines(
         `update "mail_jobs" as "job" set "locked_at" = clock_timestamp() where "job"."id" = any(array((select "job"."id"`,
         `from "mail_jobs" as "job" where ("job"."id" = any($1) and "job"."locked_by" = $2 and "job"."attempts_count" = $3)`,
-        `for update skip locked))) returning "job"."id" /* kept */`,
+        `for update skip locked))) returning "job"."id" /* prepared */`,
       ),
     ],
   )

@@ -1,22 +1,18 @@
 import { CamelCasePlugin, type Kysely, sql } from 'kysely'
+import { cancelJobs, countJobs, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
+import { addJobColumns, createJobIndexes, createJobTable, createJobTriggers } from 'kysely-jobs/migrate'
 import {
-  cancelJobs,
-  countJobs,
-  enqueue,
   fetchNextJobs,
   findExpired,
   heartbeat,
   jobStates,
   type Lease,
+  type LeasedOutcome,
   nextDueAt,
-  type Outcome,
-  pruneJobs,
   release,
   rescue,
-  retryJobs,
   settle,
-} from 'kysely-jobs'
-import { addJobColumns, createJobIndexes, createJobTable, createJobTriggers } from 'kysely-jobs/migrate'
+} from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
 import { attemptOf, idOf } from '../../src/schema/row.js'
 import { jobStatuses } from '../../src/schema/statuses.js'
@@ -35,7 +31,7 @@ async function everyVerb(handle: Kysely<any>, table: string, values: object[], s
   const leases: Lease[] = claimed.map((job) => ({ id: idOf(job), attempt: attemptOf(job) }))
   const [a, b, c, d, e, f, g] = leases as [Lease, Lease, Lease, Lease, Lease, Lease, Lease]
   expect(await heartbeat(handle, table, leases, { worker })).toHaveLength(7)
-  const outcomes: Outcome[] = [
+  const outcomes: LeasedOutcome[] = [
     { ...a, kind: 'succeeded' },
     { ...b, kind: 'failed', error: 'no' },
     { ...c, kind: 'retry', error: 'not yet' },
@@ -151,7 +147,7 @@ test('every verb serves users of CamelCasePlugin, in their own names', async () 
   await enqueue(camel.db, 'sendMailJobs', { toWhom: 'ada', priority: 9 })
   const [job] = await fetchNextJobs(camel.db, 'sendMailJobs', { worker, limit: 1, columns: ['priority'] })
   expect(job).toMatchObject({ toWhom: 'ada', attemptsCount: 1, lockedBy: worker })
-  const outcome: Outcome = { id: job?.id, attempt: 1, kind: 'succeeded', result: { sentTo: 'ada' } }
+  const outcome: LeasedOutcome = { id: job?.id, attempt: 1, kind: 'succeeded', result: { sentTo: 'ada' } }
   await settle(camel.db, 'sendMailJobs', [outcome], { worker, columns: ['result'] })
   const { rows } = await sql`select result from send_mail_jobs where id = ${job?.id}`.execute(camel.db.withoutPlugins())
   expect(rows).toEqual([{ result: { sentTo: 'ada' } }])

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
-import { enqueue, findExpired, heartbeat, jobStates, nextDueAt, release, rescue } from 'kysely-jobs'
+import { enqueue } from 'kysely-jobs'
+import { findExpired, heartbeat, jobStates, nextDueAt, release, rescue } from 'kysely-jobs/queue'
 import { beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { age, claim, claimed, createMailJobs, jobs, other, worker } from './mail-jobs.js'

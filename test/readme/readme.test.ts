@@ -3,8 +3,10 @@ import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { report } from '../../examples/demo/report.js'
 import { migrate } from '../../migrations/migrate.js'
+import * as ihpDoor from '../../src/ihp/index.js'
 import * as door from '../../src/index.js'
 import * as migrateDoor from '../../src/migrate/index.js'
+import * as queueDoor from '../../src/queue/index.js'
 import { createTestDatabase } from '../support/database.js'
 import { startProgram } from '../support/program.js'
 import { blocks, blocksIn, pages, read, root } from './blocks.js'
@@ -36,7 +38,9 @@ declare global {
 /** What a fragment may use without importing it. */
 const doors = {
   'kysely-jobs': Object.keys(door),
+  'kysely-jobs/ihp': Object.keys(ihpDoor),
   'kysely-jobs/migrate': Object.keys(migrateDoor),
+  'kysely-jobs/queue': Object.keys(queueDoor),
   kysely: ['Kysely', 'sql'],
   'node:crypto': ['randomUUID'],
 }

@@ -1,4 +1,4 @@
-import { hasStatus } from 'kysely-jobs'
+import { hasStatus } from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
 import type { DB } from '../../examples/db.js'
 import { migrate } from '../../migrations/migrate.js'

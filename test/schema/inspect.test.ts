@@ -1,6 +1,6 @@
 import { CamelCasePlugin, type Kysely, sql } from 'kysely'
-import { inspectJobTable } from 'kysely-jobs'
 import { addJobColumns, createJobTable, createJobTriggers } from 'kysely-jobs/migrate'
+import { inspectJobTable } from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 

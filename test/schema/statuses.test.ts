@@ -1,25 +1,22 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
+import { cancelJobs, enqueue, type JobStatus, retryJobs } from 'kysely-jobs'
+import { createJobTable } from 'kysely-jobs/migrate'
 import {
-  cancelJobs,
-  enqueue,
   fetchNextJobs,
   finalStatuses,
   isJobStatus,
-  type JobStatus,
   JobStatusError,
   jobStatuses,
   jobStatusLabels,
   jobStatusMoves,
-  type Outcome,
+  type LeasedOutcome,
   parseJobStatus,
   pendingStatuses,
   release,
   rescue,
-  retryJobs,
   settle,
-} from 'kysely-jobs'
-import { createJobTable } from 'kysely-jobs/migrate'
+} from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 
@@ -105,9 +102,9 @@ test('each move that a verb makes is in the table of moves, and each move of the
   ]
   const leases = await claimed([...endings.map(({ kind }) => kind), 'released', 'rescued', 'given up', 'stopped'])
   const ids = (...names: string[]) => names.map((name) => leases.get(name)?.id ?? '')
-  const outcomes = endings.map((ending) => ({ ...leases.get(ending.kind), ...ending }) as Outcome)
+  const outcomes = endings.map((ending) => ({ ...leases.get(ending.kind), ...ending }) as LeasedOutcome)
   expect(await settle(db, 'jobs', outcomes, { worker })).toHaveLength(6)
-  await release(db, 'jobs', [leases.get('released') as Outcome], { worker })
+  await release(db, 'jobs', [leases.get('released') as LeasedOutcome], { worker })
   await rescue(db, 'jobs', { lease: 0, maxAttempts: 9, ids: ids('rescued') })
   await rescue(db, 'jobs', { lease: 0, maxAttempts: 1, ids: ids('given up') })
   await cancelJobs(db, 'jobs', { ids: ids('stopped') })

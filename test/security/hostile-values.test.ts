@@ -1,6 +1,7 @@
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
-import { countJobs, createWorker, enqueue, fetchNextJobs, type WorkerOptions } from 'kysely-jobs'
+import { countJobs, createWorker, enqueue, type WorkerOptions } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
+import { fetchNextJobs } from 'kysely-jobs/queue'
 import { afterEach, describe, expect, test } from 'vitest'
 import { generateTypes } from '../../codegen/generated-file.js'
 import { columnValue } from '../../src/schema/row.js'

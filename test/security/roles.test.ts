@@ -1,10 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
+import { cancelJobs, countJobs, createWorker, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
+import { createJobTable } from 'kysely-jobs/migrate'
 import {
-  cancelJobs,
-  countJobs,
-  createWorker,
-  enqueue,
   fetchNextJobs,
   findExpired,
   heartbeat,
@@ -12,13 +10,10 @@ import {
   jobStates,
   nextDueAt,
   notifyWorkers,
-  pruneJobs,
   release,
   rescue,
-  retryJobs,
   settle,
-} from 'kysely-jobs'
-import { createJobTable } from 'kysely-jobs/migrate'
+} from 'kysely-jobs/queue'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { optionalColumnNames } from '../../src/schema/columns.js'
 import { read } from '../readme/blocks.js'

@@ -1,5 +1,6 @@
 import type { ColumnType, Generated, Kysely, Selectable } from 'kysely'
-import { createWorker, enqueue, fetchNextJobs, type Job, type JobTableName } from 'kysely-jobs'
+import { createWorker, enqueue, type Job, type JobTableName } from 'kysely-jobs'
+import { fetchNextJobs } from 'kysely-jobs/queue'
 import { type Equal, type GeneratedTimestamp, holds, type Status, type Timestamp } from './database.js'
 
 // With CamelCasePlugin the interface has camelCase columns: one convention for each table.

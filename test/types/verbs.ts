@@ -1,7 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
+import { cancelJobs, countJobs, type Job, type JobStatus, linear, pruneJobs, retryJobs } from 'kysely-jobs'
 import {
-  cancelJobs,
-  countJobs,
   fetchNextJobs,
   hasStatus,
   holdsLease,
@@ -9,17 +8,12 @@ import {
   isDue,
   isLeaseExpired,
   isRetryDue,
-  type Job,
   type JobId,
-  type JobStatus,
   jobStates,
-  linear,
   nextDueAt,
-  pruneJobs,
   rescue,
-  retryJobs,
   settle,
-} from 'kysely-jobs'
+} from 'kysely-jobs/queue'
 import { type DB, type Equal, holds } from './database.js'
 
 declare const db: Kysely<DB>

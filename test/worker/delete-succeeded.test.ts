@@ -3,10 +3,10 @@ import { Kysely, type LogEvent, PostgresDialect, sql } from 'kysely'
 import { cancel, createWorker, enqueue, FatalError, snooze } from 'kysely-jobs'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { jobsOf } from '../../src/schema/job-database.js'
-import { Attempt } from '../../src/worker/attempt.js'
-import { fatesOf } from '../../src/worker/fates.js'
 import { settingsOf } from '../../src/worker/options.js'
+import { Attempt } from '../../src/worker/run/attempt.js'
 import type { WorkerScope } from '../../src/worker/scope.js'
+import { unwrittenOutcomes } from '../../src/worker/settle/unwritten.js'
 import { quietPool, testDatabase } from '../support/database.js'
 import { startProxy } from '../support/proxy.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
@@ -199,7 +199,7 @@ test('a job whose row somebody deleted while it ran is lost', async () => {
 
 test('after its lease, a row that is gone may be the deed of whoever took it over: a try of ours proves nothing', async () => {
   const settings = settingsOf({ deleteSucceeded: true })
-  // the parts of a scope that are needed to look for fates
+  // the parts of a scope that are needed to look for known
   const scope = { worker: randomUUID(), settings, jobs: jobsOf(db, 'mail_jobs') } as unknown as WorkerScope
   const entry = (claimedAt: number) => {
     const attempt = new Attempt({ id: randomUUID(), attempts_count: 1, last_error: null }, claimedAt)
@@ -207,7 +207,7 @@ test('after its lease, a row that is gone may be the deed of whoever took it ove
     return { kind: 'succeeded', id: attempt.id, attempt: attempt.attempt, of: attempt } as const
   }
   const [held, over] = [entry(performance.now()), entry(performance.now() - settings.lease)]
-  expect([...(await fatesOf(scope, [held, over]))]).toEqual([[held, held]])
+  expect([...(await unwrittenOutcomes(scope, [held, over]))]).toEqual([[held, held]])
 })
 
 test('a row that another table holds fast holds up no other, and its retry says what refused it', async () => {

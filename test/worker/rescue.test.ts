@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
-import { createWorker, enqueue, fetchNextJobs, rescue } from 'kysely-jobs'
+import { createWorker, enqueue } from 'kysely-jobs'
+import { fetchNextJobs, rescue } from 'kysely-jobs/queue'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'

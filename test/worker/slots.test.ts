@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { createWorker, enqueue } from 'kysely-jobs'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { Pace } from '../../src/worker/pace.js'
+import { Prefetch } from '../../src/worker/claim/prefetch.js'
 import { quietPool, testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
@@ -98,7 +98,7 @@ test('a job that comes while all slots and the queue behind them are full runs w
   await sql`insert into mail_jobs ("to") select 'held' from generate_series(1, 15)`.execute(db)
   await seen // nothing more is due
   const full = Promise.withResolvers<void>()
-  const room = vi.spyOn(Pace.prototype, 'room').mockImplementation(() => {
+  const room = vi.spyOn(Prefetch.prototype, 'room').mockImplementation(() => {
     full.resolve()
     return 0
   })

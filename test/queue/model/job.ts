@@ -1,4 +1,5 @@
-import { finalStatuses, type JobStatus, pendingStatuses } from 'kysely-jobs'
+import type { JobStatus } from 'kysely-jobs'
+import { finalStatuses, pendingStatuses } from 'kysely-jobs/queue'
 
 /**
  * DESIGN section 2, small: a job as the queue sees it, and what each verb does to it. Each function gives the job as it is

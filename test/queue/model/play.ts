@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Kysely, sql } from 'kysely'
-import { countJobs, jobStates, nextDueAt } from 'kysely-jobs'
+import { countJobs } from 'kysely-jobs'
+import { jobStates, nextDueAt } from 'kysely-jobs/queue'
 import { age } from '../mail-jobs.ts'
 import { isClaimable, type ModelJob, type ModelLease } from './job.ts'
 import { heldBy, type Round, type Verb } from './verbs.ts'

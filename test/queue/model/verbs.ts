@@ -1,16 +1,7 @@
 import fc from 'fast-check'
 import type { Kysely } from 'kysely'
-import {
-  cancelJobs,
-  enqueue,
-  fetchNextJobs,
-  heartbeat,
-  pruneJobs,
-  release,
-  rescue,
-  retryJobs,
-  settle,
-} from 'kysely-jobs'
+import { cancelJobs, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
+import { fetchNextJobs, heartbeat, release, rescue, settle } from 'kysely-jobs/queue'
 import { rolledBack } from '../mail-jobs.ts'
 import type { Kind, ModelJob, ModelLease } from './job.ts'
 import * as model from './job.ts'

@@ -1,0 +1,127 @@
+import { nextDueAt } from '../queue/next-due.js'
+import { pollTables } from '../queue/poll.js'
+import { type Duration, milliseconds } from '../schema/duration.js'
+import type { Jobs } from '../schema/job-database.js'
+import { Bell } from '../watch/bell.js'
+import { withDeadline } from '../watch/deadline.js'
+import type { ListenSource } from '../watch/listener.js'
+import { Pause } from '../watch/pause.js'
+import { type Subscription, sharedListener } from '../watch/shared-listener.js'
+import { consoleLogger, harmless, type Logger } from '../worker/logger.js'
+import { pollIntervalHeard, pollIntervalUnheard } from '../worker/options.js'
+import { abandonedAfter } from './abandoned.js'
+
+export interface PollOptions {
+  /** How often to look, give or take a tenth. Default 2 s, with `listen` 60 s; while the listener is deaf at most 2 s. */
+  readonly pollInterval?: Duration | undefined
+  /** The seed's timeoutInMicroseconds: tell, too, of jobs that run longer than this and a second. Default: don't. */
+  readonly timeout?: Duration | undefined
+  /** Pino's shape. Default: warnings and errors to the console. */
+  readonly logger?: Logger
+}
+
+/** Told that a job may be available. While it runs nobody calls it again; what comes meanwhile is one more call. */
+export type OnJob = () => unknown
+
+/** Where a table's notifications come from. */
+export interface Ear {
+  readonly source: ListenSource
+  readonly channel: string
+}
+
+/** How long an answer is waited for: a connection that was cut off without a word never gives one. */
+const patience = 20_000
+
+/** Workers that were started together drift apart by this share (D40). */
+const pollJitter = 0.1
+
+/** What `watchForJob` and `pollForJob` started: looks until it is closed, and no error ends it (D10). */
+export class JobWatch implements AsyncDisposable {
+  readonly #jobs: Jobs
+  readonly #onJob: OnJob
+  readonly #log: Logger
+  readonly #pollInterval: number
+  readonly #expiry: number | undefined
+  readonly #bell = new Bell()
+  readonly #errorPause = new Pause()
+  readonly #leftPause = new Pause()
+  readonly #subscription: Subscription | undefined
+  readonly #loop: Promise<void>
+  #closed = false
+
+  /** @internal Use `watchForJob` or `pollForJob`. */
+  constructor(jobs: Jobs, onJob: OnJob, options: PollOptions, ear?: Ear) {
+    const usual = ear === undefined ? pollIntervalUnheard : pollIntervalHeard
+    this.#jobs = jobs
+    this.#onJob = onJob
+    this.#log = harmless(options.logger ?? consoleLogger)
+    this.#pollInterval = milliseconds(options.pollInterval ?? usual, 'pollInterval')
+    this.#expiry = options.timeout === undefined ? undefined : abandonedAfter(options.timeout)
+    this.#subscription = ear && this.#listen(ear)
+    this.#loop = this.#run()
+  }
+
+  /** Ends it. Resolves when a call that is under way has ended and the listener is closed; twice is harmless. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#bell.close()
+    await Promise.all([this.#loop, this.#subscription?.close()])
+  }
+
+  /** `await using watch = await watchForJob(...)` closes it at the end of the block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** What was notified while nobody listened is found by the look that follows each LISTEN (D9). */
+  #listen({ source, channel }: Ear): Subscription {
+    return sharedListener(this.#jobs.db, source).subscribe(channel, {
+      notified: (payload) => this.#notified(Number(payload)),
+      changed: (state, err) => {
+        this.#log.info({ table: this.#jobs.name, ...(err && { err }) }, `${this.#jobs.name}: listener ${state}`)
+        this.#bell.ring()
+      },
+    })
+  }
+
+  /** Ours say in how many milliseconds a job is due; the seed's say nothing, which is now. */
+  #notified(due: number): void {
+    if (due > 0) this.#bell.ringIn(due)
+    else this.#bell.ring()
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed) await this.#bell.wait(await this.#turn())
+  }
+
+  /** Looks, and calls where there is something; gives the milliseconds until the next look. */
+  async #turn(): Promise<number> {
+    try {
+      const due = await withDeadline(this.#nextDue(), patience, 'look')
+      this.#errorPause.reset()
+      if (due > 0) {
+        this.#leftPause.reset()
+        return Math.min(due, this.#untilPoll())
+      }
+      if (!this.#closed) await this.#onJob()
+      return Math.min(this.#leftPause.next(), this.#untilPoll())
+    } catch (err) {
+      this.#log.error({ err, table: this.#jobs.name }, `${this.#jobs.name}: an error while watching; it goes on`)
+      return this.#errorPause.next()
+    }
+  }
+
+  /** Milliseconds until a job is due, Infinity: none waits; 0 for one that is to be taken from its worker. */
+  async #nextDue(): Promise<number> {
+    const { db, name } = this.#jobs
+    if (this.#expiry === undefined) return (await nextDueAt(db, name)) ?? Number.POSITIVE_INFINITY
+    const [seen] = await pollTables([{ jobs: this.#jobs, lease: this.#expiry, byPriority: false }])
+    return seen?.expired ? 0 : (seen?.due ?? Number.POSITIVE_INFINITY)
+  }
+
+  #untilPoll(): number {
+    const deaf = this.#subscription !== undefined && this.#subscription.state !== 'listening'
+    const interval = deaf ? Math.min(this.#pollInterval, pollIntervalUnheard) : this.#pollInterval
+    return interval * (1 + (Math.random() * 2 - 1) * pollJitter)
+  }
+}

@@ -1,0 +1,1 @@
+export { guardPool, type PoolBounds } from './guard-pool.js'

@@ -1,0 +1,250 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Outcome } from '../../queue/outcome.js'
+import { after } from '../../watch/timer.js'
+import { Prefetch } from '../claim/prefetch.js'
+import { abortAfter } from '../lease/lease-renewer.js'
+import { Suspicion } from '../quarantine/suspicion.js'
+import type { WorkerScope } from '../scope.js'
+import type { Settler } from '../settle/settler.js'
+import { type ShutdownError, TimeoutError } from './abort-reason.js'
+import type { Attempt } from './attempt.js'
+import { type AnyHandler, contextOf } from './context.js'
+import { outcomeOfError, outcomeOfTimeout, outcomeOfValue } from './outcome.js'
+import { Turn } from './turn.js'
+
+/** So long (milliseconds) claimed jobs may wait behind handlers that turned out slow; then others may have them. */
+const longestWait = 1_000
+
+/** How often (milliseconds) a suspect that waits to be alone looks whether it is: nobody has to tell it at each end of a job. */
+const lookEvery = 5
+
+/**
+ * Where handlers run: `concurrency` at once, and behind them a short queue of claimed jobs while handlers are so
+ * fast that they would wait for the next fetch. A slot stays taken until its handler has really ended.
+ */
+export class Slots {
+  readonly #scope: WorkerScope
+  readonly #handler: AnyHandler
+  readonly #settler: Settler
+  readonly #freed: (attempt: Attempt) => void
+  readonly #ready: Attempt[] = []
+  readonly #running = new Set<Attempt>()
+  readonly #onFreed: (() => void)[] = []
+  /** Suspects that are on their way back. */
+  #returning: readonly Attempt[] = []
+  #closed = false
+  readonly #suspicion: Suspicion
+  readonly #turn = new Turn(() => this.#fill())
+  readonly #prefetch: Prefetch
+  readonly #stallCheck: ReturnType<typeof setInterval>
+
+  constructor(scope: WorkerScope, handler: AnyHandler, settler: Settler, freed: (attempt: Attempt) => void) {
+    this.#scope = scope
+    this.#handler = handler
+    this.#settler = settler
+    this.#freed = freed
+    this.#prefetch = new Prefetch(scope.settings.concurrency)
+    this.#suspicion = new Suspicion(scope.settings.lease)
+    this.#stallCheck = setInterval(() => this.#giveUpStalled(), longestWait)
+  }
+
+  get running(): number {
+    return this.#running.size
+  }
+
+  /** Handlers that were called and have not ended. */
+  get busy(): number {
+    return [...this.#running].filter(({ begun }) => begun).length
+  }
+
+  get ready(): number {
+    return this.#ready.length
+  }
+
+  /** How many more jobs to claim now. */
+  get room(): number {
+    if (this.#scope.share.gate.shut) return 0
+    const room = this.#prefetch.room(this.running, this.ready)
+    return this.expectsSuspect && !this.passesSuspects ? Math.min(room, 1) : room
+  }
+
+  /** There may be suspects that wait for their turn. */
+  get expectsSuspect(): boolean {
+    return this.#suspicion.expectsMore && !this.#suspicion.isOver
+  }
+
+  /** While one runs that was taken over, no other of its kind is to be claimed. */
+  get passesSuspects(): boolean {
+    return this.#scope.share.gate.hasSingle && !this.#suspicion.isOver
+  }
+
+  /** Jobs claimed ahead must not wait for handlers that are not so fast any more. */
+  #giveUpStalled(): void {
+    if (this.#prefetch.isStalled(this.running, longestWait)) this.handBack()
+  }
+
+  /** Takes claimed jobs; their handlers start by {@link begin}, or in a slot that is freed. */
+  take(attempts: readonly Attempt[], isWhole: boolean): void {
+    const { gate } = this.#scope.share
+    const suspect = gate.shut ? undefined : this.#suspicion.firstOf(attempts, isWhole)
+    if (suspect?.takeovers === 1) this.#takeSingly(suspect, attempts)
+    else this.#ready.push(...attempts.filter((attempt) => attempt !== suspect))
+    if (suspect !== undefined && suspect.takeovers > 1) void this.#isolate(suspect)
+    if (gate.shut) this.handBack()
+  }
+
+  /** Of those that were taken over once, one runs, beside all else. Nothing begins until the others are handed back. */
+  #takeSingly(suspect: Attempt, attempts: readonly Attempt[]): void {
+    this.#ready.push(...attempts.filter(({ takeovers }) => takeovers === 0))
+    const isIn = this.#scope.share.gate.admit(suspect)
+    const others = attempts.filter((attempt) => attempt.takeovers > 0 && !(isIn && attempt === suspect))
+    this.#returning = others
+    this.#giveUp(others)
+    if (isIn) void this.#beginWhen(suspect, () => !this.#isReturning)
+    else void this.#untilReturned()
+  }
+
+  async #untilReturned(): Promise<void> {
+    while (this.#isReturning) await look()
+    this.#fill()
+  }
+
+  /** Suspects are being handed back: who ends the process now takes an attempt from each. */
+  get #isReturning(): boolean {
+    return this.#returning.some(({ holdsLease }) => holdsLease)
+  }
+
+  begin(): void {
+    this.#fill()
+  }
+
+  /** Others may have what was claimed and has not begun. */
+  handBack(): void {
+    this.#giveUp(this.#ready.splice(0))
+  }
+
+  /** Starts no handler any more, and gives up what has not begun. */
+  close(): void {
+    this.#closed = true
+    clearInterval(this.#stallCheck)
+    this.handBack()
+    this.#giveUp([...this.#running].filter(({ begun }) => !begun)) // a suspect that waits to be alone
+    for (const attempt of this.#running) this.#scope.share.gate.leave(attempt) // it may never end
+  }
+
+  #giveUp(unbegun: readonly Attempt[]): void {
+    for (const attempt of unbegun) {
+      this.#end(attempt, { kind: 'released' })
+      if (!attempt.holdsLease && !this.#running.has(attempt)) this.#freed(attempt) // no settler and no slot will
+    }
+  }
+
+  /** Resolves when no handler runs. */
+  async drained(): Promise<void> {
+    while (this.#running.size > 0) await new Promise<void>((resolve) => this.#onFreed.push(resolve))
+  }
+
+  abortAll(reason: ShutdownError): void {
+    for (const attempt of this.#running) attempt.abort(reason)
+  }
+
+  #fill(): void {
+    const { settings, share } = this.#scope
+    while (!this.#closed && !share.gate.shut && !this.#isReturning && this.#running.size < settings.concurrency) {
+      if (this.#ready.length === 0 || this.#turn.isOver) return
+      const attempt = this.#ready.shift() as Attempt // it is not empty
+      this.#prefetch.moved()
+      if (!attempt.mayBegin(settings.lease * abortAfter)) {
+        this.#giveUp([attempt])
+        continue
+      }
+      this.#running.add(attempt)
+      void this.#handle(attempt)
+    }
+  }
+
+  /** Runs a suspect while its lease is the only one of its process: from when all others are settled until it is. */
+  async #isolate(attempt: Attempt): Promise<void> {
+    const { share, settings } = this.#scope
+    const open = share.gate.close()
+    const end = performance.now() + this.#suspicion.timeAlone
+    const latest = performance.now() + settings.lease // handlers that take so long may take for ever, and nobody else begins
+    await this.#beginWhen(attempt, () => share.gate.isLast || performance.now() >= latest)
+    while (attempt.holdsLease && !this.#closed && performance.now() < end) await look()
+    open()
+  }
+
+  /** Holds a slot for a suspect until it may begin, and begins it. */
+  async #beginWhen(attempt: Attempt, mayBegin: () => boolean): Promise<void> {
+    this.#running.add(attempt)
+    const tooMany = () => this.#running.size > this.#scope.settings.concurrency
+    while (attempt.holdsLease && !attempt.ended && (tooMany() || !mayBegin())) await look()
+    if (!attempt.ended && !attempt.mayBegin(this.#scope.settings.lease * abortAfter)) this.#giveUp([attempt])
+    if (attempt.ended) return this.#free(attempt)
+    void this.#handle(attempt)
+    this.#fill()
+  }
+
+  #free(attempt: Attempt): void {
+    this.#running.delete(attempt)
+    this.#prefetch.moved()
+    this.#fill()
+    this.#freed(attempt)
+    if (this.#onFreed.length > 0) for (const resolve of this.#onFreed.splice(0)) resolve()
+  }
+
+  /** Never rejects. One promise, and no closure where no timeout needs one: for fast jobs their garbage is what costs. */
+  async #handle(attempt: Attempt): Promise<void> {
+    const scope = this.#scope
+    const start = performance.now()
+    attempt.begun = true
+    const { timeout } = scope.settings
+    const timer = Number.isFinite(timeout) ? after(timeout, () => this.#timeOut(attempt)) : undefined
+    try {
+      const value = await this.#handler(attempt.job, contextOf(scope, attempt))
+      if (!attempt.ended) this.#end(attempt, outcomeOfValue(scope, attempt, value))
+    } catch (thrown) {
+      this.#fail(attempt, thrown)
+    }
+    timer?.cancel()
+    this.#prefetch.took(performance.now() - start)
+    this.#free(attempt)
+  }
+
+  #fail(attempt: Attempt, thrown: unknown): void {
+    try {
+      if (attempt.completed && attempt.abortReason === undefined) this.#warn(attempt, thrown)
+      if (!attempt.ended) this.#end(attempt, outcomeOfError(this.#scope, attempt, thrown))
+    } catch (error) {
+      this.#scope.report(error, 'running a job')
+    }
+  }
+
+  /** What a handler throws after its completion changes nothing, and would be seen nowhere. */
+  #warn({ job, id, attempt }: Attempt, thrown: unknown): void {
+    const { logger, describeError } = this.#scope.settings
+    const table = this.#scope.userJobs.name
+    const facts = { table, id, attempt, error: describeError(thrown, job) }
+    logger.warn(facts, `${table}: the handler threw after it had completed its job`)
+  }
+
+  #timeOut(attempt: Attempt): void {
+    const reason = new TimeoutError(
+      `Job ${attempt.id}, attempt ${attempt.attempt}: timeout of ${this.#scope.settings.timeout} ms reached`,
+    )
+    attempt.abort(reason)
+    if (!attempt.ended) this.#end(attempt, outcomeOfTimeout(this.#scope, attempt, reason))
+  }
+
+  /** The first outcome counts: what a handler does after its timeout, or without its lease, is not written. */
+  #end(attempt: Attempt, outcome: Outcome): void {
+    if (attempt.ended) return
+    attempt.ended = true
+    if (attempt.holdsLease) this.#settler.add(attempt, outcome)
+  }
+}
+
+/** Does not keep a process that has nothing else to do. */
+function look(): Promise<void> {
+  return sleep(lookEvery, undefined, { ref: false })
+}

@@ -1,0 +1,250 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { concernsAll } from '../../pg/error-class.js'
+import { inGroups, type LeasedOutcome, type Outcome } from '../../queue/outcome.js'
+import { type CompiledSettle, compileSettle } from '../../queue/settle.js'
+import { Pause } from '../../watch/pause.js'
+import { ask } from '../ask.js'
+import { halves } from '../halves.js'
+import { LeaseLostError } from '../run/abort-reason.js'
+import type { Attempt } from '../run/attempt.js'
+import { outcomeOfError } from '../run/outcome.js'
+import type { WorkerScope } from '../scope.js'
+import { type UnwrittenOutcome, unwrittenOutcomes } from './unwritten.js'
+
+/** An outcome on its way to the database. */
+type Entry = LeasedOutcome & {
+  readonly of: Attempt
+  /** When (monotonic milliseconds) the table first refused it. */
+  readonly refusedAt?: number
+  /** How often its row was locked by somebody. */
+  readonly locked?: number
+}
+
+/** A lease may be renewed while an outcome waits, so this many rows are a statement of bounded size. */
+const largestBatch = 1_000
+
+/** How long (milliseconds) an outcome is put aside whose row was refused, or is locked by somebody, at most. */
+const asidePause = 500
+
+/** The first pause where it is locked, each twice the one before: another worker's claim that came too late locks it for a moment. */
+const lockedPause = 5
+
+/** A success that the table did not take; its cause says why. */
+class RefusedError extends Error {
+  override readonly name = 'RefusedError'
+  readonly code = 'REFUSED'
+}
+
+/**
+ * Writes outcomes in micro-batches: those that arrive while one batch is being written go together in the next.
+ * What could not be written is tried again while its lease lives; one row that is refused does not hold up others.
+ */
+export class Settler {
+  readonly #scope: WorkerScope
+  readonly #settled: (attempt: Attempt) => void
+  readonly #pause = new Pause()
+  #pending: Entry[] = []
+  /** Entries whose row was refused or locked, each until it is tried again. */
+  readonly #aside = new Set<Promise<void>>()
+  #flushing: Promise<void> | undefined
+  /** Why the last batch could not be written. */
+  #failure: unknown
+  #closed = false
+  #compiled: { readonly columns: WorkerScope['columns']; readonly settle: CompiledSettle } | undefined
+
+  constructor(scope: WorkerScope, settled: (attempt: Attempt) => void) {
+    this.#scope = scope
+    this.#settled = settled
+  }
+
+  /** Takes an outcome; it is written as soon as the batch before it is. */
+  add(attempt: Attempt, outcome: Outcome): void {
+    this.#push({ ...outcome, id: attempt.id, attempt: attempt.attempt, of: attempt })
+  }
+
+  #push(entry: Entry): void {
+    this.#pending.push(entry)
+    this.#flushing ??= this.#flush()
+  }
+
+  /** Resolves when everything taken so far is written or given up. */
+  async drained(): Promise<void> {
+    while (this.#flushing !== undefined || this.#aside.size > 0) await (this.#flushing ?? Promise.race(this.#aside))
+  }
+
+  /** Cuts the wait between two tries short. */
+  hurry(): void {
+    this.#pause.end()
+  }
+
+  /** Tries no more: what is not written by now, nobody waits for. */
+  close(): void {
+    this.#closed = true
+    this.#pause.end()
+  }
+
+  async #flush(): Promise<void> {
+    await nextTurn() // outcomes of one turn of the event loop go together
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.splice(0, largestBatch).filter((entry) => !this.#isOutdated(entry))
+      const unwritten: Entry[] = []
+      for (const group of inGroups(batch)) unwritten.push(...(await this.#write(group)))
+      const alive = unwritten.filter((entry) => this.#mayStillWrite(entry))
+      this.#pending.unshift(...alive)
+      if (alive.length > 0) await this.#pause.longer(this.#failure)
+      else this.#pause.reset()
+    }
+    this.#flushing = undefined
+  }
+
+  /** Writes a group; gives back what has to be tried again. */
+  async #write(group: readonly Entry[]): Promise<readonly Entry[]> {
+    const { jobs, settings } = this.#scope
+    try {
+      const written = await ask(jobs.db, settings.lease / 3, 'settle', (db) => this.#settle(db, group))
+      await this.#announce(group, new Set(written))
+      return []
+    } catch (error) {
+      this.#scope.report(error, `writing ${group.length} outcomes`)
+      this.#failure = error
+      for (const entry of group) entry.of.wasTried = true
+      if (concernsAll(error)) return group
+      if (group.length > 1) return this.#writeHalves(group)
+      for (const entry of group) this.#refused(entry, error)
+      return []
+    }
+  }
+
+  /** Built anew where the columns have changed. */
+  get #settle(): CompiledSettle {
+    const { jobs, worker, columns, seedStatuses, settings } = this.#scope
+    if (this.#compiled?.columns !== columns) {
+      const { backoff, deleteSucceeded } = settings
+      const own = { worker, columns, seedStatuses, deleteSucceeded, skipLocked: true }
+      const settle = compileSettle(jobs, { ...own, ...(typeof backoff === 'object' && { backoff }) })
+      this.#compiled = { columns, settle }
+    }
+    return this.#compiled.settle
+  }
+
+  /**
+   * The row itself was refused (a CHECK, a trigger): tried again without holding up others, but not for ever,
+   * as its lease goes on being renewed. A success that is still refused after a lease becomes a failure that says why.
+   */
+  #refused(entry: Entry, error: unknown): void {
+    const { of: attempt } = entry
+    const since = entry.refusedAt ?? performance.now()
+    if (performance.now() - since < this.#scope.settings.lease) {
+      this.#putAside({ ...entry, refusedAt: since }, asidePause)
+    } else if (entry.kind === 'succeeded') {
+      const { lease, deleteSucceeded } = this.#scope.settings
+      const refused = deleteSucceeded ? 'the deletion of its row' : 'its success'
+      const text = `The handler ended well, but ${refused} was refused for ${lease} ms`
+      this.add(attempt, outcomeOfError(this.#scope, attempt, new RefusedError(text, { cause: error })))
+    } else {
+      this.#giveUp(attempt, 'its outcome was refused')
+    }
+  }
+
+  #waitForLock(entry: Entry): void {
+    const { locked = 0 } = entry
+    this.#putAside({ ...entry, locked: locked + 1 }, Math.min(asidePause, lockedPause * 2 ** locked))
+  }
+
+  #putAside(entry: Entry, pause: number): void {
+    const over = new Promise<void>((resolve) => setTimeout(resolve, pause))
+    const again = over.then(() => {
+      this.#aside.delete(again)
+      if (this.#mayStillWrite(entry)) this.#push(entry)
+    })
+    this.#aside.add(again)
+  }
+
+  /**
+   * One row was refused: it is found by halving, and the others are written. Where each try takes long (a lock_timeout of
+   * seconds, a locked table), this goes on no longer than their leases live.
+   */
+  async #writeHalves(group: readonly Entry[]): Promise<readonly Entry[]> {
+    const unwritten: Entry[] = []
+    for (const half of halves(group)) {
+      const alive = half.filter((entry) => this.#mayStillWrite(entry))
+      if (alive.length > 0) unwritten.push(...(await this.#write(alive)))
+    }
+    return unwritten
+  }
+
+  async #announce(group: readonly Entry[], written: ReadonlySet<LeasedOutcome>): Promise<void> {
+    const unwritten = group.filter((entry) => !written.has(entry))
+    const known = await unwrittenOutcomes(this.#scope, unwritten).catch((error: unknown) => {
+      this.#scope.report(error, 'looking for what became of jobs')
+      return new Map<Entry, UnwrittenOutcome>(unwritten.map((entry) => [entry, 'locked'])) // to be tried, and looked for, again
+    })
+    for (const entry of group) {
+      const found = written.has(entry) ? entry : known.get(entry)
+      if (found === 'locked') this.#waitForLock(entry)
+      else if (found === undefined) this.#giveUp(entry.of, 'its row was taken, cancelled or deleted before its outcome')
+      else this.#end(entry, found)
+    }
+  }
+
+  #end(entry: Entry, outcome: Outcome): void {
+    entry.of.holdsLease = false
+    this.#tellOutcome(entry, outcome)
+    this.#settled(entry.of)
+  }
+
+  /**
+   * Whether the job has come to this worker anew, maybe by the same attempt number, so that the fence would let the old outcome
+   * through. What was to be handed back has been, as the job could not have come otherwise; any other outcome is lost.
+   */
+  #isOutdated(entry: Entry): boolean {
+    if (entry.of.holdsLease) return false
+    if (entry.kind === 'snoozed' || entry.kind === 'released') this.#end(entry, entry)
+    else this.#giveUp(entry.of, 'its row was taken, and has come back to this worker')
+    return true
+  }
+
+  /** Past its lease, or the end of its worker, an outcome is given up: the job runs again elsewhere. */
+  #mayStillWrite({ of: attempt }: Entry): boolean {
+    const late = performance.now() - attempt.renewedAt >= this.#scope.settings.lease
+    if (!late && !this.#closed) return true
+    this.#giveUp(attempt, `its outcome could not be written ${late ? 'within the lease' : 'before the stop'}`)
+    return false
+  }
+
+  #giveUp(attempt: Attempt, why: string): void {
+    attempt.holdsLease = false
+    this.#tellLost(attempt, why)
+    this.#settled(attempt)
+  }
+
+  #tellLost(attempt: Attempt, why: string): void {
+    const reason = new LeaseLostError(`Job ${attempt.id}, attempt ${attempt.attempt}: ${why}`)
+    attempt.lose(reason)
+    this.#scope.tell('lost', { job: attempt.job, attempt: attempt.attempt, reason })
+  }
+
+  #tellOutcome({ of: { job }, attempt }: Entry, outcome: Outcome): void {
+    const { tell } = this.#scope
+    const about = { job, attempt }
+    switch (outcome.kind) {
+      case 'succeeded':
+      case 'released':
+        tell(outcome.kind, about)
+        break
+      case 'retry':
+      case 'failed':
+        tell(outcome.kind, { ...about, error: outcome.error })
+        break
+      case 'timed_out':
+        tell('timedOut', { ...about, error: outcome.error })
+        break
+      case 'snoozed':
+        tell('snoozed', { ...about, delay: outcome.delay })
+        break
+      case 'cancelled':
+        tell('cancelled', { ...about, reason: outcome.reason })
+        break
+    }
+  }
+}
