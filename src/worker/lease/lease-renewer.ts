@@ -82,7 +82,7 @@ export class LeaseRenewer {
     const { jobs, worker, settings } = this.#scope
     const sent = performance.now()
     const renew = (held: readonly Attempt[]) => {
-      for (const attempt of held) attempt.renewedAt = sent
+      for (const attempt of held) attempt.renewed(sent)
     }
     try {
       const send = (db: typeof jobs.db) => heartbeat(db, jobs.name, attempts, { worker })
@@ -107,8 +107,8 @@ export class LeaseRenewer {
       const state = stateOf.get(String(attempt.id))
       const isHeld = state?.worker === worker && state.attempt === attempt.attempt
       if (isHeld || isCompleted(attempt, state, settings.deleteSucceeded && this.#age(attempt) < settings.lease)) {
-        attempt.renewedAt = performance.now() - settings.lease * renewAfter // nobody can take a locked row; look again soon
-      } else if (!attempt.ended) {
+        attempt.renewed(performance.now() - settings.lease * renewAfter) // nobody can take a locked row; look again soon
+      } else if (attempt.isOpen) {
         this.#lose(attempt, whyLost(attempt, state)) // of one that ended the settler tells
       }
     }
