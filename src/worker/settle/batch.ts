@@ -16,13 +16,25 @@ const mostEntries = 1_000
 /** So are results of so many characters, or a single one that is longer. */
 const mostCharacters = 2 ** 24
 
+/** Results of so many characters may be why there was no answer in time. */
+const manyCharacters = 2 ** 20
+
 /** Takes what goes into one statement off the beginning. */
 export function takeBatch(pending: Entry[]): Entry[] {
   let [count, characters] = [0, 0]
   for (const entry of pending) {
-    characters += (entry.kind === 'succeeded' && entry.json?.length) || 0
+    characters += charactersOf(entry)
     if (count === mostEntries || (count > 0 && characters > mostCharacters)) break
     count += 1
   }
   return pending.splice(0, count)
+}
+
+/** Whether it may be the size of its results that keeps a batch from being written. */
+export function isHeavy(group: readonly Entry[]): boolean {
+  return group.reduce((characters, entry) => characters + charactersOf(entry), 0) > manyCharacters
+}
+
+function charactersOf(entry: Entry): number {
+  return (entry.kind === 'succeeded' && entry.json?.length) || 0
 }
