@@ -118,7 +118,7 @@ export class Settler {
       this.#scope.report(error, `writing ${group.length} outcomes`)
       this.#failure = error
       for (const entry of group) entry.of.tried()
-      if (concernsAll(error) && !isHeavy(group)) return group
+      if (concernsAll(error) && !group.some(isHeavy)) return group
       if (group.length > 1) return this.#writeHalves(group)
       for (const entry of group) this.#refused(entry, error)
       return []
