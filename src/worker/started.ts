@@ -1,4 +1,4 @@
-import { checkLeases } from '../queue/cancel.js'
+import { signalOf } from '../queue/signal.js'
 import { channelName, quotedName } from '../schema/names.js'
 import { Bell } from '../watch/bell.js'
 import { withDeadline } from '../watch/deadline.js'
@@ -145,13 +145,12 @@ export class StartedWorker {
     })
   }
 
-  /** A hint: something is due now, or in so many milliseconds; or a running job was cancelled. */
   #notified(payload: string): void {
-    if (payload === checkLeases) this.#renewer.check()
-    else this.#dueIn(Number(payload))
+    const signal = signalOf(payload)
+    if (signal.kind === 'check leases') this.#renewer.check()
+    else this.#dueIn(Math.max(signal.in, this.#claimer.noticeWait))
   }
 
-  /** What is due no later than now, or at a time that makes no sense, is worth a look at once. */
   #dueIn(milliseconds: number): void {
     if (milliseconds > 0) this.#bell.ringIn(milliseconds)
     else this.#bell.ring()

@@ -3,6 +3,7 @@ import { type CompiledFetch, compileFetch } from '../../queue/fetch.js'
 import { compileNextDue } from '../../queue/next-due.js'
 import { release } from '../../queue/release.js'
 import type { Bell } from '../../watch/bell.js'
+import { NoticeLimit } from '../../watch/notice-limit.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import { Attempt } from '../run/attempt.js'
@@ -41,6 +42,7 @@ export class Claimer {
   readonly #errorPause = new Pause()
   readonly #contendedPause = new Pause()
   readonly #backlog = new BacklogCursor()
+  readonly #noticeLimit = new NoticeLimit()
   readonly #fetches = new Map<FetchKind, CompiledFetch>()
   readonly #nextDue: ReturnType<typeof compileNextDue>
   #stopping = false
@@ -109,7 +111,7 @@ export class Claimer {
       this.#ahead = undefined
       if (fetch === undefined) return Number.POSITIVE_INFINITY
       const rows = await this.#rowsOf(fetch)
-      this.#cameBack()
+      this.#cameBack(rows)
       const isFull = rows.length >= fetch.limit
       this.#isBacklog = isFull
       if (isFull) this.#backlog.advance(rows, fetch.kind === 'whole', performance.now() - fetch.sent)
@@ -134,15 +136,21 @@ export class Claimer {
     }
   }
 
+  /** Milliseconds that a notification's look for jobs has to wait. */
+  get noticeWait(): number {
+    return this.#noticeLimit.wait
+  }
+
   /** Rows may be claimed that nobody has seen yet. */
   get isFetching(): boolean {
     return this.#isWaiting || this.#ahead !== undefined
   }
 
-  #cameBack(): void {
+  #cameBack(rows: readonly object[]): void {
     this.lastFetch = new Date()
     this.failingSince = undefined
     this.#errorPause.reset()
+    this.#noticeLimit.looked(rows.length > 0)
   }
 
   /** Asks for as many jobs as there is room for. */
