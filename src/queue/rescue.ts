@@ -21,6 +21,8 @@ export interface RescueOptions<Row> {
   readonly maxAttempts: number
   /** Only these rows, where the limit is not the same for all. */
   readonly ids?: readonly JobId[]
+  /** Not these rows: they were refused before. */
+  readonly except?: readonly JobId[]
   /** The optional columns to use: `max_attempts`, `finished_at`, `errors`. */
   readonly columns?: readonly OptionalColumn<Row>[]
 }
@@ -52,12 +54,13 @@ export async function rescue<DB, Table extends keyof DB & string>(
   return rescued.map((row) => ({ ...row, attempt: Number(row.attempt) })) as Rescued[] // it writes no other status
 }
 
-function expiredIds(jobs: Jobs, options: Pick<RescueOptions<unknown>, 'lease' | 'ids'>) {
+function expiredIds(jobs: Jobs, options: Pick<RescueOptions<unknown>, 'lease' | 'ids' | 'except'>) {
   return jobs.db
     .selectFrom(jobs.table)
     .select('job.id')
     .where(isLeaseExpired(options.lease, 'job'))
     .$if(options.ids !== undefined, (query) => query.where(hasIdIn(options.ids ?? [], 'job')))
+    .$if(!!options.except?.length, (query) => query.where(job.not(hasIdIn(options.except ?? [], 'job'))))
     .orderBy('job.locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
     .forUpdate()
