@@ -157,16 +157,19 @@ export class StartedWorker {
   }
 
   #member(): Member {
-    const { table, jobs, columns, settings } = this.#scope
+    const scope = this.#scope
+    const { table, jobs, settings } = scope
     return {
       table: quotedName(table),
-      watched: { jobs, lease: settings.lease, byPriority: columns.includes('priority') },
+      get watched() {
+        return { jobs, lease: settings.lease, byPriority: scope.columns.includes('priority') }
+      },
       carry: this.#subscription?.carry,
       patience: () => Math.min(this.#pollInterval, settings.lease / 3),
       due: (milliseconds) => this.#dueIn(milliseconds),
       rescue: () => void this.#rescuer.rescue(),
       unsure: (error) => {
-        this.#scope.report(error, 'looking for due jobs and expired leases')
+        scope.report(error, 'looking for due jobs and expired leases')
         this.#bell.ring()
       },
     }

@@ -1,6 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type CompiledFetch, compileFetch } from '../../queue/fetch.js'
-import { compileNextDue } from '../../queue/next-due.js'
 import { release } from '../../queue/release.js'
 import type { Bell } from '../../watch/bell.js'
 import { NoticeLimit } from '../../watch/notice-limit.js'
@@ -10,15 +8,13 @@ import { Attempt } from '../run/attempt.js'
 import type { Slots } from '../run/slots.js'
 import type { WorkerScope } from '../scope.js'
 import { BacklogCursor } from './backlog-cursor.js'
+import { ClaimStatements, type FetchKind } from './claim-statements.js'
 
 /**
  * After a fetch that did not fill the slots, so long (milliseconds) without a ring, and the next due time is worth a question:
  * where jobs come in quick succession, each would wait for its answer.
  */
 const lull = 5
-
-/** Of all that is due, of what is due from the cursor on, or of all but suspects. */
-type FetchKind = 'whole' | 'from the cursor' | 'without suspects'
 
 interface Fetch {
   readonly limit: number
@@ -43,8 +39,7 @@ export class Claimer {
   readonly #contendedPause = new Pause()
   readonly #backlog = new BacklogCursor()
   readonly #noticeLimit = new NoticeLimit()
-  readonly #fetches = new Map<FetchKind, CompiledFetch>()
-  readonly #nextDue: ReturnType<typeof compileNextDue>
+  readonly #statements: ClaimStatements
   #stopping = false
   /** The fetch that was sent while the jobs of the one before it had not begun. */
   #ahead: Fetch | undefined
@@ -69,7 +64,7 @@ export class Claimer {
     },
   ) {
     this.#scope = scope
-    this.#nextDue = compileNextDue(scope.jobs, scope.columns.includes('priority'))
+    this.#statements = new ClaimStatements(scope)
     this.#slots = parts.slots
     this.#bell = parts.bell
     this.#claimed = parts.claimed
@@ -121,7 +116,6 @@ export class Claimer {
       return isFull ? 0 : await this.#untilNext(rows.length, fetch)
     } catch (error) {
       this.failingSince ??= performance.now()
-      this.#fetches.clear() // a column that they name may be gone
       this.#scope.report(error, 'fetching jobs')
       return this.#errorPause.next(error)
     }
@@ -151,6 +145,7 @@ export class Claimer {
     this.failingSince = undefined
     this.#errorPause.reset()
     this.#noticeLimit.looked(rows.length > 0)
+    if (rows[0] !== undefined) this.#scope.saw(rows[0])
   }
 
   /** Asks for as many jobs as there is room for. */
@@ -160,7 +155,7 @@ export class Claimer {
     const { userJobs, settings } = this.#scope
     const dueSince = this.#dueSince
     const kind = dueSince ? 'from the cursor' : passesSuspects ? 'without suspects' : 'whole'
-    const fetch = this.#fetch(kind)
+    const fetch = this.#statements.fetch(kind)
     const late = (rows: readonly object[]) => void this.#giveBack(rows)
     const sent = performance.now()
     const rows = ask(
@@ -179,19 +174,6 @@ export class Claimer {
     const { passesSuspects, expectsSuspect } = this.#slots
     const isPlain = !passesSuspects && !expectsSuspect && !this.#scope.columns.includes('priority')
     return isPlain ? this.#backlog.dueSince : undefined
-  }
-
-  /** A fetch is built once, until one fails. */
-  #fetch(kind: FetchKind): CompiledFetch {
-    const known = this.#fetches.get(kind)
-    if (known !== undefined) return known
-    const { userJobs, worker, columns, settings } = this.#scope
-    const { backoff, seedBackoff } = settings
-    const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
-    const others = { fromCursor: kind === 'from the cursor', passSuspects: kind === 'without suspects' }
-    const made = compileFetch(userJobs, { worker, columns, ...others, ...retryBackoff })
-    this.#fetches.set(kind, made)
-    return made
   }
 
   async #take(rows: readonly object[], { sent, kind }: Fetch, isFull: boolean): Promise<void> {
@@ -227,7 +209,7 @@ export class Claimer {
   async #untilNext(claimed: number, { sent, kind }: Fetch): Promise<number> {
     if (await this.#bell.wait(lull)) return 0
     const { jobs, settings } = this.#scope
-    const due = await ask(jobs.db, settings.lease / 3, 'next due time', this.#nextDue)
+    const due = await ask(jobs.db, settings.lease / 3, 'next due time', this.#statements.nextDue)
     this.#isLull = false
     if (due !== undefined && due <= 0) {
       const isNew = kind === 'from the cursor' || -due < performance.now() - sent // the fetch could not find it
