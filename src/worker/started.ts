@@ -45,7 +45,11 @@ export class StartedWorker {
 
   constructor(scope: WorkerScope, handler: AnyHandler) {
     this.#scope = scope
-    this.#settler = new Settler(scope, (attempt) => this.#settled(attempt))
+    this.#settler = new Settler(
+      scope,
+      (attempt) => this.#settled(attempt),
+      () => this.#relieved(),
+    )
     this.#slots = new Slots(scope, handler, this.#settler, (attempt) => this.#freed(attempt))
     this.#renewer = new LeaseRenewer(scope, this.#attempts)
     this.#rescuer = new Rescuer(scope, () => this.#bell.ring())
@@ -207,6 +211,12 @@ export class StartedWorker {
     if (this.#attempts.get(id) === attempt) this.#attempts.delete(id)
     if (attempt.takeovers > 0) this.#claimer.slotFreed() // the next of its kind may come
     this.#tellIfIdle()
+  }
+
+  /** Enough outcomes were written that handlers may begin again. */
+  #relieved(): void {
+    this.#slots.begin()
+    this.#claimer.slotFreed()
   }
 
   #freed(attempt: Attempt): void {

@@ -93,6 +93,16 @@ export const inWorkers: readonly Mutant[] = [
     title: 'a job that was taken over twice runs alone',
   },
   {
+    name: 'handlers begin whatever is unwritten',
+    breaks:
+      'behind a slow database tens of thousands of jobs are done and not written: a killed process does them again',
+    file: 'src/worker/run/slots.ts',
+    text: 'this.#settler.isFull || ',
+    replacement: '',
+    test: 'test/worker/back-pressure.test.ts',
+    title: 'where outcomes are written slowly, handlers wait',
+  },
+  {
     name: 'settle errors swallowed',
     breaks: 'what a handler did while the database was away is never written: it is done again',
     file: 'src/worker/settle/settler.ts',

@@ -151,7 +151,7 @@ export class Slots {
   #fill(): void {
     const { settings, share } = this.#scope
     while (!this.#closed && !share.gate.shut && !this.#isReturning && this.#running.size < settings.concurrency) {
-      if (this.#ready.length === 0 || this.#turn.isOver) return
+      if (this.#ready.length === 0 || this.#settler.isFull || this.#turn.isOver) return
       const attempt = this.#ready.shift() as Attempt // it is not empty
       this.#prefetch.moved()
       if (!attempt.mayBegin(settings.lease * abortAfter)) {

@@ -5,10 +5,10 @@ import { type CompiledSettle, compileSettle } from '../../queue/settle.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import { halves } from '../halves.js'
-import { LeaseLostError } from '../run/abort-reason.js'
 import type { Attempt } from '../run/attempt.js'
 import { outcomeOfError } from '../run/outcome.js'
 import type { WorkerScope } from '../scope.js'
+import { tellLost, tellOutcome } from './tell.js'
 import { type UnwrittenOutcome, unwrittenOutcomes } from './unwritten.js'
 
 /** An outcome on its way to the database. */
@@ -22,6 +22,12 @@ type Entry = LeasedOutcome & {
 
 /** A lease may be renewed while an outcome waits, so this many rows are a statement of bounded size. */
 const largestBatch = 1_000
+
+/**
+ * From so many unwritten outcomes on no handler begins: a database that is slow or away must not leave tens of thousands of
+ * jobs done and not written, which a killed process would run again.
+ */
+const mostUnwritten = 2_000
 
 /** How long (milliseconds) an outcome is put aside whose row was refused, or is locked by somebody, at most. */
 const asidePause = 500
@@ -42,6 +48,7 @@ class RefusedError extends Error {
 export class Settler {
   readonly #scope: WorkerScope
   readonly #settled: (attempt: Attempt) => void
+  readonly #relieved: () => void
   readonly #pause = new Pause()
   #pending: Entry[] = []
   /** Entries whose row was refused or locked, each until it is tried again. */
@@ -50,15 +57,29 @@ export class Settler {
   /** Why the last batch could not be written. */
   #failure: unknown
   #closed = false
+  #unwritten = 0
   #compiled: { readonly columns: WorkerScope['columns']; readonly settle: CompiledSettle } | undefined
 
-  constructor(scope: WorkerScope, settled: (attempt: Attempt) => void) {
+  /** @param settled an attempt's outcome is written, or lost @param relieved it was full, and is no more */
+  constructor(scope: WorkerScope, settled: (attempt: Attempt) => void, relieved: () => void) {
     this.#scope = scope
     this.#settled = settled
+    this.#relieved = relieved
+  }
+
+  /** How many outcomes wait to be written. */
+  get unwritten(): number {
+    return this.#unwritten
+  }
+
+  /** So many that no handler may begin. */
+  get isFull(): boolean {
+    return this.#unwritten >= mostUnwritten
   }
 
   /** Takes an outcome; it is written as soon as the batch before it is. */
   add(attempt: Attempt, outcome: Outcome): void {
+    this.#unwritten += 1
     this.#push({ ...outcome, id: attempt.id, attempt: attempt.attempt, of: attempt })
   }
 
@@ -140,7 +161,8 @@ export class Settler {
       const { lease, deleteSucceeded } = this.#scope.settings
       const refused = deleteSucceeded ? 'the deletion of its row' : 'its success'
       const text = `The handler ended well, but ${refused} was refused for ${lease} ms`
-      this.add(attempt, outcomeOfError(this.#scope, attempt, new RefusedError(text, { cause: error })))
+      const failure = outcomeOfError(this.#scope, attempt, new RefusedError(text, { cause: error }))
+      this.#push({ ...failure, id: attempt.id, attempt: attempt.attempt, of: attempt })
     } else {
       this.#giveUp(attempt, 'its outcome was refused')
     }
@@ -189,8 +211,8 @@ export class Settler {
 
   #end(entry: Entry, outcome: Outcome): void {
     entry.of.holdsLease = false
-    this.#tellOutcome(entry, outcome)
-    this.#settled(entry.of)
+    tellOutcome(this.#scope, entry.of, outcome)
+    this.#done(entry.of)
   }
 
   /**
@@ -214,37 +236,14 @@ export class Settler {
 
   #giveUp(attempt: Attempt, why: string): void {
     attempt.holdsLease = false
-    this.#tellLost(attempt, why)
+    tellLost(this.#scope, attempt, why)
+    this.#done(attempt)
+  }
+
+  #done(attempt: Attempt): void {
+    const wasFull = this.isFull
+    this.#unwritten -= 1
     this.#settled(attempt)
-  }
-
-  #tellLost(attempt: Attempt, why: string): void {
-    const reason = new LeaseLostError(`Job ${attempt.id}, attempt ${attempt.attempt}: ${why}`)
-    attempt.lose(reason)
-    this.#scope.tell('lost', { job: attempt.job, attempt: attempt.attempt, reason })
-  }
-
-  #tellOutcome({ of: { job }, attempt }: Entry, outcome: Outcome): void {
-    const { tell } = this.#scope
-    const about = { job, attempt }
-    switch (outcome.kind) {
-      case 'succeeded':
-      case 'released':
-        tell(outcome.kind, about)
-        break
-      case 'retry':
-      case 'failed':
-        tell(outcome.kind, { ...about, error: outcome.error })
-        break
-      case 'timed_out':
-        tell('timedOut', { ...about, error: outcome.error })
-        break
-      case 'snoozed':
-        tell('snoozed', { ...about, delay: outcome.delay })
-        break
-      case 'cancelled':
-        tell('cancelled', { ...about, reason: outcome.reason })
-        break
-    }
+    if (wasFull && !this.isFull) this.#relieved()
   }
 }
