@@ -16,8 +16,8 @@ import { BacklogCursor } from './backlog-cursor.js'
  */
 const lull = 5
 
-/** Of all that is due, of what is due from the cursor on, or of all but suspects. */
-type FetchKind = 'whole' | 'from the cursor' | 'without suspects'
+/** Of all that is due, or of what is due from the cursor on. */
+type FetchKind = 'whole' | 'from the cursor'
 
 interface Fetch {
   readonly limit: number
@@ -147,11 +147,11 @@ export class Claimer {
 
   /** Asks for as many jobs as there is room for. */
   #send(): Fetch | undefined {
-    const { room: limit, passesSuspects } = this.#slots
+    const { room: limit } = this.#slots
     if (limit === 0) return undefined
     const { userJobs, settings } = this.#scope
     const dueSince = this.#dueSince
-    const kind = dueSince ? 'from the cursor' : passesSuspects ? 'without suspects' : 'whole'
+    const kind = dueSince ? 'from the cursor' : 'whole'
     const fetch = this.#fetch(kind)
     const late = (rows: readonly object[]) => void this.#giveBack(rows)
     const sent = performance.now()
@@ -168,8 +168,7 @@ export class Claimer {
 
   /** Suspects stand at the beginning, and those that were handed back too. */
   get #dueSince(): Date | undefined {
-    const { passesSuspects, expectsSuspect } = this.#slots
-    const isPlain = !passesSuspects && !expectsSuspect && !this.#scope.columns.includes('priority')
+    const isPlain = !this.#slots.expectsSuspect && !this.#scope.columns.includes('priority')
     return isPlain ? this.#backlog.dueSince : undefined
   }
 
@@ -180,7 +179,7 @@ export class Claimer {
     const { userJobs, worker, columns, settings } = this.#scope
     const { backoff, seedBackoff } = settings
     const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
-    const others = { fromCursor: kind === 'from the cursor', passSuspects: kind === 'without suspects' }
+    const others = { fromCursor: kind === 'from the cursor' }
     const made = compileFetch(userJobs, { worker, columns, ...others, ...retryBackoff })
     this.#fetches.set(kind, made)
     return made
