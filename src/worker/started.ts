@@ -209,7 +209,7 @@ export class StartedWorker {
   #settled(attempt: Attempt): void {
     const id = String(attempt.id)
     if (this.#attempts.get(id) === attempt) this.#attempts.delete(id)
-    if (attempt.takeovers > 0) this.#claimer.slotFreed() // the next of its kind may come
+    if (attempt.interruptions > 0) this.#claimer.slotFreed() // the next of its kind may come
     this.#tellIfIdle()
   }
 

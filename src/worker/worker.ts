@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { Kysely } from 'kysely'
 import { sqlState } from '../pg/error-class.js'
@@ -6,6 +5,7 @@ import { type Duration, milliseconds } from '../schema/duration.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
 import { jobsOf, realJobsOf } from '../schema/job-database.js'
 import type { Job } from '../schema/job-table.js'
+import { newWorkerId } from '../schema/lease-token.js'
 import { hasColumn } from '../schema/row.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 import { log, type WorkerEvent, type WorkerEvents } from './events.js'
@@ -54,8 +54,8 @@ type Listener<DB, Table extends keyof DB, Name extends WorkerEvent> = (
 
 /** One table and one handler: made by `createWorker`, started once, stopped once. */
 export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
-  /** The uuid in `locked_by` of the jobs this worker runs. */
-  readonly id: string = randomUUID()
+  /** Its uuid: `locked_by` of the jobs it runs, but for the last digit, which tells how a claim came. */
+  readonly id: string
   readonly table: Table
   readonly db: Kysely<DB>
   readonly #handler: AnyHandler
@@ -68,6 +68,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   /** @internal Use `createWorker`. */
   constructor(db: Kysely<DB>, table: Table, handler: AnyHandler, settings: Settings) {
     super()
+    this.id = newWorkerId(settings.lease)
     this.db = db
     this.table = table
     this.#handler = handler

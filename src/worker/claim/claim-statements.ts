@@ -2,8 +2,8 @@ import { type CompiledFetch, compileFetch } from '../../queue/fetch.js'
 import { compileNextDue } from '../../queue/next-due.js'
 import type { WorkerScope } from '../scope.js'
 
-/** Of all that is due, of what is due from the cursor on, or of all but suspects. */
-export type FetchKind = 'whole' | 'from the cursor' | 'without suspects'
+/** Of all that is due, or of what is due from the cursor on. */
+export type FetchKind = 'whole' | 'from the cursor'
 
 /** The statements of a claimer, each built once, and anew where the table's columns have changed. */
 export class ClaimStatements {
@@ -23,8 +23,8 @@ export class ClaimStatements {
     const { userJobs, worker, columns, settings } = this.#scope
     const { backoff, seedBackoff } = settings
     const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
-    const others = { fromCursor: kind === 'from the cursor', passSuspects: kind === 'without suspects' }
-    const made = compileFetch(userJobs, { worker, columns, ...others, ...retryBackoff })
+    const fromCursor = kind === 'from the cursor'
+    const made = compileFetch(userJobs, { worker, columns, fromCursor, ...retryBackoff })
     this.#fetches.set(kind, made)
     return made
   }

@@ -150,11 +150,11 @@ export class Claimer {
 
   /** Asks for as many jobs as there is room for. */
   #send(): Fetch | undefined {
-    const { room: limit, passesSuspects } = this.#slots
+    const { room: limit } = this.#slots
     if (limit === 0) return undefined
     const { userJobs, settings } = this.#scope
     const dueSince = this.#dueSince
-    const kind = dueSince ? 'from the cursor' : passesSuspects ? 'without suspects' : 'whole'
+    const kind = dueSince ? 'from the cursor' : 'whole'
     const fetch = this.#statements.fetch(kind)
     const late = (rows: readonly object[]) => void this.#giveBack(rows)
     const sent = performance.now()
@@ -171,8 +171,7 @@ export class Claimer {
 
   /** Suspects stand at the beginning, and those that were handed back too. */
   get #dueSince(): Date | undefined {
-    const { passesSuspects, expectsSuspect } = this.#slots
-    const isPlain = !passesSuspects && !expectsSuspect && !this.#scope.columns.includes('priority')
+    const isPlain = !this.#slots.expectsSuspect && !this.#scope.columns.includes('priority')
     return isPlain ? this.#backlog.dueSince : undefined
   }
 

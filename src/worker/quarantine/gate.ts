@@ -1,5 +1,3 @@
-import type { Lease } from '../../predicates/lease.js'
-
 /** A worker as the gate knows it. */
 export interface Passer {
   /** How many leases it holds; a fetch under way may become some. */
@@ -10,8 +8,6 @@ export interface Passer {
   opened(): void
 }
 
-type Held = Lease & { readonly holdsLease: boolean }
-
 /**
  * Shut, it keeps all workers of a process from claiming and beginning, so that a suspect (a job taken over from a dead
  * worker) can be the only one. What others had claimed ahead is handed back: a process that dies takes with it all
@@ -20,8 +16,6 @@ type Held = Lease & { readonly holdsLease: boolean }
 export class Gate {
   readonly #passers = new Set<Passer>()
   shut = false
-  /** The one that was taken over once, beside which no other of its kind may be claimed. */
-  #single: Held | undefined
 
   /** Gives the way out. */
   join(passer: Passer): () => void {
@@ -37,21 +31,6 @@ export class Gate {
       this.shut = false
       for (const passer of this.#passers) passer.opened()
     }
-  }
-
-  /** Lets one in that was taken over once, until its lease has ended; not while another is in. */
-  admit(attempt: Held): boolean {
-    if (this.hasSingle) return false
-    this.#single = attempt
-    return true
-  }
-
-  leave(attempt: Held): void {
-    if (this.#single === attempt) this.#single = undefined
-  }
-
-  get hasSingle(): boolean {
-    return this.#single?.holdsLease === true
   }
 
   /** Whether no lease is held in this process but the suspect's. */

@@ -30,8 +30,6 @@ export class Slots {
   readonly #ready: Attempt[] = []
   readonly #running = new Set<Attempt>()
   readonly #onFreed: (() => void)[] = []
-  /** Suspects that are on their way back. */
-  #returning: readonly Attempt[] = []
   #closed = false
   readonly #suspicion: Suspicion
   readonly #turn = new Turn(() => this.#fill())
@@ -65,17 +63,12 @@ export class Slots {
   get room(): number {
     if (this.#scope.share.gate.shut) return 0
     const room = this.#prefetch.room(this.running, this.ready)
-    return this.expectsSuspect && !this.passesSuspects ? Math.min(room, 1) : room
+    return this.expectsSuspect ? Math.min(room, 1) : room
   }
 
   /** There may be suspects that wait for their turn. */
   get expectsSuspect(): boolean {
-    return this.#suspicion.expectsMore && !this.#suspicion.isOver
-  }
-
-  /** While one runs that was taken over, no other of its kind is to be claimed. */
-  get passesSuspects(): boolean {
-    return this.#scope.share.gate.hasSingle && !this.#suspicion.isOver
+    return this.#suspicion.expectsMore
   }
 
   /** Jobs claimed ahead must not wait for handlers that are not so fast any more. */
@@ -87,31 +80,9 @@ export class Slots {
   take(attempts: readonly Attempt[], isWhole: boolean): void {
     const { gate } = this.#scope.share
     const suspect = gate.shut ? undefined : this.#suspicion.firstOf(attempts, isWhole)
-    if (suspect?.takeovers === 1) this.#takeSingly(suspect, attempts)
-    else this.#ready.push(...attempts.filter((attempt) => attempt !== suspect))
-    if (suspect !== undefined && suspect.takeovers > 1) void this.#isolate(suspect)
+    this.#ready.push(...attempts.filter((attempt) => attempt !== suspect))
+    if (suspect !== undefined) void this.#isolate(suspect)
     if (gate.shut) this.handBack()
-  }
-
-  /** Of those that were taken over once, one runs, beside all else. Nothing begins until the others are handed back. */
-  #takeSingly(suspect: Attempt, attempts: readonly Attempt[]): void {
-    this.#ready.push(...attempts.filter(({ takeovers }) => takeovers === 0))
-    const isIn = this.#scope.share.gate.admit(suspect)
-    const others = attempts.filter((attempt) => attempt.takeovers > 0 && !(isIn && attempt === suspect))
-    this.#returning = others
-    this.#giveUp(others)
-    if (isIn) void this.#beginWhen(suspect, () => !this.#isReturning)
-    else void this.#untilReturned()
-  }
-
-  async #untilReturned(): Promise<void> {
-    while (this.#isReturning) await look()
-    this.#fill()
-  }
-
-  /** Suspects are being handed back: who ends the process now takes an attempt from each. */
-  get #isReturning(): boolean {
-    return this.#returning.some(({ holdsLease }) => holdsLease)
   }
 
   begin(): void {
@@ -129,7 +100,6 @@ export class Slots {
     clearInterval(this.#stallCheck)
     this.handBack()
     this.#giveUp([...this.#running].filter(({ begun }) => !begun)) // a suspect that waits to be alone
-    for (const attempt of this.#running) this.#scope.share.gate.leave(attempt) // it may never end
   }
 
   #giveUp(unbegun: readonly Attempt[]): void {
@@ -150,7 +120,7 @@ export class Slots {
 
   #fill(): void {
     const { settings, share } = this.#scope
-    while (!this.#closed && !share.gate.shut && !this.#isReturning && this.#running.size < settings.concurrency) {
+    while (!this.#closed && !share.gate.shut && this.#running.size < settings.concurrency) {
       if (this.#ready.length === 0 || this.#settler.isFull || this.#turn.isOver) return
       const attempt = this.#ready.shift() as Attempt // it is not empty
       this.#prefetch.moved()
