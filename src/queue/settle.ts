@@ -9,7 +9,7 @@ import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobStatus } from '../schema/statuses.js'
 import { type Changes, compileFenced, type Fenced } from './fenced.js'
-import { inGroups, type LeasedOutcome } from './outcome.js'
+import { type Effect, inGroups, type LeasedOutcome } from './outcome.js'
 
 /** The seed's default: half a minute before each retry. */
 export const defaultBackoff: BackoffRule = linear({ delay: '30s' })
@@ -70,12 +70,28 @@ export function compileSettle(jobs: Jobs, options: Settings): CompiledSettle {
   const settleGroups = async (db: Jobs['db'], groups: readonly Group[]): Promise<LeasedOutcome[]> => {
     const written: LeasedOutcome[] = []
     for (const group of groups) written.push(...(await settleGroup(db, group)))
+    for (const { effect } of written) if (effect !== undefined) await effected(effect, db)
     return written
   }
   return async (db, outcomes) => {
     const groups = inGroups(outcomes)
-    if (groups.length <= 1 || db.isTransaction) return settleGroups(db, groups)
+    const isOne = groups.length <= 1 && outcomes.every(({ effect }) => effect === undefined)
+    if (isOne || db.isTransaction) return settleGroups(db, groups)
     return db.transaction().execute((trx) => settleGroups(trx, groups))
+  }
+}
+
+/** The effect of an outcome failed, and the outcome with it. Without the code of its cause: it concerns no other outcome. */
+export class EffectError extends Error {
+  override readonly name = 'EffectError'
+  readonly code = 'EFFECT'
+}
+
+async function effected(effect: Effect, trx: Jobs['db']): Promise<void> {
+  try {
+    await effect(trx)
+  } catch (cause) {
+    throw new EffectError('What was to be done with the outcome failed', { cause })
   }
 }
 
@@ -86,7 +102,7 @@ function isPlainSuccess(group: Group, { columns, deleteSucceeded }: Settings): b
 }
 
 function hasNoResult(outcome: LeasedOutcome): boolean {
-  return outcome.kind === 'succeeded' && outcome.result === undefined
+  return outcome.kind === 'succeeded' && outcome.result === undefined && outcome.json === undefined
 }
 
 function compileGroup(jobs: Jobs, group: Group, options: Settings): Fenced {
@@ -124,9 +140,9 @@ function changes(group: Group, options: Settings): Changes {
     case 'timed_out':
       return { status: status(kind), ...finish, ...failure() }
     case 'snoozed':
-      return { ...handedBack(attempt), run_at: later(clockTimestamp(), delayed()) }
+      return { ...released(attempt), run_at: later(clockTimestamp(), delayed()) }
     case 'released':
-      return { ...handedBack(attempt), locked_at: keptInterruptions() }
+      return { ...released(attempt), locked_at: keptInterruptions() }
     case 'cancelled':
       return {
         status: status(options.seedStatuses ? 'failed' : 'cancelled'),
@@ -142,7 +158,7 @@ function returned(ids: readonly JobId[], results: readonly (string | null)[]) {
 }
 
 /** The state of a row before its claim: the attempt did not count. */
-function handedBack(attempt: number): Changes {
+function released(attempt: number): Changes {
   return {
     status: status(attempt <= 1 ? 'not_started' : 'retry'),
     attempts_count: job('attempts_count', '-', 1),
@@ -163,6 +179,6 @@ function delayOf(outcome: LeasedOutcome): number | null {
 }
 
 function resultOf(outcome: LeasedOutcome): string | null {
-  if (outcome.kind !== 'succeeded' || outcome.result === undefined) return null
-  return JSON.stringify(outcome.result) ?? null
+  if (outcome.kind !== 'succeeded') return null
+  return outcome.json ?? JSON.stringify(outcome.result) ?? null
 }

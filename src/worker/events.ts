@@ -11,6 +11,17 @@ interface OfAttempt<Job> {
   readonly attempt: number
 }
 
+/** Of attempts whose handler was called. */
+interface OfRun<Job> extends OfAttempt<Job> {
+  /**
+   * Milliseconds from when the job was due until its handler began: from `run_at` to the claim by the database's clock,
+   * from there on by this process' own. Undefined where the driver gives timestamps that are no dates.
+   */
+  readonly wait?: number | undefined
+  /** Milliseconds that the handler ran until its outcome was decided. */
+  readonly duration?: number | undefined
+}
+
 /**
  * What a worker tells, after it is so: an outcome's event follows its commit. Each has one payload.
  * `error` is never needed: without a listener for it nothing is thrown.
@@ -19,16 +30,16 @@ export interface WorkerEvents<Job> {
   started: [{ readonly worker: string }]
   /** Rows were claimed. */
   claimed: [{ readonly jobs: readonly Job[] }]
-  succeeded: [OfAttempt<Job>]
+  succeeded: [OfRun<Job>]
   /** An attempt failed and another follows. */
-  retry: [OfAttempt<Job> & { readonly error: string }]
-  failed: [OfAttempt<Job> & { readonly error: string }]
+  retry: [OfRun<Job> & { readonly error: string }]
+  failed: [OfRun<Job> & { readonly error: string }]
   /** The last attempt timed out. */
-  timedOut: [OfAttempt<Job> & { readonly error: string }]
-  snoozed: [OfAttempt<Job> & { readonly delay: number }]
-  cancelled: [OfAttempt<Job> & { readonly reason: string }]
-  /** Handed back at shutdown, with its attempt. */
-  released: [OfAttempt<Job>]
+  timedOut: [OfRun<Job> & { readonly error: string }]
+  snoozed: [OfRun<Job> & { readonly delay: number }]
+  cancelled: [OfRun<Job> & { readonly reason: string }]
+  /** As if it had not been claimed: at a stop, or as it would have waited here. */
+  released: [OfRun<Job>]
   /** The row was no longer this attempt's; whatever the handler did was not written. */
   lost: [OfAttempt<Job> & { readonly reason: AbortReason }]
   /** Jobs were taken over from workers that are gone. */

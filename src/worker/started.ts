@@ -202,8 +202,7 @@ export class StartedWorker {
     const reason = new LeaseLostError(
       `Job ${id}, attempt ${attempt}: its row was taken, and has come back to this worker`,
     )
-    before.lose(reason)
-    if (!before.ended) this.#scope.tell('lost', { job, attempt, reason }) // of one that ended the settler tells
+    if (before.supersede(reason)) this.#scope.tell('lost', { job, attempt, reason })
   }
 
   #settled(attempt: Attempt): void {

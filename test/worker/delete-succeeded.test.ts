@@ -203,7 +203,7 @@ test('after its lease, a row that is gone may be the deed of whoever took it ove
   const scope = { worker: randomUUID(), settings, jobs: jobsOf(db, 'mail_jobs') } as unknown as WorkerScope
   const entry = (claimedAt: number) => {
     const attempt = new Attempt({ id: randomUUID(), attempts_count: 1, last_error: null }, claimedAt)
-    attempt.wasTried = true
+    attempt.tried()
     return { kind: 'succeeded', id: attempt.id, attempt: attempt.attempt, of: attempt } as const
   }
   const [held, over] = [entry(performance.now()), entry(performance.now() - settings.lease)]

@@ -100,7 +100,7 @@ export class LeaseRenewer {
     const { jobs, worker, settings } = this.#scope
     const sent = performance.now()
     const renew = (held: readonly Attempt[]) => {
-      for (const attempt of held) attempt.renewedAt = sent
+      for (const attempt of held) attempt.renewed(sent)
     }
     try {
       const send = (db: typeof jobs.db) => heartbeat(db, jobs.name, attempts, { worker })
@@ -108,7 +108,7 @@ export class LeaseRenewer {
       renew(held)
       const renewed = new Set(held)
       for (const locked of await this.#loseTaken(attempts.filter((attempt) => !renewed.has(attempt)))) {
-        locked.renewedAt = performance.now() - settings.lease * renewAfter // nobody can take a locked row; look again soon
+        locked.renewed(performance.now() - settings.lease * renewAfter) // nobody can take a locked row; look again soon
       }
     } catch (error) {
       this.#scope.report(error, `renewing ${attempts.length} leases`)
@@ -128,7 +128,7 @@ export class LeaseRenewer {
       const state = stateOf.get(String(attempt.id))
       if (state?.worker === worker && state.attempt === attempt.attempt) return true
       if (isCompleted(attempt, state, settings.deleteSucceeded && this.#age(attempt) < settings.lease)) return true
-      if (!attempt.ended) this.#lose(attempt, whyLost(attempt, state)) // of one that ended the settler tells
+      if (attempt.isOpen) this.#lose(attempt, whyLost(attempt, state)) // of one that ended the settler tells
       return false
     })
   }

@@ -5,8 +5,32 @@ import { attemptOf, columnValue, idOf } from '../../schema/row.js'
 import type { AbortReason } from './abort-reason.js'
 
 /**
- * One run of the handler for one claim. Its lease is held until it is settled, released or lost: a handler may
- * outlive it (timeout), and it outlives the handler until the outcome is written.
+ * The states of an attempt, each with those that may follow it:
+ * - **claimed**: its row is ours, and it waits for a slot. In by a fetch; out when its handler is called, when it is released
+ *   or when its row is lost.
+ * - **begun**: its handler was called. Out when its outcome is decided, or its row is lost.
+ * - **ended**: its outcome is decided and is being written: its handler returned, threw or ran out of time (then it may go on
+ *   running, and nothing more of it counts), or it was released unbegun. Out when the outcome is written, when it can't be
+ *   written any more, or when its job comes to this worker again.
+ * - **outdated**: ended, but its job has come to this worker again, maybe by the same attempt number, so that the fence would
+ *   let the outcome through: it must not be sent any more. The settler tells whether it was written before.
+ * - **written**: its outcome is in the database. Final.
+ * - **lost**: its row is another's, or nobody's, or could not be renewed: nothing of it may be written. Final.
+ */
+export const attemptMoves = {
+  claimed: ['begun', 'ended', 'lost'],
+  begun: ['ended', 'lost'],
+  ended: ['written', 'lost', 'outdated'],
+  outdated: ['written', 'lost'],
+  written: [],
+  lost: [],
+} as const satisfies Record<string, readonly string[]>
+
+export type AttemptState = keyof typeof attemptMoves
+
+/**
+ * One claim of one job, from the fetch until its outcome is written or it is lost. All that changes of it changes here; a move
+ * that its state does not allow is refused, as whoever asks for it came too late. Times are monotonic milliseconds.
  */
 export class Attempt implements Lease {
   readonly job: object
@@ -14,21 +38,16 @@ export class Attempt implements Lease {
   readonly attempt: number
   /** How often in a row its job was interrupted before: taken over from a worker that was gone. */
   readonly interruptions: number
-  /** Whether this attempt may still write to its row. */
-  holdsLease = true
-  /** Its handler was called. */
-  begun = false
-  /** Its outcome is decided; what the handler still does is not written. */
-  ended = false
-  /** Settled inside the user's transaction: what is still written is only a confirmation. */
-  completed = false
-  /** A try to write its outcome failed; where just the answer was lost, it came through. */
-  wasTried = false
-  /** Monotonic milliseconds at which the claim, or the last renewal that came back, was sent. */
-  renewedAt: number
-  /** Why it was aborted, if it was. */
-  abortReason: AbortReason | undefined
-  /** Made for the handler: what is claimed and handed back needs none. */
+  /** When its claim was sent. */
+  readonly claimedAt: number
+  #state: AttemptState = 'claimed'
+  #renewedAt: number
+  #begunAt: number | undefined
+  #endedAt: number | undefined
+  #completed = false
+  #wasTried = false
+  #abortReason: AbortReason | undefined
+  /** Made for the handler: what is claimed and released needs none. */
   #controller: AbortController | undefined
 
   constructor(job: object, claimedAt: number) {
@@ -36,31 +55,126 @@ export class Attempt implements Lease {
     this.id = idOf(job)
     this.attempt = attemptOf(job)
     this.interruptions = interruptionsOf(columnValue(job, 'locked_by'))
-    this.renewedAt = claimedAt
+    this.claimedAt = claimedAt
+    this.#renewedAt = claimedAt
   }
 
-  /** Not where it was lost or cancelled while it waited; nor where the process stood still, and by now another may have it. */
-  mayBegin(limit: number): boolean {
-    return this.holdsLease && performance.now() - this.renewedAt < limit
+  get state(): AttemptState {
+    return this.#state
+  }
+
+  /** Whether its row is ours to write, as far as we know. */
+  get holdsLease(): boolean {
+    return this.#state === 'begun' || this.#state === 'claimed' || this.#state === 'ended'
+  }
+
+  /** Whether its outcome is still to be decided. */
+  get isOpen(): boolean {
+    return this.#state === 'begun' || this.#state === 'claimed'
+  }
+
+  /** When the claim, or the last renewal that came back, was sent. */
+  get renewedAt(): number {
+    return this.#renewedAt
+  }
+
+  /** When its handler was called. */
+  get begunAt(): number | undefined {
+    return this.#begunAt
+  }
+
+  /** How long its handler ran until its outcome was decided; undefined where it was not called. */
+  get duration(): number | undefined {
+    if (this.#begunAt === undefined) return undefined
+    return (this.#endedAt ?? performance.now()) - this.#begunAt
+  }
+
+  /** Settled inside the user's transaction, whether or not that has committed: what is still written is only a confirmation. */
+  get completed(): boolean {
+    return this.#completed
+  }
+
+  /** A try to write its outcome failed; where just the answer was lost, it came through. */
+  get wasTried(): boolean {
+    return this.#wasTried
+  }
+
+  /** Why it was aborted, if it was. */
+  get abortReason(): AbortReason | undefined {
+    return this.#abortReason
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      if (this.abortReason !== undefined) this.#controller.abort(this.abortReason)
+      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason)
     }
     return this.#controller.signal
   }
 
+  /** Not where it was lost or cancelled while it waited; nor where the process stood still, and by now another may have it. */
+  mayBegin(limit: number): boolean {
+    return this.#state === 'claimed' && performance.now() - this.#renewedAt < limit
+  }
+
+  /** Its handler is called now. */
+  begin(): boolean {
+    if (!this.#move('begun')) return false
+    this.#begunAt = performance.now()
+    return true
+  }
+
+  /** Its outcome is decided. The first counts. */
+  end(): boolean {
+    if (!this.#move('ended')) return false
+    this.#endedAt = performance.now()
+    return true
+  }
+
+  /** Its outcome is in the database. */
+  written(): boolean {
+    return this.#move('written')
+  }
+
+  /** Its row is another's, or nobody's; its handler is told. */
+  lose(reason: AbortReason): boolean {
+    if (!this.#move('lost')) return false
+    this.abort(reason)
+    return true
+  }
+
+  /** Its job has come to this worker again. @returns whether it is lost by that; of one that has ended the settler tells */
+  supersede(reason: AbortReason): boolean {
+    if (!this.#move('outdated')) return this.lose(reason)
+    this.abort(reason)
+    return false
+  }
+
+  /** Its lease was renewed by what was sent then. */
+  renewed(sent: number): void {
+    this.#renewedAt = sent
+  }
+
+  /** Its handler has settled it inside a transaction of its own. */
+  complete(): void {
+    this.#completed = true
+  }
+
+  /** A try to write its outcome has failed. */
+  tried(): void {
+    this.#wasTried = true
+  }
+
   /** Tells the handler to stop; the first reason stands. */
   abort(reason: AbortReason): void {
-    this.abortReason ??= reason
+    this.#abortReason ??= reason
     this.#controller?.abort(reason)
   }
 
-  /** The row is another's, or nobody's: nothing may be written of this attempt any more. */
-  lose(reason: AbortReason): void {
-    this.holdsLease = false
-    this.abort(reason)
+  #move(to: AttemptState): boolean {
+    const allowed: readonly AttemptState[] = attemptMoves[this.#state]
+    if (!allowed.includes(to)) return false
+    this.#state = to
+    return true
   }
 }

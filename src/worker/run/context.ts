@@ -5,6 +5,7 @@ import type { Logger } from '../logger.js'
 import type { WorkerScope } from '../scope.js'
 import { LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
+import { jsonOf } from './result.js'
 
 /** What a handler gets, as the parts below the door know it. */
 export interface AnyContext {
@@ -38,7 +39,8 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
   const jobs = realJobsOf(trx, scope.table)
   const { worker, columns, settings } = scope
   const options = { worker, columns, deleteSucceeded: settings.deleteSucceeded }
-  const outcome = { id: attempt.id, attempt: attempt.attempt, kind: 'succeeded', result } as const
+  const json = columns.includes('result') && !settings.deleteSucceeded ? jsonOf(result) : undefined
+  const outcome = { id: attempt.id, attempt: attempt.attempt, kind: 'succeeded', json } as const
   const written = attempt.holdsLease ? await settle(jobs.db, jobs.name, [outcome], options) : []
   if (written.length === 0) {
     const why = attempt.completed
@@ -48,5 +50,5 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
     if (!attempt.completed) attempt.abort(lost)
     throw lost
   }
-  attempt.completed = true
+  attempt.complete()
 }

@@ -1,7 +1,8 @@
 import { type Duration, milliseconds } from '../../schema/duration.js'
 
 /** Known across copies of this package in one process. */
-const brand = Symbol.for('kysely-jobs.verdict')
+const brand = Symbol.for('kysely-jobs.handler-outcome')
+const fatal = Symbol.for('kysely-jobs.fatal-error')
 
 /** What a handler may return in place of a result: the attempt ended, but not in success. */
 export type HandlerOutcome =
@@ -25,11 +26,29 @@ export function retryIn(delay: Duration, reason = 'retry asked for by the handle
 }
 
 export function isHandlerOutcome(value: unknown): value is HandlerOutcome {
-  return typeof value === 'object' && value !== null && Reflect.get(value, brand) === true
+  return bears(value, brand)
+}
+
+export function isFatal(thrown: unknown): boolean {
+  return bears(thrown, fatal)
+}
+
+/** A value may be a proxy that throws at every touch. */
+function bears(value: unknown, mark: symbol): boolean {
+  try {
+    return typeof value === 'object' && value !== null && Reflect.get(value, mark) === true
+  } catch {
+    return false
+  }
 }
 
 /** Throw it to end the job as failed at once, whatever attempts are left. */
 export class FatalError extends Error {
   override readonly name: string = 'FatalError'
   readonly code = 'FATAL'
+
+  /** On the prototype, so that nobody sees it in a log. */
+  get [fatal](): true {
+    return true
+  }
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../logger.js'
 import type { HandlerOutcome } from './handler-outcome.js'
 
 /**
- * What a handler may return: a verdict (`snooze`, `cancel`, `retryIn`) or nothing; where the table has a `result`
+ * What a handler may return: an outcome (`snooze`, `cancel`, `retryIn`) or nothing; where the table has a `result`
  * column, what it holds; without one, anything, unused.
  */
 export type HandlerResult<Row> =

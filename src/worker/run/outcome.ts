@@ -5,8 +5,8 @@ import type { WorkerScope } from '../scope.js'
 import { ShutdownError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
 import { errorText } from './error-text.js'
-import { FatalError, type HandlerOutcome, isHandlerOutcome } from './handler-outcome.js'
-import { storable } from './result.js'
+import { type HandlerOutcome, isFatal, isHandlerOutcome } from './handler-outcome.js'
+import { jsonOf } from './result.js'
 
 /** Where `maxAttempts` is a function that fails. */
 const fallbackMaxAttempts = 10
@@ -16,19 +16,21 @@ const fallbackMaxAttempts = 10
  * @throws ResultError where the table has a `result` column and the value can't be stored in it
  */
 export function outcomeOfValue(scope: WorkerScope, attempt: Attempt, value: unknown): Outcome {
-  if (isHandlerOutcome(value)) return outcomeOfVerdict(scope, attempt, value)
-  const isPrepared = scope.columns.includes('result') && !scope.settings.deleteSucceeded
-  if (!isPrepared || value === undefined) return { kind: 'succeeded' }
-  return { kind: 'succeeded', result: storable(value) }
+  if (isHandlerOutcome(value)) return returnedOutcome(scope, attempt, value)
+  const isStored = scope.columns.includes('result') && !scope.settings.deleteSucceeded
+  if (!isStored || value === undefined) return { kind: 'succeeded' }
+  return { kind: 'succeeded', json: jsonOf(value) }
 }
 
 /**
  * What to write of a handler that threw: a retry with backoff, or failure when fatal or without attempts left.
- * At the deadline of a shutdown it was us who ended it: the job is handed back with its attempt.
+ * At the deadline of a shutdown it was us who ended it: the job is released with its attempt.
  */
 export function outcomeOfError(scope: WorkerScope, attempt: Attempt, thrown: unknown): Outcome {
   if (attempt.abortReason instanceof ShutdownError) return { kind: 'released' }
-  const error = scope.settings.describeError(thrown, attempt.job)
+  const error = isHandlerOutcome(thrown)
+    ? `The handler threw ${thrown.kind}(...): to have its effect it must be returned, as in return ${thrown.kind}(...)`
+    : scope.settings.describeError(thrown, attempt.job)
   if (isFatal(thrown) || !hasAttemptsLeft(scope, attempt)) return { kind: 'failed', error }
   return { kind: 'retry', error, ...customDelay(scope, attempt, thrown) }
 }
@@ -40,18 +42,21 @@ export function outcomeOfTimeout(scope: WorkerScope, attempt: Attempt, reason: u
   return { kind: 'retry', error, ...customDelay(scope, attempt, reason) }
 }
 
-function outcomeOfVerdict(scope: WorkerScope, attempt: Attempt, verdict: HandlerOutcome): Outcome {
-  switch (verdict.kind) {
+/** Checked again, as another version of this package may have made it. */
+function returnedOutcome(scope: WorkerScope, attempt: Attempt, returned: HandlerOutcome): Outcome {
+  switch (returned.kind) {
     case 'snooze':
-      return { kind: 'snoozed', delay: verdict.delay }
+      return { kind: 'snoozed', delay: milliseconds(returned.delay, 'snooze') }
     case 'cancel':
-      return { kind: 'cancelled', reason: errorText(verdict.reason) }
+      return { kind: 'cancelled', reason: errorText(returned.reason) }
     case 'retryIn': {
-      const error = errorText(verdict.reason)
+      const error = errorText(returned.reason)
       return hasAttemptsLeft(scope, attempt)
-        ? { kind: 'retry', error, delay: verdict.delay }
+        ? { kind: 'retry', error, delay: milliseconds(returned.delay, 'retryIn') }
         : { kind: 'failed', error }
     }
+    default:
+      throw new TypeError('The handler returned an outcome of a version of kysely-jobs that this worker does not know')
   }
 }
 
@@ -84,14 +89,5 @@ function customDelay(scope: WorkerScope, { job, attempt }: Attempt, thrown: unkn
   } catch (error) {
     scope.report(error, 'calling backoff(); 30 s are used')
     return {}
-  }
-}
-
-/** What was thrown may be a proxy that throws at every touch. */
-function isFatal(thrown: unknown): boolean {
-  try {
-    return thrown instanceof FatalError
-  } catch {
-    return false
   }
 }

@@ -8,10 +8,11 @@ export class ResultError extends TypeError {
 const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/
 
 /**
- * A handler's result, if it can be written: found out before it goes into a batch with others.
+ * A handler's result as the JSON text that is stored: made once, when the handler returns, as the object may change later.
+ * Undefined where it has none.
  * @throws ResultError
  */
-export function storable(result: unknown): unknown {
+export function jsonOf(result: unknown): string | undefined {
   let text: string | undefined
   try {
     text = JSON.stringify(result)
@@ -25,5 +26,5 @@ export function storable(result: unknown): unknown {
       'The handler returned text with a NUL or half of a surrogate pair, which the column result can not hold',
     )
   }
-  return result
+  return text
 }

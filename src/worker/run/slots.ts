@@ -6,10 +6,11 @@ import { abortAfter } from '../lease/lease-renewer.js'
 import { Suspicion } from '../quarantine/suspicion.js'
 import type { WorkerScope } from '../scope.js'
 import type { Settler } from '../settle/settler.js'
-import { type ShutdownError, TimeoutError } from './abort-reason.js'
+import type { ShutdownError } from './abort-reason.js'
+import { callInOwnContext } from './async-context.js'
 import type { Attempt } from './attempt.js'
 import { type AnyHandler, contextOf } from './context.js'
-import { outcomeOfError, outcomeOfTimeout, outcomeOfValue } from './outcome.js'
+import { type Call, Run } from './run.js'
 import { Turn } from './turn.js'
 
 /** So long (milliseconds) claimed jobs may wait behind handlers that turned out slow; then others may have them. */
@@ -24,11 +25,12 @@ const lookEvery = 5
  */
 export class Slots {
   readonly #scope: WorkerScope
-  readonly #handler: AnyHandler
+  readonly #call: Call
   readonly #settler: Settler
   readonly #freed: (attempt: Attempt) => void
   readonly #ready: Attempt[] = []
   readonly #running = new Set<Attempt>()
+  readonly #decided = (attempt: Attempt, outcome: Outcome) => this.#settler.add(attempt, outcome)
   readonly #onFreed: (() => void)[] = []
   #closed = false
   readonly #suspicion: Suspicion
@@ -36,9 +38,10 @@ export class Slots {
   readonly #prefetch: Prefetch
   readonly #stallCheck: ReturnType<typeof setInterval>
 
+  /** Handlers begin in the async context in which this is made: that of the worker's `start()`. */
   constructor(scope: WorkerScope, handler: AnyHandler, settler: Settler, freed: (attempt: Attempt) => void) {
     this.#scope = scope
-    this.#handler = handler
+    this.#call = callOf(scope, handler)
     this.#settler = settler
     this.#freed = freed
     this.#prefetch = new Prefetch(scope.settings.concurrency)
@@ -52,7 +55,7 @@ export class Slots {
 
   /** Handlers that were called and have not ended. */
   get busy(): number {
-    return [...this.#running].filter(({ begun }) => begun).length
+    return [...this.#running].filter(({ begunAt }) => begunAt !== undefined).length
   }
 
   get ready(): number {
@@ -73,7 +76,8 @@ export class Slots {
 
   /** Jobs claimed ahead must not wait for handlers that are not so fast any more. */
   #giveUpStalled(): void {
-    if (this.#prefetch.isStalled(this.running, longestWait)) this.handBack()
+    const running = this.#settler.isFull ? Number.POSITIVE_INFINITY : this.running // then no handler begins either
+    if (this.#prefetch.isStalled(running, longestWait)) this.handBack()
   }
 
   /** Takes claimed jobs; their handlers start by {@link begin}, or in a slot that is freed. */
@@ -99,12 +103,12 @@ export class Slots {
     this.#closed = true
     clearInterval(this.#stallCheck)
     this.handBack()
-    this.#giveUp([...this.#running].filter(({ begun }) => !begun)) // a suspect that waits to be alone
+    this.#giveUp([...this.#running].filter(({ begunAt }) => begunAt === undefined)) // a suspect that waits to be alone
   }
 
   #giveUp(unbegun: readonly Attempt[]): void {
     for (const attempt of unbegun) {
-      this.#end(attempt, { kind: 'released' })
+      if (attempt.end()) this.#settler.add(attempt, { kind: 'released' })
       if (!attempt.holdsLease && !this.#running.has(attempt)) this.#freed(attempt) // no settler and no slot will
     }
   }
@@ -148,9 +152,9 @@ export class Slots {
   async #beginWhen(attempt: Attempt, mayBegin: () => boolean): Promise<void> {
     this.#running.add(attempt)
     const tooMany = () => this.#running.size > this.#scope.settings.concurrency
-    while (attempt.holdsLease && !attempt.ended && (tooMany() || !mayBegin())) await look()
-    if (!attempt.ended && !attempt.mayBegin(this.#scope.settings.lease * abortAfter)) this.#giveUp([attempt])
-    if (attempt.ended) return this.#free(attempt)
+    while (attempt.isOpen && (tooMany() || !mayBegin())) await look()
+    if (attempt.isOpen && !attempt.mayBegin(this.#scope.settings.lease * abortAfter)) this.#giveUp([attempt])
+    if (!attempt.isOpen) return this.#free(attempt)
     void this.#handle(attempt)
     this.#fill()
   }
@@ -163,55 +167,22 @@ export class Slots {
     if (this.#onFreed.length > 0) for (const resolve of this.#onFreed.splice(0)) resolve()
   }
 
-  /** Never rejects. One promise, and no closure where no timeout needs one: for fast jobs their garbage is what costs. */
+  /** Never rejects. No closure where no timeout needs one: for fast jobs their garbage is what costs. */
   async #handle(attempt: Attempt): Promise<void> {
-    const scope = this.#scope
+    const run = new Run(this.#scope, [attempt], this.#decided)
+    const { timeout } = this.#scope.settings
+    const timer = Number.isFinite(timeout) ? after(timeout, () => run.timeOut()) : undefined
     const start = performance.now()
-    attempt.begun = true
-    const { timeout } = scope.settings
-    const timer = Number.isFinite(timeout) ? after(timeout, () => this.#timeOut(attempt)) : undefined
-    try {
-      const value = await this.#handler(attempt.job, contextOf(scope, attempt))
-      if (!attempt.ended) this.#end(attempt, outcomeOfValue(scope, attempt, value))
-    } catch (thrown) {
-      this.#fail(attempt, thrown)
-    }
+    await run.call(this.#call)
     timer?.cancel()
     this.#prefetch.took(performance.now() - start)
     this.#free(attempt)
   }
+}
 
-  #fail(attempt: Attempt, thrown: unknown): void {
-    try {
-      if (attempt.completed && attempt.abortReason === undefined) this.#warn(attempt, thrown)
-      if (!attempt.ended) this.#end(attempt, outcomeOfError(this.#scope, attempt, thrown))
-    } catch (error) {
-      this.#scope.report(error, 'running a job')
-    }
-  }
-
-  /** What a handler throws after its completion changes nothing, and would be seen nowhere. */
-  #warn({ job, id, attempt }: Attempt, thrown: unknown): void {
-    const { logger, describeError } = this.#scope.settings
-    const table = this.#scope.userJobs.name
-    const facts = { table, id, attempt, error: describeError(thrown, job) }
-    logger.warn(facts, `${table}: the handler threw after it had completed its job`)
-  }
-
-  #timeOut(attempt: Attempt): void {
-    const reason = new TimeoutError(
-      `Job ${attempt.id}, attempt ${attempt.attempt}: timeout of ${this.#scope.settings.timeout} ms reached`,
-    )
-    attempt.abort(reason)
-    if (!attempt.ended) this.#end(attempt, outcomeOfTimeout(this.#scope, attempt, reason))
-  }
-
-  /** The first outcome counts: what a handler does after its timeout, or without its lease, is not written. */
-  #end(attempt: Attempt, outcome: Outcome): void {
-    if (attempt.ended) return
-    attempt.ended = true
-    if (attempt.holdsLease) this.#settler.add(attempt, outcome)
-  }
+function callOf(scope: WorkerScope, handler: AnyHandler): Call {
+  const inOwnContext = callInOwnContext()
+  return ([attempt]) => attempt && inOwnContext(() => handler(attempt.job, contextOf(scope, attempt)))
 }
 
 /** Does not keep a process that has nothing else to do. */

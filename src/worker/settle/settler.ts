@@ -8,20 +8,9 @@ import { halves } from '../halves.js'
 import type { Attempt } from '../run/attempt.js'
 import { outcomeOfError } from '../run/outcome.js'
 import type { WorkerScope } from '../scope.js'
-import { tellLost, tellOutcome } from './tell.js'
+import { type Entry, takeBatch } from './batch.js'
+import { tellLost, tellOutcome, warnIfThrown } from './tell.js'
 import { type UnwrittenOutcome, unwrittenOutcomes } from './unwritten.js'
-
-/** An outcome on its way to the database. */
-type Entry = LeasedOutcome & {
-  readonly of: Attempt
-  /** When (monotonic milliseconds) the table first refused it. */
-  readonly refusedAt?: number
-  /** How often its row was locked by somebody. */
-  readonly locked?: number
-}
-
-/** A lease may be renewed while an outcome waits, so this many rows are a statement of bounded size. */
-const largestBatch = 1_000
 
 /**
  * From so many unwritten outcomes on no handler begins: a database that is slow or away must not leave tens of thousands of
@@ -107,7 +96,7 @@ export class Settler {
   async #flush(): Promise<void> {
     await nextTurn() // outcomes of one turn of the event loop go together
     while (this.#pending.length > 0) {
-      const batch = this.#pending.splice(0, largestBatch).filter((entry) => !this.#isOutdated(entry))
+      const batch = takeBatch(this.#pending).filter((entry) => !this.#isOutdated(entry))
       const unwritten: Entry[] = []
       for (const group of inGroups(batch)) unwritten.push(...(await this.#write(group)))
       const alive = unwritten.filter((entry) => this.#mayStillWrite(entry))
@@ -128,7 +117,7 @@ export class Settler {
     } catch (error) {
       this.#scope.report(error, `writing ${group.length} outcomes`)
       this.#failure = error
-      for (const entry of group) entry.of.wasTried = true
+      for (const entry of group) entry.of.tried()
       if (concernsAll(error)) return group
       if (group.length > 1) return this.#writeHalves(group)
       for (const entry of group) this.#refused(entry, error)
@@ -205,12 +194,15 @@ export class Settler {
       const found = written.has(entry) ? entry : known.get(entry)
       if (found === 'locked') this.#waitForLock(entry)
       else if (found === undefined) this.#giveUp(entry.of, 'its row was taken, cancelled or deleted before its outcome')
-      else this.#end(entry, found)
+      else {
+        if (found !== entry) warnIfThrown(this.#scope, entry)
+        this.#end(entry, found)
+      }
     }
   }
 
   #end(entry: Entry, outcome: Outcome): void {
-    entry.of.holdsLease = false
+    entry.of.written()
     tellOutcome(this.#scope, entry.of, outcome)
     this.#done(entry.of)
   }
@@ -220,7 +212,7 @@ export class Settler {
    * through. What was to be handed back has been, as the job could not have come otherwise; any other outcome is lost.
    */
   #isOutdated(entry: Entry): boolean {
-    if (entry.of.holdsLease) return false
+    if (entry.of.state !== 'outdated') return false
     if (entry.kind === 'snoozed' || entry.kind === 'released') this.#end(entry, entry)
     else this.#giveUp(entry.of, 'its row was taken, and has come back to this worker')
     return true
@@ -235,7 +227,6 @@ export class Settler {
   }
 
   #giveUp(attempt: Attempt, why: string): void {
-    attempt.holdsLease = false
     tellLost(this.#scope, attempt, why)
     this.#done(attempt)
   }

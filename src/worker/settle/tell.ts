@@ -1,11 +1,13 @@
 import type { Outcome } from '../../queue/outcome.js'
+import { columnValue } from '../../schema/row.js'
 import { LeaseLostError } from '../run/abort-reason.js'
 import type { Attempt } from '../run/attempt.js'
 import type { WorkerScope } from '../scope.js'
+import type { Entry } from './batch.js'
 
 /** Tells of an outcome that is written. */
-export function tellOutcome({ tell }: WorkerScope, { job, attempt }: Attempt, outcome: Outcome): void {
-  const about = { job, attempt }
+export function tellOutcome({ tell }: WorkerScope, of: Attempt, outcome: Outcome): void {
+  const about = { job: of.job, attempt: of.attempt, wait: waitOf(of), duration: of.duration }
   switch (outcome.kind) {
     case 'succeeded':
     case 'released':
@@ -32,4 +34,18 @@ export function tellLost(scope: WorkerScope, attempt: Attempt, why: string): voi
   const reason = new LeaseLostError(`Job ${attempt.id}, attempt ${attempt.attempt}: ${why}`)
   attempt.lose(reason)
   scope.tell('lost', { job: attempt.job, attempt: attempt.attempt, reason })
+}
+
+/** From due to claim by the database's clock, as both are in the row; from the sending of the claim on by ours. */
+function waitOf({ job, claimedAt, begunAt }: Attempt): number | undefined {
+  const [due, claimed] = [columnValue(job, 'run_at'), columnValue(job, 'locked_at')]
+  if (begunAt === undefined || !(due instanceof Date && claimed instanceof Date)) return undefined
+  return Math.max(0, claimed.getTime() - due.getTime()) + begunAt - claimedAt
+}
+
+/** What a handler throws after its completion has committed changes nothing, and would be seen nowhere. */
+export function warnIfThrown({ settings, userJobs }: WorkerScope, { id, attempt, of, ...outcome }: Entry): void {
+  if (!of.completed || of.abortReason !== undefined || !('error' in outcome)) return
+  const facts = { table: userJobs.name, id, attempt, error: outcome.error }
+  settings.logger.warn(facts, `${userJobs.name}: the handler threw after it had completed its job`)
 }

@@ -1,13 +1,11 @@
-import type { LeasedOutcome, Outcome } from '../../queue/outcome.js'
+import type { Outcome } from '../../queue/outcome.js'
 import { type JobState, jobStates } from '../../queue/state.js'
 import { ask } from '../ask.js'
-import type { Attempt } from '../run/attempt.js'
 import type { WorkerScope } from '../scope.js'
+import type { Entry } from './batch.js'
 
 /** What became of an attempt whose outcome was not written: it ended before, or its row is only locked by somebody. */
 export type UnwrittenOutcome = Outcome | 'locked'
-
-type Entry = LeasedOutcome & { readonly of: Attempt }
 
 /**
  * Of outcomes that were not written: those whose row still is this attempt's, and those whose row ended by it before

@@ -1,0 +1,52 @@
+import type { Outcome } from '../../queue/outcome.js'
+import type { WorkerScope } from '../scope.js'
+import { TimeoutError } from './abort-reason.js'
+import type { Attempt } from './attempt.js'
+import { outcomeOfError, outcomeOfTimeout, outcomeOfValue } from './outcome.js'
+
+/** Calls a handler over the attempts of a run; whatever wraps handlers wraps this. It may throw. */
+export type Call = (attempts: readonly Attempt[]) => unknown
+
+/**
+ * One call of a handler, over one attempt or over many, and the outcome of each. It has no timer, no slot and no
+ * connection: who has them tells it when the time is over, and is told of each outcome once.
+ */
+export class Run {
+  readonly attempts: readonly Attempt[]
+  readonly #scope: WorkerScope
+  readonly #decided: (attempt: Attempt, outcome: Outcome) => void
+
+  /** @param decided is told the outcome of each attempt whose row is still ours; the first outcome counts */
+  constructor(scope: WorkerScope, attempts: readonly Attempt[], decided: (attempt: Attempt, outcome: Outcome) => void) {
+    this.#scope = scope
+    this.attempts = attempts
+    this.#decided = decided
+  }
+
+  /** Begins the attempts and calls the handler. Resolves when it has really ended, and never rejects. */
+  async call(handler: Call): Promise<void> {
+    const scope = this.#scope
+    for (const attempt of this.attempts) attempt.begin()
+    try {
+      const value = await handler(this.attempts)
+      for (const attempt of this.attempts) if (attempt.isOpen) this.#end(attempt, outcomeOfValue(scope, attempt, value))
+    } catch (thrown) {
+      for (const attempt of this.attempts)
+        if (attempt.isOpen) this.#end(attempt, outcomeOfError(scope, attempt, thrown))
+    }
+  }
+
+  /** The time is over: the handler's signal aborts, and whatever it still does is not written. */
+  timeOut(): void {
+    for (const attempt of this.attempts) {
+      const text = `Job ${attempt.id}, attempt ${attempt.attempt}: timeout of ${this.#scope.settings.timeout} ms reached`
+      const reason = new TimeoutError(text)
+      attempt.abort(reason)
+      if (attempt.isOpen) this.#end(attempt, outcomeOfTimeout(this.#scope, attempt, reason))
+    }
+  }
+
+  #end(attempt: Attempt, outcome: Outcome): void {
+    if (attempt.end()) this.#decided(attempt, outcome)
+  }
+}
