@@ -36,9 +36,8 @@ export class StartedWorker {
   readonly #renewer: LeaseRenewer
   readonly #rescuer: Rescuer
   readonly #subscription: Subscription | undefined
-  /** Out of the poller, and out of the gate. */
   readonly #leave: () => void
-  readonly #leaveGate: () => void
+  readonly #leaveQuarantine: () => void
   readonly #loop: Promise<void>
   readonly #deadline = new Deadline()
   #stopping: Promise<number> | undefined
@@ -56,16 +55,16 @@ export class StartedWorker {
     this.#claimer = new Claimer(scope, {
       slots: this.#slots,
       bell: this.#bell,
-      claimed: (attempts, isWhole) => this.#begin(attempts, isWhole),
+      claimed: (attempts) => this.#begin(attempts),
       resting: () => this.#tellIfIdle(),
     })
     this.#subscription = this.#listen(channelName(scope.table))
     this.#renewer.start()
     this.#leave = scope.share.poller.join(this.#member())
-    this.#leaveGate = scope.share.gate.join({
+    this.#leaveQuarantine = scope.share.quarantine.join({
       held: () => this.#held,
-      handBack: () => this.#slots.handBack(),
-      opened: () => this.#bell.ring(),
+      release: () => this.#slots.release(),
+      reopened: () => this.#bell.ring(),
     })
     this.#loop = this.#claimer.run()
   }
@@ -94,7 +93,7 @@ export class StartedWorker {
   }
 
   /**
-   * Claims no more, hands back what has not begun, waits for handlers up to the deadline (milliseconds), aborts
+   * Claims no more, releases what has not begun, waits for handlers up to the deadline (milliseconds), aborts
    * the rest, and closes everything within a second more. A later call can bring the deadline forward.
    * @returns how many handlers would not end; their jobs run again when their leases expire.
    */
@@ -116,7 +115,7 @@ export class StartedWorker {
     if (!drained) await this.#abort()
     this.#settler.close()
     this.#renewer.stop()
-    this.#leaveGate()
+    this.#leaveQuarantine()
     this.#bell.close()
     await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForClosing)
     return this.#slots.busy
@@ -187,13 +186,13 @@ export class StartedWorker {
     )
   }
 
-  #begin(attempts: readonly Attempt[], isWhole: boolean): void {
+  #begin(attempts: readonly Attempt[]): void {
     for (const attempt of attempts) {
       const before = this.#attempts.get(String(attempt.id))
       if (before !== undefined) this.#supersede(before)
       this.#attempts.set(String(attempt.id), attempt)
     }
-    this.#slots.take(attempts, isWhole)
+    this.#slots.take(attempts)
   }
 
   /** A job that comes again was taken from its attempt: by a hand (cancelled, retried), a rescue, or by its own outcome. */
@@ -208,7 +207,7 @@ export class StartedWorker {
   #settled(attempt: Attempt): void {
     const id = String(attempt.id)
     if (this.#attempts.get(id) === attempt) this.#attempts.delete(id)
-    if (attempt.interruptions > 0) this.#claimer.slotFreed() // the next of its kind may come
+    if (attempt.interruptions > 0) this.#bell.ring() // it may have been released, and others of its kind with it
     this.#tellIfIdle()
   }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
-import { createWorker, enqueue } from 'kysely-jobs'
+import { createWorker, enqueue, linear, retryIn } from 'kysely-jobs'
 import { fetchNextJobs, rescue } from 'kysely-jobs/queue'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { newWorkerId, tokensOf } from '../../src/schema/lease-token.js'
@@ -119,6 +119,109 @@ test('a job that was taken over twice runs alone, and the others go on after it'
   expect((await rows()).map(({ status }) => status)).toEqual(Array(6).fill('job_status_succeeded'))
 })
 
+test('jobs that were interrupted once run side by side, and hold up no others', async () => {
+  const held = Promise.withResolvers<void>()
+  const begun: string[] = []
+  for (const to of ['taken', 'taken', 'taken']) await abandoned(to)
+  await enqueue(db, 'mail_jobs', [{ to: 'new' }, { to: 'new' }])
+  const crew = worker(({ to }) => {
+    begun.push(to)
+    return to === 'taken' ? held.promise : undefined
+  })
+  await crew.start()
+  await expect.poll(() => begun.toSorted()).toEqual(['new', 'new', 'taken', 'taken', 'taken'])
+  held.resolve()
+  await expect.poll(rows).toMatchObject(Array(5).fill({ status: 'job_status_succeeded' }))
+})
+
+test('a job that was interrupted once is never claimed ahead: it begins in a free slot, or waits for another worker', async () => {
+  const held = Promise.withResolvers<void>()
+  await sql`insert into mail_jobs ("to") select 'quick' from generate_series(1, 200)`.execute(db)
+  for (let n = 0; n < 12; n++) await abandoned('taken')
+  let begun = 0
+  const crew = worker(
+    ({ to }) => {
+      if (to !== 'taken') return
+      begun += 1
+      return held.promise
+    },
+    { concurrency: 5, lease: '10m' },
+  )
+  await crew.start()
+  await expect.poll(() => begun).toBe(5)
+  const claimed = async () =>
+    (await rows()).filter(({ to, status }) => to === 'taken' && status === 'job_status_running').length
+  await expect.poll(claimed).toBe(5)
+  held.resolve()
+  await expect
+    .poll(async () => (await rows()).filter(({ status }) => status === 'job_status_succeeded'))
+    .toHaveLength(212)
+  expect((await rows()).filter(({ to }) => to === 'taken').every(({ attempts_count }) => attempts_count === 2)).toBe(
+    true,
+  )
+})
+
+test('what a handler throws or says makes no suspect of its job', async () => {
+  const text = 'Lease expired (9 in a row): worker x stopped renewing it'
+  const held = Promise.withResolvers<void>()
+  const begun: string[] = []
+  await enqueue(db, 'mail_jobs', [{ to: 'long' }, { to: 'liar' }])
+  const crew = worker(
+    async ({ to }, { attempt }) => {
+      begun.push(to)
+      if (to === 'long') return held.promise
+      if (attempt === 1) throw text
+      if (attempt === 2) return retryIn(0, text)
+    },
+    { backoff: linear({ delay: 0 }) },
+  )
+  await crew.start()
+  await expect.poll(() => begun.toSorted()).toEqual(['liar', 'liar', 'liar', 'long'])
+  expect(crew.health().running).toBe(1)
+  held.resolve()
+})
+
+test('a job that is alone and takes long holds its process for a lease, no longer', async () => {
+  const held = Promise.withResolvers<void>()
+  const begun: string[] = []
+  await abandoned('suspect', { attempts: 2, interruptions: 1 })
+  const crew = worker(
+    ({ to }) => {
+      begun.push(to)
+      return to === 'suspect' ? held.promise : undefined
+    },
+    { lease: '1s' },
+  )
+  await crew.start()
+  await expect.poll(() => begun).toEqual(['suspect'])
+  const succeeded = next(crew, 'succeeded')
+  await enqueue(db, 'mail_jobs', { to: 'new' })
+  await succeeded
+  expect(begun).toEqual(['suspect', 'new'])
+  held.resolve()
+})
+
+test('a worker with a short lease takes no job from one with a long lease that lives', async () => {
+  const held = Promise.withResolvers<void>()
+  const begun: number[] = []
+  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  const handler = (_job: unknown, { attempt }: { attempt: number }) => {
+    begun.push(attempt)
+    return held.promise
+  }
+  const long = worker(handler, { lease: '10m' })
+  await long.start()
+  await expect.poll(() => begun).toEqual([1])
+  await sql`update mail_jobs set locked_at = locked_at - interval '5 minutes'`.execute(db)
+  const short = worker(handler, { lease: '1s' })
+  await short.start()
+  await rescue(db, 'mail_jobs', { lease: '1s', maxAttempts: 10 })
+  const succeeded = next(long, 'succeeded')
+  held.resolve()
+  await succeeded
+  expect(begun).toEqual([1])
+})
+
 test('a suspect waits a lease for handlers that go on and on, then begins beside them; nobody new does', async () => {
   const held = Promise.withResolvers<void>()
   const begun: string[] = []
@@ -143,7 +246,7 @@ test('a suspect waits a lease for handlers that go on and on, then begins beside
   expect((await rows()).map(({ attempts_count }) => attempts_count)).toEqual([1, 1, 2])
 })
 
-test('a suspect is alone also among the workers of its process: they hand back what they have not begun', async () => {
+test('a suspect is alone also among the workers of its process: they release what they have not begun', async () => {
   const held = Promise.withResolvers<void>()
   const begun: string[] = []
   const handler = async ({ to }: { readonly to: string }) => {

@@ -33,7 +33,7 @@ export class Claimer {
   readonly #scope: WorkerScope
   readonly #slots: Slots
   readonly #bell: Bell
-  readonly #claimed: (attempts: readonly Attempt[], isWhole: boolean) => void
+  readonly #claimed: (attempts: readonly Attempt[]) => void
   readonly #resting: () => void
   readonly #errorPause = new Pause()
   readonly #contendedPause = new Pause()
@@ -43,6 +43,8 @@ export class Claimer {
   #stopping = false
   /** The fetch that was sent while the jobs of the one before it had not begun. */
   #ahead: Fetch | undefined
+  /** The most interruptions in a row of a job that the last fetch brought. */
+  #interruptions = 0
   #isWaiting = false
   /** The last fetch brought all there was, until the next due time is known: a free slot has nothing to wait for. */
   #isLull = false
@@ -59,7 +61,7 @@ export class Claimer {
     parts: {
       slots: Slots
       bell: Bell
-      claimed: (attempts: readonly Attempt[], isWhole: boolean) => void
+      claimed: (attempts: readonly Attempt[]) => void
       resting: () => void
     },
   ) {
@@ -91,10 +93,9 @@ export class Claimer {
 
   /** A slot is free: worth a fetch only where more than the slots could take was due, and none is on its way. */
   slotFreed(): void {
-    const { expectsSuspect, room } = this.#slots
-    const isAnswered = this.#isWaiting || this.#isLull // but not for the next suspect, whose turn it is now
-    if (this.foundNothing || (isAnswered && !expectsSuspect)) return
-    if (room > 0) this.#bell.ring()
+    const isAnswered = this.#isWaiting || this.#isLull // but not for those that were interrupted and released for want of a slot
+    if (this.foundNothing || (isAnswered && this.#interruptions === 0)) return
+    if (this.#room > 0) this.#bell.ring()
   }
 
   /** Claims once; gives the milliseconds until the next look. */
@@ -150,48 +151,54 @@ export class Claimer {
 
   /** Asks for as many jobs as there is room for. */
   #send(): Fetch | undefined {
-    const { room: limit } = this.#slots
+    const limit = this.#room
     if (limit === 0) return undefined
     const { userJobs, settings } = this.#scope
     const dueSince = this.#dueSince
     const kind = dueSince ? 'from the cursor' : 'whole'
     const fetch = this.#statements.fetch(kind)
-    const late = (rows: readonly object[]) => void this.#giveBack(rows)
+    const late = (rows: readonly object[]) => void this.#release(rows)
     const sent = performance.now()
+    const ahead = limit > this.#slots.free
     const rows = ask(
       userJobs.db,
       settings.lease / 3,
       'fetch',
-      (db) => fetch(db, { limit, dueSince, isPrepared: !this.#isBacklog }),
+      (db) => fetch(db, { limit, dueSince, ahead, isPrepared: !this.#isBacklog }),
       late,
     )
     rows.catch(() => {}) // whoever takes it hears of its failure
     return { limit, kind, sent, rows }
   }
 
-  /** Suspects stand at the beginning, and those that were handed back too. */
+  /** Nothing is claimed ahead while there may be more jobs that were interrupted, and but one of those that are to be alone. */
+  get #room(): number {
+    const { room, free } = this.#slots
+    return this.#interruptions > 1 ? Math.min(room, 1) : this.#interruptions > 0 ? Math.min(room, free) : room
+  }
+
+  /** Those that were interrupted stand at the beginning, and those that were released too. */
   get #dueSince(): Date | undefined {
-    const isPlain = !this.#slots.expectsSuspect && !this.#scope.columns.includes('priority')
+    const isPlain = this.#interruptions === 0 && !this.#scope.columns.includes('priority')
     return isPlain ? this.#backlog.dueSince : undefined
   }
 
-  async #take(rows: readonly object[], { sent, kind }: Fetch, isFull: boolean): Promise<void> {
+  async #take(rows: readonly object[], { sent }: Fetch, isFull: boolean): Promise<void> {
     if (rows.length > 0) {
-      if (this.#stopping) return this.#giveBack(rows)
+      if (this.#stopping) return this.#release(rows)
       this.#contendedPause.reset()
       this.#scope.tell('claimed', { jobs: rows })
     }
-    this.#claimed(
-      rows.map((row) => new Attempt(row, sent)),
-      kind === 'whole',
-    )
+    const attempts = rows.map((row) => new Attempt(row, sent))
+    this.#interruptions = attempts.reduce((most, { interruptions }) => Math.max(most, interruptions), 0)
+    this.#claimed(attempts)
     if (isFull) this.#ahead = this.#send()
     if (this.#ahead !== undefined) await nextTurn() // it is on its way before handlers, which may be many and quick, begin
     this.#slots.begin()
   }
 
-  /** Rows that came too late to be run here; where giving back fails, their leases expire. */
-  async #giveBack(rows: readonly object[]): Promise<void> {
+  /** Rows that came too late to be run here; where that fails, their leases expire. */
+  async #release(rows: readonly object[]): Promise<void> {
     const { jobs, worker, settings } = this.#scope
     const attempts = rows.map((row) => new Attempt(row, 0))
     try {
@@ -200,7 +207,7 @@ export class Claimer {
       )
       for (const { id, attempt } of released) this.#scope.tell('released', { job: { id }, attempt })
     } catch (error) {
-      this.#scope.report(error, 'handing back jobs that came too late')
+      this.#scope.report(error, 'releasing jobs that came too late')
     }
   }
 
@@ -215,7 +222,7 @@ export class Claimer {
       // else it is not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
       return claimed > 0 || isNew ? 0 : this.#contendedPause.next()
     }
-    this.foundNothing = !this.#slots.expectsSuspect // of whom only one was taken, or none
+    this.foundNothing = this.#interruptions === 0 // of those that were interrupted some may have been released
     return due ?? Number.POSITIVE_INFINITY
   }
 }

@@ -74,7 +74,7 @@ export class LeaseRenewer {
 
   #look(): void {
     const { lease } = this.#scope.settings
-    const held = this.#held
+    const held = this.#held.filter((attempt) => !isAhead(attempt))
     for (const attempt of held) {
       if (this.#age(attempt) >= lease * abortAfter && attempt.abortReason === undefined) this.#abortUnrenewed(attempt)
     }
@@ -139,6 +139,11 @@ export class LeaseRenewer {
     if (reason instanceof CancelledError) this.#scope.tell('cancelled', { ...about, reason: reason.message })
     else this.#scope.tell('lost', { ...about, reason })
   }
+}
+
+/** Claimed ahead, and not begun: renewed, its attempt would count; it begins before its lease ends, or is released. */
+function isAhead({ state, interruptions }: Attempt): boolean {
+  return state === 'claimed' && interruptions === 0
 }
 
 /** Completed in a transaction that has committed; the handler goes on, and has nothing left to lose. */
