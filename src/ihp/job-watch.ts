@@ -1,10 +1,12 @@
 import { nextDueAt } from '../queue/next-due.js'
 import { pollTables } from '../queue/poll.js'
+import { signalOf } from '../queue/signal.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import type { Jobs } from '../schema/job-database.js'
 import { Bell } from '../watch/bell.js'
 import { withDeadline } from '../watch/deadline.js'
 import type { ListenSource } from '../watch/listener.js'
+import { NoticeLimit } from '../watch/notice-limit.js'
 import { Pause } from '../watch/pause.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
 import { consoleLogger, harmless, type Logger } from '../worker/logger.js'
@@ -43,6 +45,7 @@ export class JobWatch implements AsyncDisposable {
   readonly #pollInterval: number
   readonly #expiry: number | undefined
   readonly #bell = new Bell()
+  readonly #limit = new NoticeLimit()
   readonly #errorPause = new Pause()
   readonly #leftPause = new Pause()
   readonly #subscription: Subscription | undefined
@@ -76,7 +79,7 @@ export class JobWatch implements AsyncDisposable {
   /** What was notified while nobody listened is found by the look that follows each LISTEN (D9). */
   #listen({ source, channel }: Ear): Subscription {
     return sharedListener(this.#jobs.db, source).subscribe(channel, {
-      notified: (payload) => this.#notified(Number(payload)),
+      notified: (payload) => this.#notified(payload),
       changed: (state, err) => {
         this.#log.info({ table: this.#jobs.name, ...(err && { err }) }, `${this.#jobs.name}: listener ${state}`)
         this.#bell.ring()
@@ -84,9 +87,11 @@ export class JobWatch implements AsyncDisposable {
     })
   }
 
-  /** Ours say in how many milliseconds a job is due; the seed's say nothing, which is now. */
-  #notified(due: number): void {
-    if (due > 0) this.#bell.ringIn(due)
+  #notified(payload: string): void {
+    const signal = signalOf(payload)
+    if (signal.kind !== 'due') return // it holds no leases
+    const wait = Math.max(signal.in, this.#limit.wait)
+    if (wait > 0) this.#bell.ringIn(wait)
     else this.#bell.ring()
   }
 
@@ -99,6 +104,7 @@ export class JobWatch implements AsyncDisposable {
     try {
       const due = await withDeadline(this.#nextDue(), patience, 'look')
       this.#errorPause.reset()
+      this.#limit.looked(due <= 0)
       if (due > 0) {
         this.#leftPause.reset()
         return Math.min(due, this.#untilPoll())

@@ -1,9 +1,11 @@
-import { type Expression, type SqlBool, sql } from 'kysely'
+import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { JobId } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import { leasePattern, tokensOf } from '../schema/lease-token.js'
 import { clockTimestamp, earlier, later, now } from './clock.js'
 import { column, job } from './column.js'
 import { hasIdIn } from './ids.js'
+import { partOfToken } from './interruption.js'
 import { isRunning } from './status.js'
 
 /** The claim of one attempt on one row: the token that fences every later write. */
@@ -14,15 +16,21 @@ export interface Lease {
 }
 
 /**
- * Running, but not renewed for the length of a lease: its worker is gone, or cut off.
+ * Running, but not renewed for the length of its lease: its worker is gone, or cut off. A row that a worker of ours claimed
+ * says how long that is (in `locked_by`), for any other it is the lease given.
  * The seed's timeoutCondition, with the lease renewed by heartbeats in place of a fixed time. A hand may leave no date,
  * or one that no claim writes (further ahead than a lease): nobody would ever end such a row.
  */
 export function isLeaseExpired(lease: Duration, table?: string): Expression<SqlBool> {
-  const age = milliseconds(lease, 'lease')
+  const age = leaseLength(milliseconds(lease, 'lease'), table)
   const since = column('locked_at', table)
   const alive = sql<SqlBool>`${since} between ${earlier(now(), age)} and ${later(clockTimestamp(), age)}`
   return job.and([isRunning(table), sql<SqlBool>`(${alive}) is not true`])
+}
+
+/** Milliseconds that a row's lease is long. */
+function leaseLength(given: number, table?: string): RawBuilder<number> {
+  return sql<number>`coalesce(('x' || ${partOfToken(leasePattern, table)})::bit(32)::int8, ${given}::float8)`
 }
 
 /**
@@ -35,7 +43,7 @@ export function holdsLease(
 ): Expression<SqlBool> {
   return job.and([
     hasIdIn(lease.ids, table),
-    job(column('locked_by', table), '=', lease.worker),
+    job(column('locked_by', table), '=', job.fn<string>('any', [job.val(tokensOf(lease.worker))])),
     job(column('attempts_count', table), '=', lease.attempt),
   ])
 }

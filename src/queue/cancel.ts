@@ -9,9 +9,6 @@ import type { JobTable, Queryable } from '../schema/job-table.js'
 import type { JobSelection } from '../schema/selection.js'
 import { tellWorkers } from './notify.js'
 
-/** What a worker reads on its channel when a running job was taken from it. */
-export const checkLeases = 'check'
-
 /**
  * Ends jobs on purpose, pending and running ones. A running job's lease is taken with it: its handler's signal
  * aborts when its worker looks (a notification makes it look at once), and whatever it still does is fenced off.
@@ -41,6 +38,6 @@ export async function cancelJobs<DB, Table extends keyof DB & string>(
     .where(job.or([isPending('job'), isRunning('job')]))
     .returning('job.id')
     .execute()
-  if (rows.length > 0) await tellWorkers(jobs, name, checkLeases)
+  if (rows.length > 0) await tellWorkers(jobs, name, { kind: 'check leases' })
   return rows.map(({ id }) => id)
 }

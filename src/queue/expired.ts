@@ -1,20 +1,24 @@
+import { job } from '../predicates/column.js'
+import { hasIdIn } from '../predicates/ids.js'
 import { isLeaseExpired } from '../predicates/lease.js'
+import type { JobId } from '../schema/columns.js'
 import type { Duration } from '../schema/duration.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, Queryable } from '../schema/job-table.js'
 import { rescueLimit } from './rescue.js'
 
-/** Running jobs whose lease has expired: what a rescue would take, for those who decide row by row. */
+/** Running jobs whose lease has expired, but for those of `except`: what a rescue would take, for those who decide row by row. */
 export async function findExpired<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
-  options: { readonly lease: Duration },
+  options: { readonly lease: Duration; readonly except?: readonly JobId[] },
 ): Promise<Job<DB, Table>[]> {
   const jobs = jobsOf(db, table)
   const rows = await jobs.db
     .selectFrom(jobs.table)
     .selectAll('job')
     .where(isLeaseExpired(options.lease, 'job'))
+    .$if(!!options.except?.length, (query) => query.where(job.not(hasIdIn(options.except ?? [], 'job'))))
     .orderBy('job.locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
     .execute()

@@ -4,8 +4,8 @@ import { isClaimable } from '../predicates/claimable.js'
 import { clockTimestamp } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
 import { hasIdIn } from '../predicates/ids.js'
+import { claimToken, placeOfClaim } from '../predicates/interruption.js'
 import { hasStatus, statusLiteral } from '../predicates/status.js'
-import { isNoSuspect } from '../predicates/takeover.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { columnValue } from '../schema/row.js'
@@ -52,28 +52,39 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
 /** What makes a fetch another statement. */
 interface Claim extends Omit<FetchOptions<unknown>, 'columns' | 'limit' | 'dueSince'> {
   readonly columns?: readonly string[]
-  /** Passes over what was taken over from dead workers. Default false. */
-  readonly passSuspects?: boolean
   /** It will be given a `dueSince`. Default false. */
   readonly fromCursor?: boolean
 }
 
 /** A fetch as {@link compileFetch} makes it; what it is given goes along as parameters. */
-export type CompiledFetch = (db: Jobs['db'], given: Given & { readonly isPrepared?: boolean }) => Promise<object[]>
+export type CompiledFetch = (
+  db: Jobs['db'],
+  given: Omit<Given, 'place'> & {
+    /** Claims ahead of free slots: while nobody renews such a lease, its attempt does not count. Default false. */
+    readonly ahead?: boolean
+    readonly isPrepared?: boolean
+  },
+) => Promise<object[]>
 
 /** What each run of a fetch is given. */
 interface Given {
   readonly limit: number
   readonly dueSince?: Date | undefined
+  /** Of the token of a job that was not interrupted. */
+  readonly place: number
 }
 
 /** A fetch to be run again and again, without being built each time. */
 export function compileFetch(jobs: Jobs, claim: Claim): CompiledFetch {
-  const places: Given = { limit: numberPlace(), ...(claim.fromCursor && { dueSince: new Date(0) }) }
+  const places: Given = {
+    limit: numberPlace(),
+    place: numberPlace(),
+    ...(claim.fromCursor && { dueSince: new Date(0) }),
+  }
   const fetch = compiled(places, (given) => build(jobs, claim, given))
   const byPriority = claim.columns?.includes('priority') ?? false
-  return async (db, { isPrepared = false, ...given }) => {
-    const query = fetch(given)
+  return async (db, { isPrepared = false, ahead = false, ...given }) => {
+    const query = fetch({ ...given, place: placeOfClaim(ahead) })
     return inTurn((await db.executeQuery(isPrepared ? prepared(query) : query)).rows, byPriority)
   }
 }
@@ -85,7 +96,7 @@ function build(jobs: Jobs, claim: Claim, given: Given) {
     .set({
       status: statusLiteral('job_status_running'),
       locked_at: clockTimestamp(),
-      locked_by: claim.worker,
+      locked_by: claimToken(claim.worker, given.place),
       attempts_count: nextAttempt(),
       ...(columns.has('started_at') && { started_at: clockTimestamp() }),
     })
@@ -95,13 +106,12 @@ function build(jobs: Jobs, claim: Claim, given: Given) {
 }
 
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextIds(jobs: Jobs, { retryBackoff, passSuspects = false }: Claim, { limit, dueSince }: Given) {
+function nextIds(jobs: Jobs, { retryBackoff }: Claim, { limit, dueSince }: Given) {
   return jobs.db
     .selectFrom(jobs.table)
     .select('job.id')
     .where(isClaimable('job'))
     .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
-    .$if(passSuspects, (query) => query.where(isNoSuspect('job')))
     .$call((query) => (dueSince === undefined ? query : query.where('job.run_at', '>=', dueSince)))
     .orderBy('job.run_at')
     .limit(limit)
@@ -110,11 +120,11 @@ function nextIds(jobs: Jobs, { retryBackoff, passSuspects = false }: Claim, { li
 }
 
 /** The same, level by level: what is due at the highest priority first. */
-function nextByPriority(jobs: Jobs, claim: Claim, { limit }: Given) {
+function nextByPriority(jobs: Jobs, claim: Claim, { limit, place }: Given) {
   return withPriorityLevels(jobs)
     .selectFrom('level')
     .innerJoinLateral(
-      nextIds(jobs, claim, { limit })
+      nextIds(jobs, claim, { limit, place })
         .where((eb) => eb('job.priority', '=', eb.ref('level.priority' as 'job.priority'))) // `level` is in scope of a lateral join only
         .as('due'),
       (join) => join.onTrue(),

@@ -3,9 +3,7 @@ import { identifyTable } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
 import { channelName, type TableName } from '../schema/names.js'
-
-/** What the triggers say of a job that is due. */
-const dueNow = '0'
+import { payloadOf, type Signal } from './signal.js'
 
 /**
  * Wakes a table's workers, however many jobs there are: for a table whose migration said `notify: 'none'`, and for
@@ -23,10 +21,10 @@ export async function notifyWorkers<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
 ): Promise<void> {
-  await tellWorkers(jobsOf(db, table), await identifyTable(db, table), dueNow)
+  await tellWorkers(jobsOf(db, table), await identifyTable(db, table), { kind: 'due', in: 0 })
 }
 
 /** One notification on the table's channel. */
-export async function tellWorkers({ db }: Jobs, table: TableName, payload: string): Promise<void> {
-  await db.selectNoFrom(notified({ channel: channelName(table), payload }).as('told')).execute()
+export async function tellWorkers({ db }: Jobs, table: TableName, signal: Signal): Promise<void> {
+  await db.selectNoFrom(notified({ channel: channelName(table), payload: payloadOf(signal) }).as('told')).execute()
 }

@@ -1,9 +1,9 @@
 import { clockTimestamp, earlier, epoch } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { hasIdIn } from '../predicates/ids.js'
+import { interruptedAgain, interruptedAttempt, interruptionError, isHandedBack } from '../predicates/interruption.js'
 import { isLeaseExpired } from '../predicates/lease.js'
 import { statusLiteral } from '../predicates/status.js'
-import { takeoverError } from '../predicates/takeover.js'
 import { appendedError, asColumnType } from '../predicates/values.js'
 import type { JobId } from '../schema/columns.js'
 import type { Duration } from '../schema/duration.js'
@@ -15,12 +15,14 @@ import type { Changes } from './fenced.js'
 export const rescueLimit = 100
 
 export interface RescueOptions<Row> {
-  /** How long a running job may go without a heartbeat. The workers' `lease`; never shorter. */
+  /** How long a running job may go without a heartbeat, where its row does not say so: a worker of ours writes its own lease. */
   readonly lease: Duration
   /** From this attempt on an expired job ends as failed; before it, it is due again at once. */
   readonly maxAttempts: number
   /** Only these rows, where the limit is not the same for all. */
   readonly ids?: readonly JobId[]
+  /** Not these rows: they were refused before. */
+  readonly except?: readonly JobId[]
   /** The optional columns to use: `max_attempts`, `finished_at`, `errors`. */
   readonly columns?: readonly OptionalColumn<Row>[]
 }
@@ -36,6 +38,9 @@ export interface Rescued {
 /**
  * Takes running jobs whose lease has expired from their workers: back into retry, due at once and first in
  * their place, or to failed when their attempts are used up. At most {@link rescueLimit} rows; rows in another rescue's hands are passed over.
+ *
+ * Of a worker of ours the attempt does not count where it was claimed ahead of free slots, and where it is the second in a
+ * row that was interrupted. So a job that ends its workers runs at most twice more, in a row, than it has attempts.
  */
 export async function rescue<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
@@ -47,17 +52,18 @@ export async function rescue<DB, Table extends keyof DB & string>(
     .updateTable(jobs.table)
     .set(rescuing(options.maxAttempts, new Set(options.columns)))
     .where(hasIdIn(expiredIds(jobs, options)))
-    .returning(['job.id', 'job.status', 'job.attempts_count as attempt'])
+    .returning(['job.id', 'job.status', interruptedAttempt('job').as('attempt')])
     .execute()
   return rescued.map((row) => ({ ...row, attempt: Number(row.attempt) })) as Rescued[] // it writes no other status
 }
 
-function expiredIds(jobs: Jobs, options: Pick<RescueOptions<unknown>, 'lease' | 'ids'>) {
+function expiredIds(jobs: Jobs, options: Pick<RescueOptions<unknown>, 'lease' | 'ids' | 'except'>) {
   return jobs.db
     .selectFrom(jobs.table)
     .select('job.id')
     .where(isLeaseExpired(options.lease, 'job'))
     .$if(options.ids !== undefined, (query) => query.where(hasIdIn(options.ids ?? [], 'job')))
+    .$if(!!options.except?.length, (query) => query.where(job.not(hasIdIn(options.except ?? [], 'job'))))
     .orderBy('job.locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
     .forUpdate()
@@ -68,7 +74,7 @@ function rescuing(maxAttempts: number, columns: ReadonlySet<string>): Changes {
   // As bigint: as a value of the column's own type, a limit beyond that would be an error.
   const given = job.cast<number>(job.val(maxAttempts), 'bigint')
   const limit = columns.has('max_attempts') ? job.fn.coalesce(column('max_attempts'), given) : given
-  const again = job('attempts_count', '<', limit)
+  const again = job.or([isHandedBack(), job('attempts_count', '<', limit)])
   const verdict = job
     .case()
     .when(again)
@@ -83,12 +89,19 @@ function rescuing(maxAttempts: number, columns: ReadonlySet<string>): Changes {
   return {
     status: asColumnType('status', verdict),
     run_at: job.case().when(again).then(stillDue).else(column('run_at')).end(),
+    attempts_count: job
+      .case()
+      .when(isHandedBack())
+      .then(job('attempts_count', '-', 1))
+      .else(column('attempts_count'))
+      .end(),
+    locked_at: interruptedAgain(),
     locked_by: null,
     updated_at: clockTimestamp(),
-    last_error: takeoverError(),
+    last_error: interruptionError(),
     ...(columns.has('finished_at') && {
       finished_at: job.case().when(again).then(column('finished_at')).else(clockTimestamp()).end(),
     }),
-    ...(columns.has('errors') && { errors: appendedError(takeoverError()) }),
+    ...(columns.has('errors') && { errors: appendedError(interruptionError()) }),
   }
 }

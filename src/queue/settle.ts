@@ -1,6 +1,7 @@
 import { type BackoffRule, backoffDelay, linear } from '../predicates/backoff.js'
 import { clockTimestamp, later } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
+import { keptInterruptions } from '../predicates/interruption.js'
 import { statusLiteral } from '../predicates/status.js'
 import { appendedError, asColumnType, parsedJson, valueFor } from '../predicates/values.js'
 import type { JobId } from '../schema/columns.js'
@@ -141,7 +142,7 @@ function changes(group: Group, options: Settings): Changes {
     case 'snoozed':
       return { ...released(attempt), run_at: later(clockTimestamp(), delayed()) }
     case 'released':
-      return released(attempt)
+      return { ...released(attempt), locked_at: keptInterruptions() }
     case 'cancelled':
       return {
         status: status(options.seedStatuses ? 'failed' : 'cancelled'),

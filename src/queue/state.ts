@@ -2,6 +2,7 @@ import { hasIdIn } from '../predicates/ids.js'
 import type { JobId } from '../schema/columns.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
+import { workerOf } from '../schema/lease-token.js'
 import type { JobStatus } from '../schema/statuses.js'
 
 /** Where a job stands. */
@@ -32,5 +33,10 @@ export async function jobStates<DB, Table extends keyof DB & string>(
     ])
     .where(hasIdIn(ids, 'job'))
     .execute()
-  return rows.map(({ error, attempt, ...state }) => ({ ...state, attempt: Number(attempt), lastError: error }))
+  return rows.map(({ error, attempt, worker, ...state }) => ({
+    ...state,
+    worker: worker === null ? null : workerOf(worker),
+    attempt: Number(attempt),
+    lastError: error,
+  }))
 }

@@ -17,6 +17,11 @@ export function columnValue(row: Row, name: keyof JobColumns & string): unknown 
   return Object.hasOwn(row, key) ? Reflect.get(row, key) : undefined
 }
 
+/** Whether a user's row has a job column. */
+export function hasColumn(row: Row, name: keyof JobColumns & string): boolean {
+  return Object.hasOwn(row, name) || Object.hasOwn(row, camelCase(name))
+}
+
 /** The id of a user's row. */
 export function idOf(row: Row): JobId {
   return columnValue(row, 'id') as JobId // every job table has one of these types, checked at start

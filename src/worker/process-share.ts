@@ -1,11 +1,11 @@
 import type { DialectAdapter, Kysely } from 'kysely'
 import { Poller } from './claim/poller.js'
-import { Gate } from './quarantine/gate.js'
+import { Quarantine } from './quarantine/quarantine.js'
 
 /** What the workers of one process have in common, as far as they use one database. */
 export interface ProcessShare {
-  /** Shut while a suspect is to be alone. */
-  readonly gate: Gate
+  /** Closed while a job is to be alone. */
+  readonly quarantine: Quarantine
   /** Polls and looks for expired leases, for all of them at once. */
   readonly poller: Poller
 }
@@ -15,7 +15,7 @@ const shares = new WeakMap<DialectAdapter, ProcessShare>()
 
 export function processShare(db: Pick<Kysely<unknown>, 'getExecutor'>): ProcessShare {
   const { adapter } = db.getExecutor()
-  const share = shares.get(adapter) ?? { gate: new Gate(), poller: new Poller() }
+  const share = shares.get(adapter) ?? { quarantine: new Quarantine(), poller: new Poller() }
   shares.set(adapter, share)
   return share
 }

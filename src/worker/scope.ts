@@ -20,9 +20,12 @@ export interface WorkerScope {
   readonly jobs: Jobs
   /** The table as the catalog has it. */
   readonly table: TableName
+  /** Of another identity when they have changed: what is built for them is built anew. */
   readonly columns: readonly UsedColumn[]
   /** The table's status can not hold `job_status_cancelled`. */
   readonly seedStatuses: boolean
+  /** A row that was fetched: it may show that the table's columns have changed. */
+  saw(row: object): void
   /** Tells listeners and the log. */
   tell<Name extends WorkerEvent>(name: Name, payload: WorkerEvents<object>[Name][0]): void
   /** Reports an error that the worker lives through, and while doing what. */

@@ -1,4 +1,4 @@
-import { checkLeases } from '../queue/cancel.js'
+import { signalOf } from '../queue/signal.js'
 import { channelName, quotedName } from '../schema/names.js'
 import { Bell } from '../watch/bell.js'
 import { withDeadline } from '../watch/deadline.js'
@@ -36,9 +36,8 @@ export class StartedWorker {
   readonly #renewer: LeaseRenewer
   readonly #rescuer: Rescuer
   readonly #subscription: Subscription | undefined
-  /** Out of the poller, and out of the gate. */
   readonly #leave: () => void
-  readonly #leaveGate: () => void
+  readonly #leaveQuarantine: () => void
   readonly #loop: Promise<void>
   readonly #deadline = new Deadline()
   #stopping: Promise<number> | undefined
@@ -56,16 +55,16 @@ export class StartedWorker {
     this.#claimer = new Claimer(scope, {
       slots: this.#slots,
       bell: this.#bell,
-      claimed: (attempts, isWhole) => this.#begin(attempts, isWhole),
+      claimed: (attempts) => this.#begin(attempts),
       resting: () => this.#tellIfIdle(),
     })
     this.#subscription = this.#listen(channelName(scope.table))
     this.#renewer.start()
     this.#leave = scope.share.poller.join(this.#member())
-    this.#leaveGate = scope.share.gate.join({
+    this.#leaveQuarantine = scope.share.quarantine.join({
       held: () => this.#held,
-      handBack: () => this.#slots.handBack(),
-      opened: () => this.#bell.ring(),
+      release: () => this.#slots.release(),
+      reopened: () => this.#bell.ring(),
     })
     this.#loop = this.#claimer.run()
   }
@@ -94,7 +93,7 @@ export class StartedWorker {
   }
 
   /**
-   * Claims no more, hands back what has not begun, waits for handlers up to the deadline (milliseconds), aborts
+   * Claims no more, releases what has not begun, waits for handlers up to the deadline (milliseconds), aborts
    * the rest, and closes everything within a second more. A later call can bring the deadline forward.
    * @returns how many handlers would not end; their jobs run again when their leases expire.
    */
@@ -116,7 +115,7 @@ export class StartedWorker {
     if (!drained) await this.#abort()
     this.#settler.close()
     this.#renewer.stop()
-    this.#leaveGate()
+    this.#leaveQuarantine()
     this.#bell.close()
     await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForClosing)
     return this.#slots.busy
@@ -149,29 +148,31 @@ export class StartedWorker {
     })
   }
 
-  /** A hint: something is due now, or in so many milliseconds; or a running job was cancelled. */
   #notified(payload: string): void {
-    if (payload === checkLeases) this.#renewer.check()
-    else this.#dueIn(Number(payload))
+    const signal = signalOf(payload)
+    if (signal.kind === 'check leases') this.#renewer.check()
+    else this.#dueIn(Math.max(signal.in, this.#claimer.noticeWait))
   }
 
-  /** What is due no later than now, or at a time that makes no sense, is worth a look at once. */
   #dueIn(milliseconds: number): void {
     if (milliseconds > 0) this.#bell.ringIn(milliseconds)
     else this.#bell.ring()
   }
 
   #member(): Member {
-    const { table, jobs, columns, settings } = this.#scope
+    const scope = this.#scope
+    const { table, jobs, settings } = scope
     return {
       table: quotedName(table),
-      watched: { jobs, lease: settings.lease, byPriority: columns.includes('priority') },
+      get watched() {
+        return { jobs, lease: settings.lease, byPriority: scope.columns.includes('priority') }
+      },
       carry: this.#subscription?.carry,
       patience: () => Math.min(this.#pollInterval, settings.lease / 3),
       due: (milliseconds) => this.#dueIn(milliseconds),
       rescue: () => void this.#rescuer.rescue(),
       unsure: (error) => {
-        this.#scope.report(error, 'looking for due jobs and expired leases')
+        scope.report(error, 'looking for due jobs and expired leases')
         this.#bell.ring()
       },
     }
@@ -185,13 +186,13 @@ export class StartedWorker {
     )
   }
 
-  #begin(attempts: readonly Attempt[], isWhole: boolean): void {
+  #begin(attempts: readonly Attempt[]): void {
     for (const attempt of attempts) {
       const before = this.#attempts.get(String(attempt.id))
       if (before !== undefined) this.#supersede(before)
       this.#attempts.set(String(attempt.id), attempt)
     }
-    this.#slots.take(attempts, isWhole)
+    this.#slots.take(attempts)
   }
 
   /** A job that comes again was taken from its attempt: by a hand (cancelled, retried), a rescue, or by its own outcome. */
@@ -206,7 +207,7 @@ export class StartedWorker {
   #settled(attempt: Attempt): void {
     const id = String(attempt.id)
     if (this.#attempts.get(id) === attempt) this.#attempts.delete(id)
-    if (attempt.takeovers > 0) this.#claimer.slotFreed() // the next of its kind may come
+    if (attempt.interruptions > 0) this.#bell.ring() // it may have been released, and others of its kind with it
     this.#tellIfIdle()
   }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { Kysely } from 'kysely'
 import { sqlState } from '../pg/error-class.js'
@@ -6,6 +5,8 @@ import { type Duration, milliseconds } from '../schema/duration.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
 import { jobsOf, realJobsOf } from '../schema/job-database.js'
 import type { Job } from '../schema/job-table.js'
+import { newWorkerId } from '../schema/lease-token.js'
+import { hasColumn } from '../schema/row.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 import { log, type WorkerEvent, type WorkerEvents } from './events.js'
 import { type Settings, WorkerOptionError } from './options.js'
@@ -24,6 +25,12 @@ const usedColumns: readonly UsedColumn[] = ['priority', 'max_attempts', 'result'
 
 function usedColumnsOf({ columns }: JobTableDescription): readonly UsedColumn[] {
   return usedColumns.filter((column) => columns.has(column))
+}
+
+interface KnownColumns {
+  columns: readonly UsedColumn[]
+  /** Those that a fetched row had when the table was last looked at for it: once for each change. */
+  shape: string | undefined
 }
 
 /** How a worker is. */
@@ -47,8 +54,8 @@ type Listener<DB, Table extends keyof DB, Name extends WorkerEvent> = (
 
 /** One table and one handler: made by `createWorker`, started once, stopped once. */
 export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
-  /** The uuid in `locked_by` of the jobs this worker runs. */
-  readonly id: string = randomUUID()
+  /** Its uuid: `locked_by` of the jobs it runs, but for the last digit, which tells how a claim came. */
+  readonly id: string
   readonly table: Table
   readonly db: Kysely<DB>
   readonly #handler: AnyHandler
@@ -61,6 +68,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   /** @internal Use `createWorker`. */
   constructor(db: Kysely<DB>, table: Table, handler: AnyHandler, settings: Settings) {
     super()
+    this.id = newWorkerId(settings.lease)
     this.db = db
     this.table = table
     this.#handler = handler
@@ -151,7 +159,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
 
   #scope(description: JobTableDescription): WorkerScope {
     const { table } = description
-    const known = { columns: usedColumnsOf(description) }
+    const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
     return {
       worker: this.id,
       settings: this.#settings,
@@ -163,6 +171,12 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
         return known.columns
       },
       seedStatuses: !description.holdsCancelled,
+      saw: (row) => {
+        const columns = usedColumns.filter((column) => hasColumn(row, column))
+        if (columns.join() === known.columns.join() || columns.join() === known.shape) return
+        known.shape = columns.join()
+        void this.#lookAgain(known)
+      },
       tell: (event, payload) => this.#tell(event, payload),
       report: (error, doing) => {
         this.#report(error, doing)
@@ -171,8 +185,8 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     }
   }
 
-  /** A column that we use was dropped: without it the table may still do, and outcomes that wait be written. */
-  async #lookAgain(known: { columns: readonly UsedColumn[] }): Promise<void> {
+  /** A column that we use was dropped or added: without it the table may still do, and outcomes that wait be written. */
+  async #lookAgain(known: KnownColumns): Promise<void> {
     try {
       known.columns = usedColumnsOf(await inspectJobTable(this.db, this.table))
     } catch (error) {

@@ -46,8 +46,8 @@ test('a lease is expired when it was not renewed for longer than its length', as
 test('one that is as old as the lease to the microsecond still holds', async () => {
   const { rows } = await sql<{ expired: boolean[] }>`
     select array_agg(${isLeaseExpired('60s')} order by locked_at desc) as expired
-    from (values ('job_status_running', now() - interval '60 s'), ('job_status_running', now() - interval '60.000001 s'))
-      as mail_jobs(status, locked_at)`.execute(db)
+    from (values ('job_status_running', 'anyone', now() - interval '60 s'), ('job_status_running', 'anyone', now() - interval '60.000001 s'))
+      as mail_jobs(status, locked_by, locked_at)`.execute(db)
   expect(rows[0]?.expired).toEqual([false, true])
 })
 
@@ -86,6 +86,6 @@ test('the fence names three columns, and not the status: with it the planner lea
     .where(holdsLease({ worker: someone, attempt: 3, ids: ['a', 'b'] }, 'mail_jobs'))
     .compile()
   expect(text).toBe(
-    'select "user_id" from "mail_jobs" where ("mail_jobs"."id" = any($1) and "mail_jobs"."locked_by" = $2 and "mail_jobs"."attempts_count" = $3)',
+    'select "user_id" from "mail_jobs" where ("mail_jobs"."id" = any($1) and "mail_jobs"."locked_by" = any($2) and "mail_jobs"."attempts_count" = $3)',
   )
 })

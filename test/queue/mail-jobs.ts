@@ -47,7 +47,7 @@ export async function age(db: Kysely<any>, time: string, table = 'mail_jobs'): P
     .set({
       run_at: sql`run_at - ${passed}`,
       updated_at: sql`updated_at - ${passed}`,
-      locked_at: sql`locked_at - ${passed}`,
+      locked_at: sql`case when locked_at > '1971-01-01' then locked_at - ${passed} else locked_at end`, // before, it is a count
     })
     .execute()
 }

@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import { pruneJobs, retryJobs } from 'kysely-jobs'
 import { fetchNextJobs, heartbeat, type LeasedOutcome, nextDueAt, rescue, settle } from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
+import { leasePattern } from '../../src/schema/lease-token.js'
 import { testDatabase } from '../support/database.js'
 import { createMailJobs, worker } from './mail-jobs.js'
 
@@ -52,7 +53,7 @@ test('a success writes four columns, fenced by id, worker and attempt', async ()
   expect(await sent((db) => settle(db, 'mail_jobs', outcomes, { worker }))).toEqual([
     lines(
       `update "mail_jobs" as "job" set "status" = 'job_status_succeeded', "locked_by" = $1, "updated_at" = clock_timestamp()`,
-      `where ("job"."id" = any($2) and "job"."locked_by" = $3 and "job"."attempts_count" = $4) returning "job"."id"`,
+      `where ("job"."id" = any($2) and "job"."locked_by" = any($3) and "job"."attempts_count" = $4) returning "job"."id"`,
     ),
   ])
 })
@@ -62,7 +63,7 @@ test('a success that is deleted is one statement, fenced as one that is kept; lo
   const deletion = (options: object) =>
     sent((db) => settle(db, 'mail_jobs', outcomes, { worker, deleteSucceeded: true, ...options }))
   const fence = (n: number) =>
-    `"job"."id" = any($${n}) and "job"."locked_by" = $${n + 1} and "job"."attempts_count" = $${n + 2}`
+    `"job"."id" = any($${n}) and "job"."locked_by" = any($${n + 1}) and "job"."attempts_count" = $${n + 2}`
   expect(await deletion({})).toEqual([`delete from "mail_jobs" as "job" where (${fence(1)}) returning "job"."id"`])
   expect(await deletion({ skipLocked: true })).toEqual([
     lines(
@@ -88,7 +89,7 @@ test('a heartbeat locks what is held and free, and writes one column', async () 
     [
       lines(
         `update "mail_jobs" as "job" set "locked_at" = clock_timestamp() where "job"."id" = any(array((select "job"."id"`,
-        `from "mail_jobs" as "job" where ("job"."id" = any($1) and "job"."locked_by" = $2 and "job"."attempts_count" = $3)`,
+        `from "mail_jobs" as "job" where ("job"."id" = any($1) and "job"."locked_by" = any($2) and "job"."attempts_count" = $3)`,
         `for update skip locked))) returning "job"."id" /* prepared */`,
       ),
     ],
@@ -96,12 +97,14 @@ test('a heartbeat locks what is held and free, and writes one column', async () 
 })
 
 test('a rescue looks for expired leases by the running index', async () => {
+  const length = (n: number) =>
+    `coalesce(('x' || substring("job"."locked_by"::text collate "C" from '${leasePattern}'))::bit(32)::int8, $${n}::float8)::float8`
   const [statement] = await sent((db) => rescue(db, 'mail_jobs', { lease: '60s', maxAttempts: 5 }))
   expect(statement).toContain(
     lines(
       `where "id" = any(array((select "job"."id" from "mail_jobs" as "job" where ("job"."status" in ('job_status_running')`,
-      `and ("job"."locked_at" between now() - $5::float8 * interval '1 millisecond'`,
-      `and clock_timestamp() + $6::float8 * interval '1 millisecond') is not true) order by "job"."locked_by" limit $7`,
+      `and ("job"."locked_at" between now() - ${length(6)} * interval '1 millisecond'`,
+      `and clock_timestamp() + ${length(7)} * interval '1 millisecond') is not true) order by "job"."locked_by" limit $8`,
       `for update skip locked)))`,
     ),
   )

@@ -10,11 +10,16 @@ const { db } = await testDatabase()
 /** A worker of a table that has these columns. */
 async function worker(
   table: string,
-  columns: ('result' | 'errors' | 'finished_at' | 'started_at')[],
-  handler: () => unknown,
+  columns: ('result' | 'errors' | 'finished_at' | 'started_at' | 'priority')[],
+  handler: (job: { readonly to: string }) => unknown,
+  options: object = {},
 ) {
   await createJobTable(db, table, (builder) => builder.addColumn('to', 'text'), { columns })
-  const made = createWorker(db, table, async () => handler(), { logger: quiet, pollInterval: '50ms' })
+  const made = createWorker(db, table, async (job) => handler(job as { to: string }), {
+    logger: quiet,
+    pollInterval: '50ms',
+    ...options,
+  })
   onTestFinished(() => made.stop({ deadline: 0 }).then(() => {}))
   const complaints: string[] = []
   made.on('error', ({ error }) => complaints.push(String(error)))
@@ -43,6 +48,35 @@ test('a fetch does without a column that was dropped', async () => {
   await enqueue(db, 'parcels', { to: 'ada' })
   await succeeded
   expect(await rows('parcels')).toEqual([{ status: 'job_status_succeeded', attempts_count: 1 }])
+})
+
+test('a priority that is dropped while a worker rests or works costs a few errors, and no job', async () => {
+  const { made, complaints } = await worker('bills', ['priority'], () => undefined)
+  await sql`alter table bills drop column priority`.execute(db)
+  const succeeded = next(made, 'succeeded')
+  await enqueue(db, 'bills', { to: 'ada' })
+  await succeeded
+  const before = complaints.length
+  for (let n = 0; n < 5; n++) {
+    const again = next(made, 'succeeded')
+    await enqueue(db, 'bills', { to: 'bob' })
+    await again
+  }
+  expect(complaints.slice(before)).toEqual([])
+})
+
+test('a priority that is added while a worker runs is heeded', async () => {
+  const begun: string[] = []
+  await worker('orders', [], ({ to }) => begun.push(to), { concurrency: 1 })
+  await sql`alter table orders add column priority smallint not null default 0`.execute(db)
+  // the first rows show the column; then the worker looks at the table again
+  for (let round = 0; round < 20 && begun[0] !== 'high'; round++) {
+    begun.length = 0
+    await sql`insert into orders ("to", priority, run_at) select 'low', 0, now() - interval '1 minute' from generate_series(1, 3)
+      union all select 'high', 1, now()`.execute(db)
+    await expect.poll(() => begun).toHaveLength(4)
+  }
+  expect(begun).toEqual(['high', 'low', 'low', 'low'])
 })
 
 test('of a column that no worker can do without it is said that it is missing; when it is back, jobs run', async () => {

@@ -71,12 +71,45 @@ test('a row whose rescue is refused keeps no other from being rescued', async ()
   const made = worker(() => {})
   let succeeded = 0
   const others = next(made, 'succeeded', () => ++succeeded === 7)
-  const told = next<Told>(made, 'error', ({ doing }) => doing === 'rescuing 1 jobs of workers that are gone')
+  const told = next<Told>(made, 'error', ({ doing }) => doing.startsWith('rescuing 1 jobs of workers that are gone ('))
   await made.start()
   expect((await told).error.message).toContain('"picky"')
   await others
   expect(await row('bad')).toMatchObject({ status: 'job_status_running', attempts_count: 1 })
 })
+
+test.each([10, () => 10])(
+  'hundreds of rows whose rescue is refused, or that are locked, keep none behind them from being rescued (%s)',
+  async (maxAttempts) => {
+    // in the order of the running index
+    await sql`insert into mail_jobs ("to", status, locked_by, locked_at, attempts_count)
+    select case when n <= 120 then 'bad' when n <= 250 then 'locked' else 'good' end, 'job_status_running',
+      ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, now() - interval '1 hour', 1
+    from generate_series(1, 300) as n`.execute(db)
+    await forbidBad()
+    const locker = await db.startTransaction().execute()
+    await locker.selectFrom('mail_jobs').select('id').where('to', '=', 'locked').forUpdate().execute()
+    onTestFinished(() =>
+      locker
+        .rollback()
+        .execute()
+        .then(() => {}),
+    )
+    const made = worker(() => {}, { maxAttempts, lease: '10m' })
+    let succeeded = 0
+    const others = next(made, 'succeeded', () => ++succeeded === 50)
+    let told = 0
+    made.on('error', ({ doing }) => {
+      if (doing.includes('which are passed over for 3000 s')) told += 1
+    })
+    await made.start()
+    await others
+    expect(told).toBeGreaterThan(0)
+    expect(told).toBeLessThan(4)
+    const rest = await db.selectFrom('mail_jobs').select('to').where('status', '=', 'job_status_running').execute()
+    expect(rest).toHaveLength(250)
+  },
+)
 
 test('a trigger that fails for one row, by an error that would be of the whole table, holds up no other outcome', async () => {
   await sql`create function audit() returns trigger language plpgsql as $$ begin

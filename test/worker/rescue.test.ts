@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
-import { createWorker, enqueue } from 'kysely-jobs'
+import { createWorker, enqueue, linear, retryIn } from 'kysely-jobs'
 import { fetchNextJobs, rescue } from 'kysely-jobs/queue'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { newWorkerId, tokensOf } from '../../src/schema/lease-token.js'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
@@ -11,10 +12,10 @@ const { db } = await testDatabase<MailDatabase>(createMailTables)
 beforeEach(() => db.deleteFrom('mail_jobs').execute())
 
 /** A job as a worker that was killed leaves it. */
-async function abandoned(to: string, values: { attempts?: number; error?: string } = {}) {
+async function abandoned(to: string, values: { attempts?: number; interruptions?: number } = {}) {
   const { id } = await enqueue(db, 'mail_jobs', { to })
-  await sql`update mail_jobs set status = 'job_status_running', locked_by = gen_random_uuid(), locked_at = now() - interval '1 hour',
-    attempts_count = ${values.attempts ?? 1}, last_error = ${values.error ?? null} where id = ${id}`.execute(db)
+  await sql`update mail_jobs set status = 'job_status_running', locked_by = ${tokensOf(newWorkerId(1_000))[values.interruptions ?? 0]}, locked_at = now() - interval '1 hour',
+    attempts_count = ${values.attempts ?? 1} where id = ${id}`.execute(db)
   return id
 }
 
@@ -96,12 +97,10 @@ test('a rescue honours a limit of attempts that depends on the job', async () =>
   ])
 })
 
-const repeated = 'Lease expired (1 in a row): worker x stopped renewing it' // once more by the rescue
-
 test('a job that was taken over twice runs alone, and the others go on after it', async () => {
   const running = new Set<string>()
   const together: string[][] = []
-  await abandoned('suspect', { attempts: 2, error: repeated })
+  await abandoned('suspect', { attempts: 2, interruptions: 1 })
   await enqueue(
     db,
     'mail_jobs',
@@ -120,6 +119,109 @@ test('a job that was taken over twice runs alone, and the others go on after it'
   expect((await rows()).map(({ status }) => status)).toEqual(Array(6).fill('job_status_succeeded'))
 })
 
+test('jobs that were interrupted once run side by side, and hold up no others', async () => {
+  const held = Promise.withResolvers<void>()
+  const begun: string[] = []
+  for (const to of ['taken', 'taken', 'taken']) await abandoned(to)
+  await enqueue(db, 'mail_jobs', [{ to: 'new' }, { to: 'new' }])
+  const crew = worker(({ to }) => {
+    begun.push(to)
+    return to === 'taken' ? held.promise : undefined
+  })
+  await crew.start()
+  await expect.poll(() => begun.toSorted()).toEqual(['new', 'new', 'taken', 'taken', 'taken'])
+  held.resolve()
+  await expect.poll(rows).toMatchObject(Array(5).fill({ status: 'job_status_succeeded' }))
+})
+
+test('a job that was interrupted once is never claimed ahead: it begins in a free slot, or waits for another worker', async () => {
+  const held = Promise.withResolvers<void>()
+  await sql`insert into mail_jobs ("to") select 'quick' from generate_series(1, 200)`.execute(db)
+  for (let n = 0; n < 12; n++) await abandoned('taken')
+  let begun = 0
+  const crew = worker(
+    ({ to }) => {
+      if (to !== 'taken') return
+      begun += 1
+      return held.promise
+    },
+    { concurrency: 5, lease: '10m' },
+  )
+  await crew.start()
+  await expect.poll(() => begun).toBe(5)
+  const claimed = async () =>
+    (await rows()).filter(({ to, status }) => to === 'taken' && status === 'job_status_running').length
+  await expect.poll(claimed).toBe(5)
+  held.resolve()
+  await expect
+    .poll(async () => (await rows()).filter(({ status }) => status === 'job_status_succeeded'))
+    .toHaveLength(212)
+  expect((await rows()).filter(({ to }) => to === 'taken').every(({ attempts_count }) => attempts_count === 2)).toBe(
+    true,
+  )
+})
+
+test('what a handler throws or says makes no suspect of its job', async () => {
+  const text = 'Lease expired (9 in a row): worker x stopped renewing it'
+  const held = Promise.withResolvers<void>()
+  const begun: string[] = []
+  await enqueue(db, 'mail_jobs', [{ to: 'long' }, { to: 'liar' }])
+  const crew = worker(
+    async ({ to }, { attempt }) => {
+      begun.push(to)
+      if (to === 'long') return held.promise
+      if (attempt === 1) throw text
+      if (attempt === 2) return retryIn(0, text)
+    },
+    { backoff: linear({ delay: 0 }) },
+  )
+  await crew.start()
+  await expect.poll(() => begun.toSorted()).toEqual(['liar', 'liar', 'liar', 'long'])
+  expect(crew.health().running).toBe(1)
+  held.resolve()
+})
+
+test('a job that is alone and takes long holds its process for a lease, no longer', async () => {
+  const held = Promise.withResolvers<void>()
+  const begun: string[] = []
+  await abandoned('suspect', { attempts: 2, interruptions: 1 })
+  const crew = worker(
+    ({ to }) => {
+      begun.push(to)
+      return to === 'suspect' ? held.promise : undefined
+    },
+    { lease: '1s' },
+  )
+  await crew.start()
+  await expect.poll(() => begun).toEqual(['suspect'])
+  const succeeded = next(crew, 'succeeded')
+  await enqueue(db, 'mail_jobs', { to: 'new' })
+  await succeeded
+  expect(begun).toEqual(['suspect', 'new'])
+  held.resolve()
+})
+
+test('a worker with a short lease takes no job from one with a long lease that lives', async () => {
+  const held = Promise.withResolvers<void>()
+  const begun: number[] = []
+  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  const handler = (_job: unknown, { attempt }: { attempt: number }) => {
+    begun.push(attempt)
+    return held.promise
+  }
+  const long = worker(handler, { lease: '10m' })
+  await long.start()
+  await expect.poll(() => begun).toEqual([1])
+  await sql`update mail_jobs set locked_at = locked_at - interval '5 minutes'`.execute(db)
+  const short = worker(handler, { lease: '1s' })
+  await short.start()
+  await rescue(db, 'mail_jobs', { lease: '1s', maxAttempts: 10 })
+  const succeeded = next(long, 'succeeded')
+  held.resolve()
+  await succeeded
+  expect(begun).toEqual([1])
+})
+
 test('a suspect waits a lease for handlers that go on and on, then begins beside them; nobody new does', async () => {
   const held = Promise.withResolvers<void>()
   const begun: string[] = []
@@ -133,7 +235,7 @@ test('a suspect waits a lease for handlers that go on and on, then begins beside
   )
   await crew.start()
   await expect.poll(() => begun).toEqual(['long'])
-  await abandoned('suspect', { attempts: 2, error: repeated })
+  await abandoned('suspect', { attempts: 2, interruptions: 1 })
   await expect.poll(() => begun, { timeout: 10_000 }).toEqual(['long', 'suspect'])
   await enqueue(db, 'mail_jobs', { to: 'new' })
   await rescue(db, 'mail_jobs', { lease: '1m', maxAttempts: 10 }) // time for a fetch, if there were one
@@ -141,65 +243,17 @@ test('a suspect waits a lease for handlers that go on and on, then begins beside
   held.resolve()
   await expect.poll(() => begun).toEqual(['long', 'suspect', 'new'])
   await expect.poll(rows).toMatchObject(Array(3).fill({ status: 'job_status_succeeded' }))
-  expect((await rows()).map(({ attempts_count }) => attempts_count)).toEqual([1, 1, 3])
+  expect((await rows()).map(({ attempts_count }) => attempts_count)).toEqual([1, 1, 2])
 })
 
-test('jobs that were taken over once run one by one, and hold up no others', async () => {
-  const held = Promise.withResolvers<void>()
-  const begun: string[] = []
-  for (const to of ['taken', 'taken', 'taken']) await abandoned(to)
-  await enqueue(db, 'mail_jobs', [{ to: 'new' }, { to: 'new' }])
-  const crew = worker(
-    ({ to }) => {
-      begun.push(to)
-      return to === 'taken' ? held.promise : undefined
-    },
-    { pollInterval: '20ms' },
-  )
-  await crew.start()
-  await expect.poll(() => begun.toSorted()).toEqual(['new', 'new', 'taken'])
-  await enqueue(db, 'mail_jobs', { to: 'newer' })
-  await expect.poll(() => begun.at(-1)).toBe('newer')
-  // the others of its kind are not even claimed: a process that ends takes an attempt from all that it has claimed
-  expect((await rows()).filter(({ status }) => status === 'job_status_running')).toHaveLength(1)
-  held.resolve()
-  await expect.poll(rows).toMatchObject(Array(6).fill({ status: 'job_status_succeeded' }))
-  expect((await rows()).map(({ to, attempts_count }) => [to, attempts_count]).toSorted()).toEqual([
-    ['new', 1],
-    ['new', 1],
-    ['newer', 1],
-    ...Array(3).fill(['taken', 2]),
-  ])
-})
-
-test('jobs that were interrupted together run one by one for a lease at most, then side by side', async () => {
-  const held = Promise.withResolvers<void>()
-  let running = 0
-  for (const to of ['a', 'b', 'c', 'd']) await abandoned(to)
-  const crew = worker(
-    () => {
-      running += 1
-      return held.promise
-    },
-    { lease: '1s' },
-  )
-  const rescued = next(crew, 'rescued')
-  await crew.start()
-  await rescued
-  await expect.poll(() => running).toBe(1)
-  await expect.poll(() => running, { timeout: 10_000 }).toBe(4)
-  held.resolve()
-  await expect.poll(rows).toMatchObject(Array(4).fill({ status: 'job_status_succeeded', attempts_count: 2 }))
-})
-
-test('a suspect is alone also among the workers of its process: they hand back what they have not begun', async () => {
+test('a suspect is alone also among the workers of its process: they release what they have not begun', async () => {
   const held = Promise.withResolvers<void>()
   const begun: string[] = []
   const handler = async ({ to }: { readonly to: string }) => {
     begun.push(to)
     if (to === 'suspect') await held.promise
   }
-  await abandoned('suspect', { attempts: 2, error: repeated })
+  await abandoned('suspect', { attempts: 2, interruptions: 1 })
   const crew = [worker(handler), worker(handler, { pollInterval: '10ms' })]
   for (const one of crew) await one.start()
   await expect.poll(() => begun).toContain('suspect')
@@ -222,9 +276,8 @@ test('a job that was taken over does not wait behind all that became due with it
 })
 
 test('a suspect that ends its process takes no attempt from jobs that were claimed with it', async () => {
-  const lastError = 'Lease expired (2 in a row): worker x stopped renewing it'
   const suspects = ['a', 'b', 'c', 'd']
-  for (const to of suspects) await abandoned(to, { attempts: 2, error: lastError })
+  for (const to of suspects) await abandoned(to, { attempts: 2, interruptions: 1 })
   await enqueue(db, 'mail_jobs', [{ to: 'e' }, { to: 'f' }])
   const held = Promise.withResolvers<void>()
   const begun: string[] = []
@@ -241,5 +294,5 @@ test('a suspect that ends its process takes no attempt from jobs that were claim
   expect((await heldRows()).map(({ to }) => to)).toEqual([begun.at(-1)])
   held.resolve()
   await expect.poll(rows, { timeout: 10_000 }).toMatchObject(Array(6).fill({ status: 'job_status_succeeded' }))
-  expect((await rows()).map(({ attempts_count }) => attempts_count)).toEqual([3, 3, 3, 3, 1, 1])
+  expect((await rows()).map(({ attempts_count }) => attempts_count)).toEqual([2, 2, 2, 2, 1, 1])
 })

@@ -1,23 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type CompiledFetch, compileFetch } from '../../queue/fetch.js'
-import { compileNextDue } from '../../queue/next-due.js'
 import { release } from '../../queue/release.js'
 import type { Bell } from '../../watch/bell.js'
+import { NoticeLimit } from '../../watch/notice-limit.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import { Attempt } from '../run/attempt.js'
 import type { Slots } from '../run/slots.js'
 import type { WorkerScope } from '../scope.js'
 import { BacklogCursor } from './backlog-cursor.js'
+import { ClaimStatements, type FetchKind } from './claim-statements.js'
 
 /**
  * After a fetch that did not fill the slots, so long (milliseconds) without a ring, and the next due time is worth a question:
  * where jobs come in quick succession, each would wait for its answer.
  */
 const lull = 5
-
-/** Of all that is due, of what is due from the cursor on, or of all but suspects. */
-type FetchKind = 'whole' | 'from the cursor' | 'without suspects'
 
 interface Fetch {
   readonly limit: number
@@ -36,16 +33,18 @@ export class Claimer {
   readonly #scope: WorkerScope
   readonly #slots: Slots
   readonly #bell: Bell
-  readonly #claimed: (attempts: readonly Attempt[], isWhole: boolean) => void
+  readonly #claimed: (attempts: readonly Attempt[]) => void
   readonly #resting: () => void
   readonly #errorPause = new Pause()
   readonly #contendedPause = new Pause()
   readonly #backlog = new BacklogCursor()
-  readonly #fetches = new Map<FetchKind, CompiledFetch>()
-  readonly #nextDue: ReturnType<typeof compileNextDue>
+  readonly #noticeLimit = new NoticeLimit()
+  readonly #statements: ClaimStatements
   #stopping = false
   /** The fetch that was sent while the jobs of the one before it had not begun. */
   #ahead: Fetch | undefined
+  /** The most interruptions in a row of a job that the last fetch brought. */
+  #interruptions = 0
   #isWaiting = false
   /** The last fetch brought all there was, until the next due time is known: a free slot has nothing to wait for. */
   #isLull = false
@@ -62,12 +61,12 @@ export class Claimer {
     parts: {
       slots: Slots
       bell: Bell
-      claimed: (attempts: readonly Attempt[], isWhole: boolean) => void
+      claimed: (attempts: readonly Attempt[]) => void
       resting: () => void
     },
   ) {
     this.#scope = scope
-    this.#nextDue = compileNextDue(scope.jobs, scope.columns.includes('priority'))
+    this.#statements = new ClaimStatements(scope)
     this.#slots = parts.slots
     this.#bell = parts.bell
     this.#claimed = parts.claimed
@@ -94,10 +93,9 @@ export class Claimer {
 
   /** A slot is free: worth a fetch only where more than the slots could take was due, and none is on its way. */
   slotFreed(): void {
-    const { expectsSuspect, room } = this.#slots
-    const isAnswered = this.#isWaiting || this.#isLull // but not for the next suspect, whose turn it is now
-    if (this.foundNothing || (isAnswered && !expectsSuspect)) return
-    if (room > 0) this.#bell.ring()
+    const isAnswered = this.#isWaiting || this.#isLull // but not for those that were interrupted and released for want of a slot
+    if (this.foundNothing || (isAnswered && this.#interruptions === 0)) return
+    if (this.#room > 0) this.#bell.ring()
   }
 
   /** Claims once; gives the milliseconds until the next look. */
@@ -109,7 +107,7 @@ export class Claimer {
       this.#ahead = undefined
       if (fetch === undefined) return Number.POSITIVE_INFINITY
       const rows = await this.#rowsOf(fetch)
-      this.#cameBack()
+      this.#cameBack(rows)
       const isFull = rows.length >= fetch.limit
       this.#isBacklog = isFull
       if (isFull) this.#backlog.advance(rows, fetch.kind === 'whole', performance.now() - fetch.sent)
@@ -119,7 +117,6 @@ export class Claimer {
       return isFull ? 0 : await this.#untilNext(rows.length, fetch)
     } catch (error) {
       this.failingSince ??= performance.now()
-      this.#fetches.clear() // a column that they name may be gone
       this.#scope.report(error, 'fetching jobs')
       return this.#errorPause.next(error)
     }
@@ -134,75 +131,74 @@ export class Claimer {
     }
   }
 
+  /** Milliseconds that a notification's look for jobs has to wait. */
+  get noticeWait(): number {
+    return this.#noticeLimit.wait
+  }
+
   /** Rows may be claimed that nobody has seen yet. */
   get isFetching(): boolean {
     return this.#isWaiting || this.#ahead !== undefined
   }
 
-  #cameBack(): void {
+  #cameBack(rows: readonly object[]): void {
     this.lastFetch = new Date()
     this.failingSince = undefined
     this.#errorPause.reset()
+    this.#noticeLimit.looked(rows.length > 0)
+    if (rows[0] !== undefined) this.#scope.saw(rows[0])
   }
 
   /** Asks for as many jobs as there is room for. */
   #send(): Fetch | undefined {
-    const { room: limit, passesSuspects } = this.#slots
+    const limit = this.#room
     if (limit === 0) return undefined
     const { userJobs, settings } = this.#scope
     const dueSince = this.#dueSince
-    const kind = dueSince ? 'from the cursor' : passesSuspects ? 'without suspects' : 'whole'
-    const fetch = this.#fetch(kind)
-    const late = (rows: readonly object[]) => void this.#giveBack(rows)
+    const kind = dueSince ? 'from the cursor' : 'whole'
+    const fetch = this.#statements.fetch(kind)
+    const late = (rows: readonly object[]) => void this.#release(rows)
     const sent = performance.now()
+    const ahead = limit > this.#slots.free
     const rows = ask(
       userJobs.db,
       settings.lease / 3,
       'fetch',
-      (db) => fetch(db, { limit, dueSince, isPrepared: !this.#isBacklog }),
+      (db) => fetch(db, { limit, dueSince, ahead, isPrepared: !this.#isBacklog }),
       late,
     )
     rows.catch(() => {}) // whoever takes it hears of its failure
     return { limit, kind, sent, rows }
   }
 
-  /** Suspects stand at the beginning, and those that were handed back too. */
+  /** Nothing is claimed ahead while there may be more jobs that were interrupted, and but one of those that are to be alone. */
+  get #room(): number {
+    const { room, free } = this.#slots
+    return this.#interruptions > 1 ? Math.min(room, 1) : this.#interruptions > 0 ? Math.min(room, free) : room
+  }
+
+  /** Those that were interrupted stand at the beginning, and those that were released too. */
   get #dueSince(): Date | undefined {
-    const { passesSuspects, expectsSuspect } = this.#slots
-    const isPlain = !passesSuspects && !expectsSuspect && !this.#scope.columns.includes('priority')
+    const isPlain = this.#interruptions === 0 && !this.#scope.columns.includes('priority')
     return isPlain ? this.#backlog.dueSince : undefined
   }
 
-  /** A fetch is built once, until one fails. */
-  #fetch(kind: FetchKind): CompiledFetch {
-    const known = this.#fetches.get(kind)
-    if (known !== undefined) return known
-    const { userJobs, worker, columns, settings } = this.#scope
-    const { backoff, seedBackoff } = settings
-    const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
-    const others = { fromCursor: kind === 'from the cursor', passSuspects: kind === 'without suspects' }
-    const made = compileFetch(userJobs, { worker, columns, ...others, ...retryBackoff })
-    this.#fetches.set(kind, made)
-    return made
-  }
-
-  async #take(rows: readonly object[], { sent, kind }: Fetch, isFull: boolean): Promise<void> {
+  async #take(rows: readonly object[], { sent }: Fetch, isFull: boolean): Promise<void> {
     if (rows.length > 0) {
-      if (this.#stopping) return this.#giveBack(rows)
+      if (this.#stopping) return this.#release(rows)
       this.#contendedPause.reset()
       this.#scope.tell('claimed', { jobs: rows })
     }
-    this.#claimed(
-      rows.map((row) => new Attempt(row, sent)),
-      kind === 'whole',
-    )
+    const attempts = rows.map((row) => new Attempt(row, sent))
+    this.#interruptions = attempts.reduce((most, { interruptions }) => Math.max(most, interruptions), 0)
+    this.#claimed(attempts)
     if (isFull) this.#ahead = this.#send()
     if (this.#ahead !== undefined) await nextTurn() // it is on its way before handlers, which may be many and quick, begin
     this.#slots.begin()
   }
 
-  /** Rows that came too late to be run here; where giving back fails, their leases expire. */
-  async #giveBack(rows: readonly object[]): Promise<void> {
+  /** Rows that came too late to be run here; where that fails, their leases expire. */
+  async #release(rows: readonly object[]): Promise<void> {
     const { jobs, worker, settings } = this.#scope
     const attempts = rows.map((row) => new Attempt(row, 0))
     try {
@@ -211,7 +207,7 @@ export class Claimer {
       )
       for (const { id, attempt } of released) this.#scope.tell('released', { job: { id }, attempt })
     } catch (error) {
-      this.#scope.report(error, 'handing back jobs that came too late')
+      this.#scope.report(error, 'releasing jobs that came too late')
     }
   }
 
@@ -219,14 +215,14 @@ export class Claimer {
   async #untilNext(claimed: number, { sent, kind }: Fetch): Promise<number> {
     if (await this.#bell.wait(lull)) return 0
     const { jobs, settings } = this.#scope
-    const due = await ask(jobs.db, settings.lease / 3, 'next due time', this.#nextDue)
+    const due = await ask(jobs.db, settings.lease / 3, 'next due time', this.#statements.nextDue)
     this.#isLull = false
     if (due !== undefined && due <= 0) {
       const isNew = kind === 'from the cursor' || -due < performance.now() - sent // the fetch could not find it
       // else it is not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
       return claimed > 0 || isNew ? 0 : this.#contendedPause.next()
     }
-    this.foundNothing = !this.#slots.expectsSuspect // of whom only one was taken, or none
+    this.foundNothing = this.#interruptions === 0 // of those that were interrupted some may have been released
     return due ?? Number.POSITIVE_INFINITY
   }
 }

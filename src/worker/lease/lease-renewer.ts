@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
 import { heartbeat } from '../../queue/heartbeat.js'
 import { type JobState, jobStates } from '../../queue/state.js'
@@ -13,6 +14,8 @@ const renewAfter = 1 / 3
 export const abortAfter = 5 / 6
 /** How often the ages are looked at; no query unless one is old enough. */
 const beat = 1 / 12
+/** Anyone who may connect can say that a lease was taken, as often as they like: so long (milliseconds) between two looks. */
+const checkPeriod = 1_000
 
 /**
  * Renews the leases of a worker's attempts, all in one statement, and aborts those that can't be renewed in time
@@ -23,7 +26,9 @@ export class LeaseRenewer {
   readonly #scope: WorkerScope
   readonly #attempts: ReadonlyMap<unknown, Attempt>
   #timer: ReturnType<typeof setInterval> | undefined
-  #beating = false
+  #renewing = false
+  #checking = false
+  #checkAgain = false
 
   constructor(scope: WorkerScope, attempts: ReadonlyMap<unknown, Attempt>) {
     this.#scope = scope
@@ -38,10 +43,23 @@ export class LeaseRenewer {
     clearInterval(this.#timer)
   }
 
-  /** Looks after all leases at once: somebody said that one was taken. */
+  /** Somebody said that a lease was taken: looks, without renewing any, which are still held. One look is under way, one remembered. */
   check(): void {
-    const held = [...this.#attempts.values()].filter(({ holdsLease }) => holdsLease)
-    if (held.length > 0) void this.#renew(held)
+    this.#checkAgain = true
+    if (!this.#checking) void this.#check()
+  }
+
+  async #check(): Promise<void> {
+    for (this.#checking = true; this.#checkAgain; await sleep(checkPeriod, undefined, { ref: false })) {
+      this.#checkAgain = false
+      const held = this.#held
+      await this.#loseTaken(held).catch((error) => this.#scope.report(error, `looking for ${held.length} leases`))
+    }
+    this.#checking = false
+  }
+
+  get #held(): Attempt[] {
+    return [...this.#attempts.values()].filter(({ holdsLease }) => holdsLease)
   }
 
   /** Milliseconds that the oldest lease has left; undefined where there is none. */
@@ -56,12 +74,12 @@ export class LeaseRenewer {
 
   #look(): void {
     const { lease } = this.#scope.settings
-    const held = [...this.#attempts.values()].filter(({ holdsLease }) => holdsLease)
+    const held = this.#held.filter((attempt) => !isAhead(attempt))
     for (const attempt of held) {
       if (this.#age(attempt) >= lease * abortAfter && attempt.abortReason === undefined) this.#abortUnrenewed(attempt)
     }
     const old = held.filter((attempt) => this.#age(attempt) >= lease * renewAfter)
-    if (old.length > 0 && !this.#beating) void this.#renew(old)
+    if (old.length > 0 && !this.#renewing) void this.#renew(old)
   }
 
   #abortUnrenewed(attempt: Attempt): void {
@@ -72,9 +90,9 @@ export class LeaseRenewer {
   }
 
   async #renew(attempts: readonly Attempt[]): Promise<void> {
-    this.#beating = true
+    this.#renewing = true
     await this.#renewTogether(attempts)
-    this.#beating = false
+    this.#renewing = false
   }
 
   /** A row that is refused (a CHECK made since its claim, a trigger) keeps no other from being renewed: it is found by halving. */
@@ -88,30 +106,31 @@ export class LeaseRenewer {
       const send = (db: typeof jobs.db) => heartbeat(db, jobs.name, attempts, { worker })
       const held = await ask(jobs.db, settings.lease / 6, 'heartbeat', send, renew)
       renew(held)
-      const missing = attempts.filter((attempt) => !held.includes(attempt))
-      if (missing.length > 0) await this.#lookAfter(missing)
+      const renewed = new Set(held)
+      for (const locked of await this.#loseTaken(attempts.filter((attempt) => !renewed.has(attempt)))) {
+        locked.renewed(performance.now() - settings.lease * renewAfter) // nobody can take a locked row; look again soon
+      }
     } catch (error) {
       this.#scope.report(error, `renewing ${attempts.length} leases`)
       if (!concernsAll(error)) for (const half of halves(attempts)) await this.#renewTogether(half)
     }
   }
 
-  /** Rows that could not be renewed are lost, or only locked: by a transaction of their handler, most likely. */
-  async #lookAfter(missing: readonly Attempt[]): Promise<void> {
+  /** Of leases that may be lost: those that are, are given up. @returns the others, whose rows may be locked, by a transaction of their handler most likely */
+  async #loseTaken(attempts: readonly Attempt[]): Promise<Attempt[]> {
+    if (attempts.length === 0) return []
     const { jobs, worker, settings } = this.#scope
-    const ids = missing.map(({ id }) => id)
+    const ids = attempts.map(({ id }) => id)
     const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => jobStates(db, jobs.name, ids))
     const stateOf = new Map(states.map((state) => [String(state.id), state]))
-    for (const attempt of missing) {
-      if (!attempt.holdsLease) continue // settled meanwhile
+    return attempts.filter((attempt) => {
+      if (!attempt.holdsLease) return false // settled meanwhile
       const state = stateOf.get(String(attempt.id))
-      const isHeld = state?.worker === worker && state.attempt === attempt.attempt
-      if (isHeld || isCompleted(attempt, state, settings.deleteSucceeded && this.#age(attempt) < settings.lease)) {
-        attempt.renewed(performance.now() - settings.lease * renewAfter) // nobody can take a locked row; look again soon
-      } else if (attempt.isOpen) {
-        this.#lose(attempt, whyLost(attempt, state)) // of one that ended the settler tells
-      }
-    }
+      if (state?.worker === worker && state.attempt === attempt.attempt) return true
+      if (isCompleted(attempt, state, settings.deleteSucceeded && this.#age(attempt) < settings.lease)) return true
+      if (attempt.isOpen) this.#lose(attempt, whyLost(attempt, state)) // of one that ended the settler tells
+      return false
+    })
   }
 
   #lose(attempt: Attempt, reason: AbortReason): void {
@@ -120,6 +139,11 @@ export class LeaseRenewer {
     if (reason instanceof CancelledError) this.#scope.tell('cancelled', { ...about, reason: reason.message })
     else this.#scope.tell('lost', { ...about, reason })
   }
+}
+
+/** Claimed ahead, and not begun: renewed, its attempt would count; it begins before its lease ends, or is released. */
+function isAhead({ state, interruptions }: Attempt): boolean {
+  return state === 'claimed' && interruptions === 0
 }
 
 /** Completed in a transaction that has committed; the handler goes on, and has nothing left to lose. */

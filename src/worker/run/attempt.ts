@@ -1,7 +1,7 @@
 import type { Lease } from '../../predicates/lease.js'
-import { takeoversOf } from '../../predicates/takeover.js'
 import type { JobId } from '../../schema/columns.js'
-import { attemptOf, idOf } from '../../schema/row.js'
+import { interruptionsOf } from '../../schema/lease-token.js'
+import { attemptOf, columnValue, idOf } from '../../schema/row.js'
 import type { AbortReason } from './abort-reason.js'
 
 /**
@@ -36,8 +36,8 @@ export class Attempt implements Lease {
   readonly job: object
   readonly id: JobId
   readonly attempt: number
-  /** How often in a row it was taken over from a worker that was gone. */
-  readonly takeovers: number
+  /** How often in a row its job was interrupted before: taken over from a worker that was gone. */
+  readonly interruptions: number
   /** When its claim was sent. */
   readonly claimedAt: number
   #state: AttemptState = 'claimed'
@@ -54,7 +54,7 @@ export class Attempt implements Lease {
     this.job = job
     this.id = idOf(job)
     this.attempt = attemptOf(job)
-    this.takeovers = takeoversOf(job)
+    this.interruptions = interruptionsOf(columnValue(job, 'locked_by'))
     this.claimedAt = claimedAt
     this.#renewedAt = claimedAt
   }

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from '../../queue/outcome.js'
 import { after } from '../../watch/timer.js'
 import { Prefetch } from '../claim/prefetch.js'
 import { abortAfter } from '../lease/lease-renewer.js'
-import { Suspicion } from '../quarantine/suspicion.js'
+import { waitUntil } from '../quarantine/quarantine.js'
+import { sorted } from '../quarantine/sorted.js'
 import type { WorkerScope } from '../scope.js'
 import type { Settler } from '../settle/settler.js'
 import type { ShutdownError } from './abort-reason.js'
@@ -15,9 +15,6 @@ import { Turn } from './turn.js'
 
 /** So long (milliseconds) claimed jobs may wait behind handlers that turned out slow; then others may have them. */
 const longestWait = 1_000
-
-/** How often (milliseconds) a suspect that waits to be alone looks whether it is: nobody has to tell it at each end of a job. */
-const lookEvery = 5
 
 /**
  * Where handlers run: `concurrency` at once, and behind them a short queue of claimed jobs while handlers are so
@@ -32,10 +29,7 @@ export class Slots {
   readonly #running = new Set<Attempt>()
   readonly #decided = (attempt: Attempt, outcome: Outcome) => this.#settler.add(attempt, outcome)
   readonly #onFreed: (() => void)[] = []
-  /** Suspects that are on their way back. */
-  #returning: readonly Attempt[] = []
   #closed = false
-  readonly #suspicion: Suspicion
   readonly #turn = new Turn(() => this.#fill())
   readonly #prefetch: Prefetch
   readonly #stallCheck: ReturnType<typeof setInterval>
@@ -47,8 +41,7 @@ export class Slots {
     this.#settler = settler
     this.#freed = freed
     this.#prefetch = new Prefetch(scope.settings.concurrency)
-    this.#suspicion = new Suspicion(scope.settings.lease)
-    this.#stallCheck = setInterval(() => this.#giveUpStalled(), longestWait)
+    this.#stallCheck = setInterval(() => this.#releaseStalled(), longestWait)
   }
 
   get running(): number {
@@ -64,58 +57,34 @@ export class Slots {
     return this.#ready.length
   }
 
+  /** Slots in which nothing runs. */
+  get free(): number {
+    return Math.max(0, this.#scope.settings.concurrency - this.#running.size)
+  }
+
   /** How many more jobs to claim now. */
   get room(): number {
-    if (this.#scope.share.gate.shut) return 0
-    const room = this.#prefetch.room(this.running, this.ready)
-    return this.expectsSuspect && !this.passesSuspects ? Math.min(room, 1) : room
-  }
-
-  /** There may be suspects that wait for their turn. */
-  get expectsSuspect(): boolean {
-    return this.#suspicion.expectsMore && !this.#suspicion.isOver
-  }
-
-  /** While one runs that was taken over, no other of its kind is to be claimed. */
-  get passesSuspects(): boolean {
-    return this.#scope.share.gate.hasSingle && !this.#suspicion.isOver
+    return this.#scope.share.quarantine.isClosed ? 0 : this.#prefetch.room(this.running, this.ready)
   }
 
   /** Jobs claimed ahead must not wait for handlers that are not so fast any more. */
-  #giveUpStalled(): void {
+  #releaseStalled(): void {
     const running = this.#settler.isFull ? Number.POSITIVE_INFINITY : this.running // then no handler begins either
-    if (this.#prefetch.isStalled(running, longestWait)) this.handBack()
+    if (this.#prefetch.isStalled(running, longestWait)) this.release()
   }
 
   /** Takes claimed jobs; their handlers start by {@link begin}, or in a slot that is freed. */
-  take(attempts: readonly Attempt[], isWhole: boolean): void {
-    const { gate } = this.#scope.share
-    const suspect = gate.shut ? undefined : this.#suspicion.firstOf(attempts, isWhole)
-    if (suspect?.takeovers === 1) this.#takeSingly(suspect, attempts)
-    else this.#ready.push(...attempts.filter((attempt) => attempt !== suspect))
-    if (suspect !== undefined && suspect.takeovers > 1) void this.#isolate(suspect)
-    if (gate.shut) this.handBack()
+  take(attempts: readonly Attempt[]): void {
+    if (this.#scope.share.quarantine.isClosed) this.#release(attempts)
+    else this.#sort(attempts)
   }
 
-  /** Of those that were taken over once, one runs, beside all else. Nothing begins until the others are handed back. */
-  #takeSingly(suspect: Attempt, attempts: readonly Attempt[]): void {
-    this.#ready.push(...attempts.filter(({ takeovers }) => takeovers === 0))
-    const isIn = this.#scope.share.gate.admit(suspect)
-    const others = attempts.filter((attempt) => attempt.takeovers > 0 && !(isIn && attempt === suspect))
-    this.#returning = others
-    this.#giveUp(others)
-    if (isIn) void this.#beginWhen(suspect, () => !this.#isReturning)
-    else void this.#untilReturned()
-  }
-
-  async #untilReturned(): Promise<void> {
-    while (this.#isReturning) await look()
-    this.#fill()
-  }
-
-  /** Suspects are being handed back: who ends the process now takes an attempt from each. */
-  get #isReturning(): boolean {
-    return this.#returning.some(({ holdsLease }) => holdsLease)
+  #sort(attempts: readonly Attempt[]): void {
+    const { alone, first, others, released } = sorted(attempts, this.free)
+    this.#ready.unshift(...first)
+    this.#ready.push(...others)
+    this.#release(released)
+    if (alone !== undefined) void this.#runAlone(alone)
   }
 
   begin(): void {
@@ -123,20 +92,19 @@ export class Slots {
   }
 
   /** Others may have what was claimed and has not begun. */
-  handBack(): void {
-    this.#giveUp(this.#ready.splice(0))
+  release(): void {
+    this.#release(this.#ready.splice(0))
   }
 
-  /** Starts no handler any more, and gives up what has not begun. */
+  /** Starts no handler any more, and releases what has not begun. */
   close(): void {
     this.#closed = true
     clearInterval(this.#stallCheck)
-    this.handBack()
-    this.#giveUp([...this.#running].filter(({ begunAt }) => begunAt === undefined)) // a suspect that waits to be alone
-    for (const attempt of this.#running) this.#scope.share.gate.leave(attempt) // it may never end
+    this.release()
+    this.#release([...this.#running].filter(({ begunAt }) => begunAt === undefined)) // one that waits to be alone
   }
 
-  #giveUp(unbegun: readonly Attempt[]): void {
+  #release(unbegun: readonly Attempt[]): void {
     for (const attempt of unbegun) {
       if (attempt.end()) this.#settler.add(attempt, { kind: 'released' })
       if (!attempt.holdsLease && !this.#running.has(attempt)) this.#freed(attempt) // no settler and no slot will
@@ -154,12 +122,12 @@ export class Slots {
 
   #fill(): void {
     const { settings, share } = this.#scope
-    while (!this.#closed && !share.gate.shut && !this.#isReturning && this.#running.size < settings.concurrency) {
+    while (!this.#closed && !share.quarantine.isClosed && this.#running.size < settings.concurrency) {
       if (this.#ready.length === 0 || this.#settler.isFull || this.#turn.isOver) return
       const attempt = this.#ready.shift() as Attempt // it is not empty
       this.#prefetch.moved()
       if (!attempt.mayBegin(settings.lease * abortAfter)) {
-        this.#giveUp([attempt])
+        this.#release([attempt])
         continue
       }
       this.#running.add(attempt)
@@ -167,26 +135,24 @@ export class Slots {
     }
   }
 
-  /** Runs a suspect while its lease is the only one of its process: from when all others are settled until it is. */
-  async #isolate(attempt: Attempt): Promise<void> {
+  /**
+   * Runs a job while its lease is the only one of its process: from when all others are settled until its own is. Both take a
+   * lease at most: handlers may go on for ever, and meanwhile nobody else begins.
+   */
+  async #runAlone(attempt: Attempt): Promise<void> {
     const { share, settings } = this.#scope
-    const open = share.gate.close()
-    const end = performance.now() + this.#suspicion.timeAlone
-    const latest = performance.now() + settings.lease // handlers that take so long may take for ever, and nobody else begins
-    await this.#beginWhen(attempt, () => share.gate.isLast || performance.now() >= latest)
-    while (attempt.holdsLease && !this.#closed && performance.now() < end) await look()
-    open()
-  }
-
-  /** Holds a slot for a suspect until it may begin, and begins it. */
-  async #beginWhen(attempt: Attempt, mayBegin: () => boolean): Promise<void> {
+    const hasSlot = () => this.#running.size <= settings.concurrency
+    const reopen = share.quarantine.close()
     this.#running.add(attempt)
-    const tooMany = () => this.#running.size > this.#scope.settings.concurrency
-    while (attempt.isOpen && (tooMany() || !mayBegin())) await look()
-    if (attempt.isOpen && !attempt.mayBegin(this.#scope.settings.lease * abortAfter)) this.#giveUp([attempt])
-    if (!attempt.isOpen) return this.#free(attempt)
-    void this.#handle(attempt)
-    this.#fill()
+    await waitUntil(() => !attempt.isOpen || (hasSlot() && share.quarantine.isAlone), settings.lease)
+    if (hasSlot() && attempt.mayBegin(settings.lease * abortAfter)) {
+      void this.#handle(attempt)
+      await waitUntil(() => !attempt.holdsLease || this.#closed, settings.lease)
+    } else {
+      this.#release([attempt])
+      this.#free(attempt)
+    }
+    reopen()
   }
 
   #free(attempt: Attempt): void {
@@ -213,9 +179,4 @@ export class Slots {
 function callOf(scope: WorkerScope, handler: AnyHandler): Call {
   const inOwnContext = callInOwnContext()
   return ([attempt]) => attempt && inOwnContext(() => handler(attempt.job, contextOf(scope, attempt)))
-}
-
-/** Does not keep a process that has nothing else to do. */
-function look(): Promise<void> {
-  return sleep(lookEvery, undefined, { ref: false })
 }

@@ -11,8 +11,10 @@ export interface ModelJob {
   readonly attempts: number
   /** `locked_by`: who holds it. */
   readonly worker: string | null
-  /** `locked_at`: when it was claimed or renewed last. */
+  /** `locked_at`: when it was claimed or renewed last; null where it holds the count of interruptions. */
   readonly lockedAt: number | null
+  /** How often in a row it was taken over from a worker that was gone. */
+  readonly interruptions: number
   /** `run_at`: when it is due. */
   readonly runAt: number
   /** `updated_at`: when an outcome was written last. */
@@ -29,6 +31,9 @@ export interface ModelLease {
 
 export type Kind = 'succeeded' | 'retry' | 'failed' | 'timed_out' | 'snoozed' | 'cancelled' | 'released'
 
+/** The id of a worker of ours, whose lease is half an hour. */
+export const ours = '001b7740-6b6a-8a51-9a3e-3a4f3c1f2a10'
+
 /** From this attempt on an expired lease ends its job. */
 export const maxAttempts = 2
 
@@ -37,7 +42,7 @@ const isFinal = ({ status }: ModelJob) => (finalStatuses as readonly JobStatus[]
 const isRunning = ({ status }: ModelJob) => status === 'job_status_running'
 
 export function enqueued(now: number, delay: number): ModelJob {
-  const nothing = { attempts: 0, worker: null, lockedAt: null, lastError: null }
+  const nothing = { attempts: 0, worker: null, lockedAt: null, interruptions: 0, lastError: null }
   return { status: 'job_status_not_started', ...nothing, runAt: now + delay, updatedAt: now }
 }
 
@@ -45,7 +50,8 @@ export const isClaimable = (job: ModelJob, now: number) => isPending(job) && job
 
 export function claimed(job: ModelJob, now: number, worker: string): ModelJob | undefined {
   if (!isClaimable(job, now)) return undefined
-  return { ...job, status: 'job_status_running', attempts: job.attempts + 1, worker, lockedAt: now }
+  const interruptions = worker === ours ? job.interruptions : 0 // the id of any other can't say them
+  return { ...job, status: 'job_status_running', attempts: job.attempts + 1, worker, lockedAt: now, interruptions }
 }
 
 /** The fence. */
@@ -57,7 +63,7 @@ export function renewed(job: ModelJob, now: number, lease: ModelLease): ModelJob
 
 export function settled(job: ModelJob, now: number, lease: ModelLease, kind: Kind, delay: number) {
   if (!holds(job, lease)) return undefined
-  const free: ModelJob = { ...job, worker: null, updatedAt: now }
+  const free: ModelJob = { ...job, worker: null, updatedAt: now, interruptions: 0 }
   const before = job.attempts - 1
   const handedBack: ModelJob = {
     ...free,
@@ -71,7 +77,11 @@ export function settled(job: ModelJob, now: number, lease: ModelLease, kind: Kin
     timed_out: { ...free, status: 'job_status_timed_out', lastError: 'it went wrong' },
     snoozed: { ...handedBack, runAt: now + delay },
     cancelled: { ...free, status: 'job_status_cancelled', lastError: 'Cancelled: enough' },
-    released: handedBack,
+    released: {
+      ...handedBack,
+      interruptions: job.interruptions,
+      lockedAt: job.interruptions > 0 ? null : job.lockedAt,
+    },
   }
   return outcomes[kind]
 }
@@ -79,16 +89,27 @@ export function settled(job: ModelJob, now: number, lease: ModelLease, kind: Kin
 /** A lease is as long as the clock's step. */
 export function rescued(job: ModelJob, now: number): ModelJob | undefined {
   if (!isRunning(job) || job.lockedAt === null || job.lockedAt >= now) return undefined
-  const [, before = '0'] = /^Lease expired \((\d+)/.exec(job.lastError ?? '') ?? []
-  const taken = { ...job, worker: null, updatedAt: now, lastError: `Lease expired (${Number(before) + 1} in a row)` }
-  return job.attempts < maxAttempts
+  const interruptions = job.interruptions + 1
+  const lastError = `Lease expired (${interruptions} in a row)`
+  const isHandedBack = interruptions === 2
+  const taken = {
+    ...job,
+    ...{ worker: null, lockedAt: null, updatedAt: now, lastError, interruptions },
+    attempts: job.attempts - (isHandedBack ? 1 : 0),
+  }
+  return job.attempts < maxAttempts || isHandedBack
     ? { ...taken, status: 'job_status_retry', runAt: Math.min(job.runAt, now) }
     : { ...taken, status: 'job_status_failed' }
 }
 
 export function cancelled(job: ModelJob, now: number): ModelJob | undefined {
   if (isFinal(job)) return undefined
-  return { ...job, status: 'job_status_cancelled', worker: null, updatedAt: now, lastError: 'Cancelled: on request' }
+  const interruptions = isRunning(job) ? 0 : job.interruptions
+  return {
+    ...job,
+    ...{ status: 'job_status_cancelled', worker: null, updatedAt: now, interruptions },
+    lastError: 'Cancelled: on request',
+  }
 }
 
 export function retried(job: ModelJob, now: number, delay: number): ModelJob | undefined {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Kysely, sql } from 'kysely'
 import { countJobs } from 'kysely-jobs'
 import { jobStates, nextDueAt } from 'kysely-jobs/queue'
+import { interruptionsOf, workerOf } from '../../../src/schema/lease-token.js'
 import { age } from '../mail-jobs.ts'
 import { isClaimable, type ModelJob, type ModelLease } from './job.ts'
 import { heldBy, type Round, type Verb } from './verbs.ts'
@@ -178,10 +179,21 @@ async function readRows(db: Kysely<any>, now: number): Promise<Map<string, Row>>
     sql<number>`ceil(extract(epoch from ${sql.ref(time)} - now()) / 3600)::int + ${now}::int`
   const rows = await db
     .selectFrom('mail_jobs')
-    .select(['id', 'status', 'attempts_count as attempts', 'locked_by as worker', 'priority'])
-    .select([hours('locked_at').as('lockedAt'), hours('run_at').as('runAt'), hours('updated_at').as('updatedAt')])
+    .select(['id', 'status', 'attempts_count as attempts', 'locked_by', 'priority'])
+    .select([hours('run_at').as('runAt'), hours('updated_at').as('updatedAt')])
+    .select(sql<number | null>`case when locked_at > '1971-01-01' then ${hours('locked_at')} end`.as('lockedAt'))
+    .select(
+      sql<number>`case when locked_at < '1971-01-01' then floor(extract(epoch from locked_at))::int else 0 end`.as(
+        'marked',
+      ),
+    )
     .select(sql<string | null>`regexp_replace(last_error, '^(Lease expired .* in a row[)]).*', '\\1')`.as('lastError'))
     .select(sql<number>`extract(epoch from run_at)::float8`.as('dueAt'))
     .execute()
-  return new Map(rows.map(({ id, ...row }) => [id, row]))
+  return new Map(
+    rows.map(({ id, locked_by, marked, ...row }) => {
+      const interruptions = locked_by === null ? marked : interruptionsOf(locked_by)
+      return [id, { ...row, worker: locked_by && workerOf(locked_by), interruptions }]
+    }),
+  )
 }
