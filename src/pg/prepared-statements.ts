@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { PoolClient, QueryConfig, QueryResult } from 'pg'
+import type { Client, QueryConfig, QueryResult } from 'pg'
 import { sqlState } from './error-class.js'
-import { asPgClient } from './liveness-check.js'
 
 /** How a statement ends that guardPool() may prepare on its connections. To all others it is a comment. */
 export const preparedMark = ' /* prepared */'
@@ -43,11 +42,10 @@ interface Statement {
 export class PreparedStatements {
   readonly #statements = new Map<string, Statement>()
   #names = 0
-  #areOurs: Promise<boolean> | undefined
 
-  /** Sends a statement on a client, by a name where it may be kept. */
-  async send(query: QueryConfig, client: PoolClient, send: Send): Promise<QueryResult> {
-    const statement = isAtRest(client) && (await this.#isDirect(client, send)) ? this.#named(query.text) : undefined
+  /** Sends a statement on a client of a session of its own, by a name where it may be kept. */
+  async send(query: QueryConfig, client: Client, send: Send): Promise<QueryResult> {
+    const statement = isAtRest(client) ? this.#named(query.text) : undefined
     if (statement?.name === undefined) return send(query)
     const { name } = statement
     const sent = performance.now()
@@ -61,18 +59,6 @@ export class PreparedStatements {
       if (statement.name === name) statement.name = undefined
       return result
     }
-  }
-
-  /** A pooler has told its client of another process than the one that answers. */
-  #isDirect(client: PoolClient, send: Send): Promise<boolean> {
-    this.#areOurs ??= send({ text: 'select pg_backend_pid() as pid' }).then(
-      ({ rows }) => rows[0]?.pid === asPgClient(client).processID,
-      (error: unknown) => {
-        this.#areOurs = undefined
-        throw error
-      },
-    )
-    return this.#areOurs
   }
 
   #named(text: string): Statement {
@@ -103,7 +89,7 @@ function judge(statement: Statement, took: number): void {
 }
 
 /** Not in a transaction. Versions of pg before 8.21 do not tell. */
-function isAtRest(client: PoolClient): boolean {
+function isAtRest(client: Client): boolean {
   return Reflect.get(client, 'getTransactionStatus')?.call(client) === 'I'
 }
 
