@@ -73,7 +73,7 @@ const times = { types: ['timestamptz', 'timestamp'], wanted: 'timestamp with tim
 const integers = { types: ['int4', 'int2', 'int8'], wanted: 'integer' } as const
 const jsons = { types: ['jsonb', 'json'], wanted: 'jsonb' } as const
 
-/** `result` and `progress` are missing here: they may be of any type. */
+/** `result` is missing here: it may be of any type. */
 const rules: Readonly<Record<JobColumnName, Rule> & Partial<Record<OptionalColumnName, Rule>>> = {
   id: { types: ['uuid', 'int8', 'int4', 'text', 'varchar'], wanted: 'uuid, bigint, integer or text' },
   created_at: times,
@@ -90,7 +90,6 @@ const rules: Readonly<Record<JobColumnName, Rule> & Partial<Record<OptionalColum
   started_at: times,
   finished_at: times,
   errors: jsons,
-  traceparent: { ...texts, length: 55 },
 }
 
 /** Everything that keeps a table from being a job table. */

@@ -125,7 +125,7 @@ export type Job<DB, Table extends keyof DB> = Readonly<Selectable<DB[Table]>>
 /** kysely's own `Generated<Timestamp>` asks for the nested ColumnType on insert; what it stands for is meant. */
 type Unnested<Value> = Value extends { readonly __insert__: infer Insert } ? Insert : Value
 
-/** What an enqueuer may set: the user's own insertable columns, `id`, `run_at`, `priority`, `max_attempts`, `traceparent`. */
+/** What an enqueuer may set: the user's own insertable columns, `id`, `run_at`, `priority`, `max_attempts`. */
 export type NewJob<DB, Table extends keyof DB> = {
   readonly [Column in keyof EnqueuerColumns<DB[Table]>]: Unnested<EnqueuerColumns<DB[Table]>[Column]>
 } & { readonly [Column in ColumnKey<DB[Table], QueueManagedColumn>]?: 'the queue alone writes this column' }

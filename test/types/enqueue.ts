@@ -39,7 +39,6 @@ enqueue(db, 'report_jobs', {
   run_at: new Date(),
   priority: 3,
   max_attempts: null,
-  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
 })
 enqueue(
   db,
@@ -69,8 +68,6 @@ enqueue(db, 'mail_jobs', { user_id: 'ann', template: 'welcome', updated_at: new 
 enqueue(db, 'mail_jobs', [{ user_id: 'ann', template: 'welcome', status: 'job_status_retry' }])
 // @ts-expect-error is not assignable to type '"the queue alone writes this column"'.
 enqueue(db, 'report_jobs', { ...report, result: '{}' })
-// @ts-expect-error is not assignable to type '"the queue alone writes this column"'.
-enqueue(db, 'report_jobs', { ...report, progress: 1 })
 
 const retried = { user_id: 'ann', template: 'welcome' as const, status: 'job_status_retry' }
 // @ts-expect-error Types of property 'status' are incompatible.
