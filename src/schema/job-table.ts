@@ -8,7 +8,10 @@ import type { JobStatus, jobStatuses, SeedJobStatus } from './statuses.js'
  * holds `DB`. To infer it from a union of the three, the compiler would compare the classes member by member: with
  * 500 tables 2.2 s of checking for one call, against 0.05 s.
  */
-export interface Queryable<DB> extends Lookup {
+export interface Queryable<DB> extends ReadonlyQueryable<DB>, Lookup {}
+
+/** The same, and Kysely's own `ReadonlyKysely` as well: for what only reads. */
+export interface ReadonlyQueryable<DB> {
   readonly dynamic: DynamicModule<DB>
   readonly isTransaction: boolean
 }
