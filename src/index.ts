@@ -16,7 +16,15 @@ export {
 export { type Duration, DurationError } from './schema/duration.js'
 export { NoSuchTableError } from './schema/identify.js'
 export { JobTableError } from './schema/inspect.js'
-export type { Job, JobTable, JobTableName, NewJob, OptionalColumn, Queryable } from './schema/job-table.js'
+export type {
+  Job,
+  JobTable,
+  JobTableName,
+  NewJob,
+  OptionalColumn,
+  Queryable,
+  ReadonlyQueryable,
+} from './schema/job-table.js'
 export type { JobSelection } from './schema/selection.js'
 export type { FinalStatus, JobStatus } from './schema/statuses.js'
 export type { ListenSource } from './watch/listener.js'

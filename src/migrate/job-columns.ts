@@ -110,11 +110,9 @@ const plainColumns: Readonly<Record<Exclude<JobColumnName | OptionalColumnName, 
   priority: { type: 'int2', build: (column) => column.notNull().defaultTo(0) },
   max_attempts: { type: 'integer', build: nullable },
   result: { type: 'jsonb', build: nullable },
-  progress: { type: 'jsonb', build: nullable },
   started_at: { type: timestamp, build: nullable },
   finished_at: { type: timestamp, build: nullable },
   errors: { type: 'jsonb', build: nullable },
-  traceparent: { type: 'text', build: nullable },
 }
 
 function statusColumn(type: string, kind: 'enum' | 'text'): Definition {

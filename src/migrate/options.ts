@@ -10,7 +10,7 @@ export interface JobColumnOptions {
   readonly status?: 'enum' | 'text'
   /**
    * Optional columns, each for an ability: `priority` (smallint, higher runs first), `max_attempts` (int), `result`
-   * and `progress` (jsonb), `started_at`, `finished_at`, `errors` (jsonb), `traceparent` (text). Default: none.
+   * (jsonb), `started_at`, `finished_at`, `errors` (jsonb). Default: none.
    */
   readonly columns?: readonly OptionalColumnName[]
 }

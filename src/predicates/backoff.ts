@@ -1,4 +1,4 @@
-import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type AliasableExpression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type Duration, isDuration, milliseconds } from '../schema/duration.js'
 import { earlier, now } from './clock.js'
 import { column, job } from './column.js'
@@ -72,7 +72,7 @@ export function backoffDelay(rule: BackoffRule, table?: string): RawBuilder<numb
  * not need it (a failure writes the due time into `run_at`); for rows that an IHP worker put into retry.
  * Jitter is left out, as it would be drawn anew at every look.
  */
-export function isRetryDue(rule: BackoffRule, table?: string): Expression<SqlBool> {
+export function isRetryDue(rule: BackoffRule, table?: string): AliasableExpression<SqlBool> {
   // Taken from now, not added to what the row holds: the sum may be past the last date that Postgres has.
   return job(column('updated_at', table), '<=', earlier(now(), backoffDelay({ ...rule, jitter: 0 }, table)))
 }

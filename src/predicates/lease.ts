@@ -1,4 +1,4 @@
-import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type AliasableExpression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { JobId } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { leasePattern, tokensOf } from '../schema/lease-token.js'
@@ -21,7 +21,7 @@ export interface Lease {
  * The seed's timeoutCondition, with the lease renewed by heartbeats in place of a fixed time. A hand may leave no date,
  * or one that no claim writes (further ahead than a lease): nobody would ever end such a row.
  */
-export function isLeaseExpired(lease: Duration, table?: string): Expression<SqlBool> {
+export function isLeaseExpired(lease: Duration, table?: string): AliasableExpression<SqlBool> {
   const age = leaseLength(milliseconds(lease, 'lease'), table)
   const since = column('locked_at', table)
   const alive = sql<SqlBool>`${since} between ${earlier(now(), age)} and ${later(clockTimestamp(), age)}`
@@ -40,7 +40,7 @@ function leaseLength(given: number, table?: string): RawBuilder<number> {
 export function holdsLease(
   lease: { worker: string; attempt: number; ids: readonly JobId[] },
   table?: string,
-): Expression<SqlBool> {
+): AliasableExpression<SqlBool> {
   return job.and([
     hasIdIn(lease.ids, table),
     job(column('locked_by', table), '=', job.fn<string>('any', [job.val(tokensOf(lease.worker))])),

@@ -1,4 +1,4 @@
-import { type Expression, type SqlBool, sql } from 'kysely'
+import { type AliasableExpression, type SqlBool, sql } from 'kysely'
 import { type JobStatus, pendingStatuses } from '../schema/statuses.js'
 import { column, job } from './column.js'
 
@@ -11,19 +11,19 @@ export function statusLiteral(status: JobStatus) {
 }
 
 /** Whether the status is one of a few. */
-export function hasStatus(statuses: readonly JobStatus[], table?: string): Expression<SqlBool> {
+export function hasStatus(statuses: readonly JobStatus[], table?: string): AliasableExpression<SqlBool> {
   if (statuses.length === 0) return job.lit(false) // `in ()` is no SQL
   const status = column('status', table)
   return sql<SqlBool>`${status} in (${sql.join(statuses.map(statusLiteral))})`
 }
 
 /** Waiting for a claim: not started, or in retry. */
-export function isPending(table?: string): Expression<SqlBool> {
+export function isPending(table?: string): AliasableExpression<SqlBool> {
   return hasStatus(pendingStatuses, table)
 }
 
 /** Held by a worker. */
-export function isRunning(table?: string): Expression<SqlBool> {
+export function isRunning(table?: string): AliasableExpression<SqlBool> {
   return hasStatus(['job_status_running'], table)
 }
 
@@ -31,7 +31,7 @@ export function isRunning(table?: string): Expression<SqlBool> {
  * At its end. Said by what it is not, so that a table with the seed's six values, where the word
  * `job_status_cancelled` would be an error, is served by the same statement and the same index.
  */
-export function isFinal(table?: string): Expression<SqlBool> {
+export function isFinal(table?: string): AliasableExpression<SqlBool> {
   const status = column('status', table)
   return sql<SqlBool>`${status} not in (${sql.join([...pendingStatuses, 'job_status_running' as const].map(statusLiteral))})`
 }

@@ -4,7 +4,7 @@ import { column } from '../predicates/column.js'
 import { isRunning } from '../predicates/status.js'
 import { writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
-import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
+import type { JobTable, OptionalColumn, ReadonlyQueryable } from '../schema/job-table.js'
 import { quotedName } from '../schema/names.js'
 import { type JobStatus, jobStatuses } from '../schema/statuses.js'
 
@@ -33,13 +33,13 @@ export interface CountOptions<Row> {
  * ones exactly. A table that was never analysed, or `exact: true`, is counted row by row.
  */
 export async function countJobs<DB, Table extends keyof DB & string>(
-  db: Queryable<DB>,
+  db: ReadonlyQueryable<DB>,
   table: JobTable<DB, Table>,
   options: CountOptions<DB[Table]> = {},
 ): Promise<JobCounts> {
   const jobs = jobsOf(db, table)
   const byPriority = new Set<string>(options.columns).has('priority')
-  const few = await countFew(jobs, byPriority, statistics(quotedName(writtenName(db, table))))
+  const few = await countFew(jobs, byPriority, statistics(quotedName(writtenName(jobs.db, table))))
   const estimates = options.exact || few.estimates === null ? null : (JSON.parse(few.estimates) as Counted) // made below
   const counted = estimates ?? (await countAll(jobs))
   const statuses = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<JobStatus, number> // all seven

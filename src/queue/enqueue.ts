@@ -24,29 +24,28 @@ const maxParameters = 32_000
  * @example
  * const job = await enqueue(trx, 'send_mail_jobs', { user_id, template: 'welcome' }, { delay: '5m' })
  */
-export function enqueue<DB, Table extends keyof DB & string>(
+export async function enqueue<DB, Table extends keyof DB & string, Item = never>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
-  values: readonly NewJob<DB, Table>[],
-  options?: EnqueueOptions,
-): Promise<Job<DB, Table>[]>
-export function enqueue<DB, Table extends keyof DB & string>(
-  db: Queryable<DB>,
-  table: JobTable<DB, Table>,
-  values: NewJob<DB, Table>,
-  options?: EnqueueOptions,
-): Promise<Job<DB, Table>>
-export async function enqueue<DB, Table extends keyof DB & string>(
-  db: Queryable<DB>,
-  table: JobTable<DB, Table>,
-  values: NewJob<DB, Table> | readonly NewJob<DB, Table>[],
+  values: [Item] extends [never] ? NewJob<DB, Table> : readonly NewJob<DB, Table>[] & Rows<Item>,
   options: EnqueueOptions = {},
-): Promise<Job<DB, Table> | Job<DB, Table>[]> {
+): Promise<EnqueuedJobs<DB, Table, Item>> {
   const jobs = jobsOf(db, table)
-  const rows = (Array.isArray(values) ? values : [values]) as readonly object[] // Array.isArray does not see readonly arrays
+  const rows = (Array.isArray(values) ? values : [values]) as readonly object[] // one or the other, which Item says to the caller alone
   for (const row of rows) checkNewJob(row, table, options.delay !== undefined)
-  const inserted = (await insertAll(jobs, rows.map(due(options)))) as Job<DB, Table>[] // rows of the user's table
-  return Array.isArray(values) ? inserted : (inserted[0] as Job<DB, Table>) // an insert of one row returns one
+  const inserted = await insertAll(jobs, rows.map(due(options)))
+  // rows of the user's table; an insert of one row returns one
+  return (Array.isArray(values) ? inserted : inserted[0]) as EnqueuedJobs<DB, Table, Item>
+}
+
+/** The job of one row, or the jobs of rows. */
+type EnqueuedJobs<DB, Table extends keyof DB & string, Item> = [Item] extends [never]
+  ? Job<DB, Table>
+  : Job<DB, Table>[]
+
+/** Tells rows from a row by what only rows have: a type parameter for the values would let unknown columns pass. */
+interface Rows<Item> {
+  readonly [Symbol.iterator]: Item
 }
 
 /** A row without a value of its own still needs a column to be inserted by; `run_at` as its default would have it. */

@@ -4,12 +4,12 @@ import { isLeaseExpired } from '../predicates/lease.js'
 import type { JobId } from '../schema/columns.js'
 import type { Duration } from '../schema/duration.js'
 import { jobsOf } from '../schema/job-database.js'
-import type { Job, JobTable, Queryable } from '../schema/job-table.js'
+import type { Job, JobTable, ReadonlyQueryable } from '../schema/job-table.js'
 import { rescueLimit } from './rescue.js'
 
 /** Running jobs whose lease has expired, but for those of `except`: what a rescue would take, for those who decide row by row. */
 export async function findExpired<DB, Table extends keyof DB & string>(
-  db: Queryable<DB>,
+  db: ReadonlyQueryable<DB>,
   table: JobTable<DB, Table>,
   options: { readonly lease: Duration; readonly except?: readonly JobId[] },
 ): Promise<Job<DB, Table>[]> {

@@ -3,7 +3,7 @@ import { isUnlocked } from '../predicates/claimable.js'
 import { millisecondsUntil } from '../predicates/clock.js'
 import { isPending } from '../predicates/status.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
-import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
+import type { JobTable, OptionalColumn, ReadonlyQueryable } from '../schema/job-table.js'
 import { prepared } from './prepared.js'
 import { withPriorityLevels } from './priority-levels.js'
 
@@ -12,7 +12,7 @@ import { withPriorityLevels } from './priority-levels.js'
  * none waits. One step along the ready index (for each level, with `priority`), whatever the table holds.
  */
 export async function nextDueAt<DB, Table extends keyof DB & string>(
-  db: Queryable<DB>,
+  db: ReadonlyQueryable<DB>,
   table: JobTable<DB, Table>,
   options: { readonly columns?: readonly OptionalColumn<DB[Table]>[] } = {},
 ): Promise<number | undefined> {

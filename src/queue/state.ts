@@ -1,7 +1,7 @@
 import { hasIdIn } from '../predicates/ids.js'
 import type { JobId } from '../schema/columns.js'
 import { jobsOf } from '../schema/job-database.js'
-import type { JobTable, Queryable } from '../schema/job-table.js'
+import type { JobTable, ReadonlyQueryable } from '../schema/job-table.js'
 import { workerOf } from '../schema/lease-token.js'
 import type { JobStatus } from '../schema/statuses.js'
 
@@ -17,7 +17,7 @@ export interface JobState {
 
 /** Where jobs stand now; those that are gone are left out. */
 export async function jobStates<DB, Table extends keyof DB & string>(
-  db: Queryable<DB>,
+  db: ReadonlyQueryable<DB>,
   table: JobTable<DB, Table>,
   ids: readonly JobId[],
 ): Promise<JobState[]> {

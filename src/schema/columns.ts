@@ -50,11 +50,9 @@ export const optionalColumnNames = [
   'priority',
   'max_attempts',
   'result',
-  'progress',
   'started_at',
   'finished_at',
   'errors',
-  'traceparent',
 ] as const
 
 export type OptionalColumnName = (typeof optionalColumnNames)[number]
@@ -69,7 +67,6 @@ export const queueManagedColumns = [
   'created_at',
   'updated_at',
   'result',
-  'progress',
   'started_at',
   'finished_at',
   'errors',

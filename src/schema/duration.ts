@@ -1,7 +1,12 @@
 import { shown } from './shown.js'
 
 /** A length of time: milliseconds, or a number with a unit: `'250ms'`, `'30s'`, `'5m'`, `'2h'`, `'7d'`. */
-export type Duration = number | `${number}${Unit}` | `${number} ${Unit}`
+export type Duration = Spelled['duration']
+
+/** By way of a property the type has no name of its own, so that the compiler prints what it takes. */
+interface Spelled {
+  duration: number | `${number}${Unit}` | `${number} ${Unit}`
+}
 
 type Unit = keyof typeof unitMilliseconds
 

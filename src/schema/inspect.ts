@@ -2,7 +2,8 @@ import type { QueryExecutorProvider } from 'kysely'
 import { type Catalog, type CatalogColumn, readCatalog } from './catalog.js'
 import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalColumnNames } from './columns.js'
 import { identifyTable, NoSuchTableError } from './identify.js'
-import type { Queryable } from './job-table.js'
+import { jobsOf } from './job-database.js'
+import type { ReadonlyQueryable } from './job-table.js'
 import { insertTriggerName, type TableName, updateTriggerName } from './names.js'
 import { type JobStatus, jobStatuses, pendingStatuses, type SeedJobStatus } from './statuses.js'
 
@@ -29,7 +30,8 @@ export class JobTableError extends Error {
  * Reads from the catalog whether a table is a job table, and what it can do beyond that.
  * @throws JobTableError, NoSuchTableError
  */
-export async function inspectJobTable<DB>(db: Queryable<DB>, table: string): Promise<JobTableDescription> {
+export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: string): Promise<JobTableDescription> {
+  const { db } = jobsOf(handle, table)
   const name = await identifyTable(db, table)
   const catalog = await readJobTable(db.withoutPlugins(), name)
   return {
@@ -73,7 +75,7 @@ const times = { types: ['timestamptz', 'timestamp'], wanted: 'timestamp with tim
 const integers = { types: ['int4', 'int2', 'int8'], wanted: 'integer' } as const
 const jsons = { types: ['jsonb', 'json'], wanted: 'jsonb' } as const
 
-/** `result` and `progress` are missing here: they may be of any type. */
+/** `result` is missing here: it may be of any type. */
 const rules: Readonly<Record<JobColumnName, Rule> & Partial<Record<OptionalColumnName, Rule>>> = {
   id: { types: ['uuid', 'int8', 'int4', 'text', 'varchar'], wanted: 'uuid, bigint, integer or text' },
   created_at: times,
@@ -90,7 +92,6 @@ const rules: Readonly<Record<JobColumnName, Rule> & Partial<Record<OptionalColum
   started_at: times,
   finished_at: times,
   errors: jsons,
-  traceparent: { ...texts, length: 55 },
 }
 
 /** Everything that keeps a table from being a job table. */

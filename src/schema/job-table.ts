@@ -1,4 +1,4 @@
-import type { DynamicModule, Insertable, Selectable, SelectType } from 'kysely'
+import type { DynamicModule, SelectType } from 'kysely'
 import type { JobColumnName, JobId, jobColumnNames, OptionalColumnName, QueueManagedColumn } from './columns.js'
 import type { Lookup } from './identify.js'
 import type { JobStatus, jobStatuses, SeedJobStatus } from './statuses.js'
@@ -8,7 +8,10 @@ import type { JobStatus, jobStatuses, SeedJobStatus } from './statuses.js'
  * holds `DB`. To infer it from a union of the three, the compiler would compare the classes member by member: with
  * 500 tables 2.2 s of checking for one call, against 0.05 s.
  */
-export interface Queryable<DB> extends Lookup {
+export interface Queryable<DB> extends ReadonlyQueryable<DB>, Lookup {}
+
+/** The same, and Kysely's own `ReadonlyKysely` as well: for what only reads. */
+export interface ReadonlyQueryable<DB> {
   readonly dynamic: DynamicModule<DB>
   readonly isTransaction: boolean
 }
@@ -43,6 +46,19 @@ interface Readable {
   status: string
 }
 
+/** What the compiler says where reading a column gives something else. */
+interface Needed extends Record<JobColumnName, string> {
+  id: 'a string, a number or a bigint'
+  created_at: 'a Date, a string or an object'
+  updated_at: 'a Date, a string or an object'
+  run_at: 'a Date, a string or an object'
+  locked_at: 'a Date, a string, an object or null'
+  locked_by: 'a string or null'
+  last_error: 'a string or null'
+  attempts_count: 'a number'
+  status: 'a string or an enum of strings'
+}
+
 /** Columns into which the queue writes null. */
 type NullableColumn = 'locked_at' | 'locked_by' | 'last_error'
 
@@ -59,7 +75,9 @@ type Fits<Name extends JobColumnName, Value> = [Value] extends [Readable[Name]]
           : `lacks ${Lacking}`
         : never
       : true
-  : 'has the wrong type'
+  : [Exclude<Value, null | undefined>] extends [Readable[Name]]
+    ? 'must not be nullable'
+    : `must read as ${Needed[Name]}`
 
 /** The statuses that a column can't hold, listed in one text: a union in a template would make as many sentences. */
 type LackingStatuses<
@@ -80,8 +98,8 @@ type LackingStatuses<
 
 type Flaw<Row, Name extends JobColumnName> =
   ColumnKey<Row, Name> extends keyof Row
-    ? Fits<Name, Selected<Row[ColumnKey<Row, Name>]>> extends infer HandlerOutcome extends string
-      ? `column '${ColumnKey<Row, Name>}' ${HandlerOutcome}`
+    ? Fits<Name, Selected<Row[ColumnKey<Row, Name>]>> extends infer Why extends string
+      ? `column '${ColumnKey<Row, Name>}' ${Why}`
       : never
     : `column '${ColumnKey<Row, Name>}' is missing`
 
@@ -119,18 +137,47 @@ export type JobTable<DB, Table extends keyof DB & string> = [keyof DB & string] 
 
 type NotAJobTable<DB, Table extends keyof DB & string> = `'${Table}' is not a job table: ${Flaws<DB[Table]>}`
 
-/** A job as its handler sees it: the user's own row. */
-export type Job<DB, Table extends keyof DB> = Readonly<Selectable<DB[Table]>>
+/**
+ * A job as its handler sees it: the user's own row, as Kysely selects it. Mapped over `keyof` the row itself, so that
+ * the editor leads from a column to the user's interface, and a union of rows stays one.
+ */
+export type Job<DB, Table extends keyof DB> = SelectedRow<DB[Table]>
+
+type SelectedRow<Row> = {
+  readonly [Column in keyof Row as [SelectType<Row[Column]>] extends [never] ? never : Column]: SelectType<Row[Column]>
+}
 
 /** kysely's own `Generated<Timestamp>` asks for the nested ColumnType on insert; what it stands for is meant. */
-type Unnested<Value> = Value extends { readonly __insert__: infer Insert } ? Insert : Value
+type Inserted<Column> = Column extends { readonly __insert__: infer Insert }
+  ? Insert extends { readonly __insert__: infer Nested }
+    ? Nested
+    : Insert
+  : Column
 
-/** What an enqueuer may set: the user's own insertable columns, `id`, `run_at`, `priority`, `max_attempts`, `traceparent`. */
-export type NewJob<DB, Table extends keyof DB> = {
-  readonly [Column in keyof EnqueuerColumns<DB[Table]>]: Unnested<EnqueuerColumns<DB[Table]>[Column]>
-} & { readonly [Column in ColumnKey<DB[Table], QueueManagedColumn>]?: 'the queue alone writes this column' }
+/** What an enqueuer may set: the user's own insertable columns, `id`, `run_at`, `priority`, `max_attempts`. */
+export type NewJob<DB, Table extends keyof DB> = EachNewRow<DB[Table]>
 
-type EnqueuerColumns<Row> = Omit<Insertable<Row>, ColumnKey<Row, QueueManagedColumn>>
+type EachNewRow<Row> = Row extends unknown ? NewRow<Row> : never
+
+type NewRow<Row> = {
+  readonly [Column in keyof Row as GivenAs<Row, Column> extends 'required' ? Column : never]: Inserted<Row[Column]>
+} & {
+  readonly [Column in keyof Row as GivenAs<Row, Column> extends 'optional' ? Column : never]?:
+    | Inserted<Row[Column]>
+    | undefined
+} & { readonly [Column in ColumnKey<Row, QueueManagedColumn>]?: 'the queue alone writes this column' }
+
+/** Whether an enqueuer must give a column, may, or can't. */
+type GivenAs<Row, Column extends keyof Row> =
+  Column extends ColumnKey<Row, QueueManagedColumn>
+    ? 'refused'
+    : [Inserted<Row[Column]>] extends [never]
+      ? 'refused'
+      : undefined extends Inserted<Row[Column]>
+        ? 'optional'
+        : null extends Inserted<Row[Column]>
+          ? 'optional'
+          : 'required'
 
 /** The optional columns that a table's type has; asking for another does not compile, and the compiler lists those. */
 export type OptionalColumn<Row> = [HeldColumn<Row>] extends [never]

@@ -6,7 +6,7 @@ import type { Settings } from './options.js'
 import type { ProcessShare } from './process-share.js'
 
 /** The optional columns that verbs use on the worker's behalf. */
-export type UsedColumn = Exclude<OptionalColumnName, 'progress' | 'traceparent'>
+export type UsedColumn = OptionalColumnName
 
 /** What all parts of a started worker know. */
 export interface WorkerScope {

@@ -14,7 +14,7 @@ const { db } = await testDatabase(async (db) => {
     db,
     'billing.invoice_jobs',
     (table) => table.addColumn('payload', 'jsonb', (column) => column.notNull()),
-    { id: 'bigint', status: 'text', columns: ['priority', 'max_attempts', 'result', 'errors', 'traceparent'] },
+    { id: 'bigint', status: 'text', columns: ['priority', 'max_attempts', 'result', 'errors'] },
   )
   await sql
     .raw(`

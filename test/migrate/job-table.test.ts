@@ -69,17 +69,15 @@ test('the status can be text, which takes the seven statuses and nothing else', 
 
 test('optional columns come with the table, and priority leads the index of the fetch', async () => {
   await createJobTable(db, 'report_jobs', undefined, {
-    columns: ['priority', 'max_attempts', 'result', 'progress', 'started_at', 'finished_at', 'errors', 'traceparent'],
+    columns: ['priority', 'max_attempts', 'result', 'started_at', 'finished_at', 'errors'],
   })
   expect((await columnsOf(db, 'report_jobs')).slice(9)).toEqual([
     'priority smallint not null default 0',
     'max_attempts integer',
     'result jsonb',
-    'progress jsonb',
     'started_at timestamp with time zone',
     'finished_at timestamp with time zone',
     'errors jsonb',
-    'traceparent text',
   ])
   expect(await indexesOf(db, 'report_jobs')).toContainEqual(
     expect.stringContaining('job_ready_report_jobs btree (priority DESC, run_at)'),

@@ -15,8 +15,9 @@ const { db } = await testDatabase((handle) =>
       table
         .addColumn('to', 'text', (column) => column.notNull().defaultTo('nobody'))
         .addColumn('size', 'integer', (column) => column.check(sql`size < 1000000`))
-        .addColumn('body', 'jsonb'),
-    { columns: ['priority', 'max_attempts', 'traceparent'], notify: 'none' },
+        .addColumn('body', 'jsonb')
+        .addColumn('note', 'text'),
+    { columns: ['priority', 'max_attempts'], notify: 'none' },
   ),
 )
 
@@ -61,7 +62,7 @@ test('70,000 rows of several columns go in whole, in their order, in one transac
     to: `p${n}`,
     size: n,
     priority: n % 5,
-    traceparent: `t${n}`,
+    note: `t${n}`,
   }))
   const jobs = await enqueue(db, 'mail_jobs', rows)
   expect(jobs.map(({ size }) => size)).toEqual(rows.map(({ size }) => size))

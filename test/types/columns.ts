@@ -70,7 +70,7 @@ enqueue(db, 'nested', { run_at: '2030-01-01T00:00:00Z' })
 enqueue(db, 'nested', {})
 // @ts-expect-error Property 'id' is missing in type '{}' but required in type
 enqueue(db, 'text_id', {})
-// @ts-expect-error 'id' does not exist in type 'NewJob<Forms, "identity">'
+// @ts-expect-error 'id' does not exist in type 'NewRow<
 enqueue(db, 'identity', { id: 3 })
 // @ts-expect-error Type 'Date' is not assignable to type 'string'.
 enqueue(db, 'texts', { run_at: new Date() })

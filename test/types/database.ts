@@ -38,11 +38,9 @@ export interface ReportJobs extends Nine {
   priority: Generated<number>
   max_attempts: number | null
   result: ColumnType<Result | null, string | null, string | null>
-  progress: number | null
   started_at: Timestamp | null
   finished_at: Timestamp | null
   errors: ColumnType<unknown[] | null, string | null, string | null>
-  traceparent: string | null
   kind: 'daily' | 'yearly'
   source: { from: 'table'; table: string } | { from: 'file'; path: string; bytes: number }
 }

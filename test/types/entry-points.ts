@@ -1,14 +1,35 @@
-import type * as jobs from 'kysely-jobs'
-import type * as ihp from 'kysely-jobs/ihp'
-import type * as migrate from 'kysely-jobs/migrate'
-import type * as pg from 'kysely-jobs/pg'
-import type * as queue from 'kysely-jobs/queue'
+import type { Kysely } from 'kysely'
+import { countJobs, createRunner, createWorker, enqueue, type JobTableName, linear } from 'kysely-jobs'
+import { fetchNextJob, watchForJob } from 'kysely-jobs/ihp'
+import { createJobTable } from 'kysely-jobs/migrate'
+import { guardPool } from 'kysely-jobs/pg'
+import { isClaimable, settle } from 'kysely-jobs/queue'
+import { type DB, type Equal, holds } from './database.js'
 
-/** What a user imports is there, and typed. */
-export type EntryPoints = [
-  keyof typeof jobs,
-  keyof typeof ihp,
-  keyof typeof migrate,
-  keyof typeof pg,
-  keyof typeof queue,
-]
+// Something of each entry point, used: test/package/module-settings.test.ts compiles this by many settings.
+
+declare const db: Kysely<DB>
+declare const pool: Parameters<typeof guardPool>[0]
+
+const worker = createWorker(
+  db,
+  'mail_jobs',
+  async (job, { complete }) => {
+    holds<Equal<typeof job.template, 'welcome' | 'reminder'>>()
+    await db.transaction().execute((trx) => complete(trx))
+  },
+  { backoff: linear({ delay: '30s' }) },
+)
+export const runner = createRunner(db, { workers: [worker] })
+holds<Equal<JobTableName<DB>, 'mail_jobs' | 'report_jobs'>>()
+
+export async function all() {
+  const job = await enqueue(db, 'mail_jobs', { user_id: 'ann', template: 'welcome' })
+  const waiting = await db.selectFrom('mail_jobs').select('id').where(isClaimable()).execute()
+  await settle(db, 'mail_jobs', [{ id: job.id, attempt: 1, kind: 'succeeded' }], { worker: 'w' })
+  await createJobTable(db, 'mail_jobs')
+  await watchForJob(db, 'mail_jobs', { listen: guardPool(pool) }, () => fetchNextJob(db, 'mail_jobs', { worker: 'w' }))
+  return [waiting, await countJobs(db, 'mail_jobs')]
+}
+// @ts-expect-error Argument of type '"mails"' is not assignable to parameter of type '"mail_jobs" | "report_jobs"'
+createWorker(db, 'mails', () => {})

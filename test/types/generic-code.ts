@@ -1,5 +1,14 @@
 import type { Kysely, Transaction } from 'kysely'
-import { createWorker, enqueue, type Handler, type Job, type JobTable, type NewJob, type Worker } from 'kysely-jobs'
+import {
+  createWorker,
+  enqueue,
+  type Handler,
+  type Job,
+  type JobTable,
+  type JobTableName,
+  type NewJob,
+  type Worker,
+} from 'kysely-jobs'
 import { type DB, type Equal, holds, type MailJobs, type Nine } from './database.js'
 
 declare const db: Kysely<DB>
@@ -29,6 +38,13 @@ function enqueueSoon<Tables, Table extends keyof Tables & string>(
 ): Promise<Job<Tables, Table>> {
   return enqueue(handle, table, job, { delay: '5m' })
 }
+function enqueueAll<Tables, Table extends keyof Tables & string>(
+  handle: Kysely<Tables>,
+  table: JobTable<Tables, Table>,
+  jobs: readonly NewJob<Tables, Table>[],
+): Promise<Job<Tables, Table>[]> {
+  return enqueue(handle, table, jobs)
+}
 const worker = loudWorker(db, 'mail_jobs', (job) => holds<Equal<typeof job, Job<DB, 'mail_jobs'>>>())
 holds<Equal<typeof worker, Worker<DB, 'mail_jobs'>>>()
 enqueueSoon(trx, 'mail_jobs', { user_id: 'ann', template: 'welcome' })
@@ -36,6 +52,31 @@ enqueueSoon(trx, 'mail_jobs', { user_id: 'ann', template: 'welcome' })
 loudWorker(db, 'users', () => {})
 // @ts-expect-error Type '"welcom"' is not assignable to type '"
 enqueueSoon(db, 'mail_jobs', { user_id: 'ann', template: 'welcom' })
+
+enqueueAll(db, 'mail_jobs', [{ user_id: 'ann', template: 'welcome' }])
+// @ts-expect-error Type '"welcom"' is not assignable to type '"
+enqueueAll(db, 'mail_jobs', [{ user_id: 'ann', template: 'welcom' }])
+
+// With one database and any of its job tables: the same parameter. The type parameter can be kept to the job tables.
+
+function enqueueUrgently<Table extends JobTableName<DB>>(
+  table: JobTable<DB, Table>,
+  job: NewJob<DB, Table>,
+): Promise<Job<DB, Table>> {
+  return enqueue(db, table, job, { delay: 0 })
+}
+enqueueUrgently('mail_jobs', { user_id: 'ann', template: 'welcome' })
+// @ts-expect-error Argument of type '"users"' is not assignable to parameter of type
+enqueueUrgently('users', { email: 'ann@example.org' })
+
+/** A plain type parameter needs one word: `as`. What it stands for is a job table by its constraint. */
+function workOn<Table extends JobTableName<DB>>(table: Table, handler: Handler<DB, Table>): Worker<DB, Table> {
+  return createWorker(db, table as JobTable<DB, Table>, handler)
+}
+const onMail = workOn('mail_jobs', (job) => holds<Equal<typeof job, Job<DB, 'mail_jobs'>>>())
+holds<Equal<typeof onMail, Worker<DB, 'mail_jobs'>>>()
+// @ts-expect-error Argument of type '"users"' is not assignable to parameter of type
+workOn('users', () => {})
 
 // Second way out: a library with a table of its own names its own interface; any handle is assigned to it.
 

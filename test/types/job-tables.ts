@@ -27,6 +27,8 @@ interface Odd {
   final: Changed<{ status: Generated<Exclude<Status, 'job_status_retry'>> }>
   renamed: Changed<{ status: 'new' | 'running' | 'job_status_failed' }>
   seed: Changed<{ status: Generated<Exclude<Status, 'job_status_cancelled'>> }>
+  idless: Changed<{ id: string | null; attempts_count: Generated<number | null> }>
+  counted: Changed<{ attempts_count: Generated<bigint>; status: Generated<number> }>
 }
 declare const odd: Kysely<Odd>
 
@@ -34,11 +36,11 @@ declare const odd: Kysely<Odd>
 createWorker(odd, 'unlocked', work)
 // @ts-expect-error 'plain' is not a job table: column 'created_at' is missing, column 'updated_at' is missing, column 'status' is missing, column 'last_error' is missing, column 'attempts_count' is missing, column 'locked_at' is missing, column 'run_at' is missing"'.
 createWorker(odd, 'plain', work)
-// @ts-expect-error "'textual' is not a job table: column 'attempts_count' has the wrong type"
+// @ts-expect-error "'textual' is not a job table: column 'attempts_count' must read as a number"
 createWorker(odd, 'textual', work)
-// @ts-expect-error "'numeric' is not a job table: column 'run_at' has the wrong type"
+// @ts-expect-error "'numeric' is not a job table: column 'run_at' must read as a Date, a string or an object"
 createWorker(odd, 'numeric', work)
-// @ts-expect-error "'flagged' is not a job table: column 'id' has the wrong type, column 'locked_by' has the wrong type"
+// @ts-expect-error "'flagged' is not a job table: column 'id' must read as a string, a number or a bigint, column 'locked_by' must read as a string or null"
 createWorker(odd, 'flagged', work)
 // @ts-expect-error "'locked' is not a job table: column 'locked_at' must be nullable"
 createWorker(odd, 'locked', work)
@@ -48,6 +50,10 @@ createWorker(odd, 'erring', work)
 createWorker(odd, 'final', work)
 // @ts-expect-error "'renamed' is not a job table: column 'status' lacks 'job_status_not_started', 'job_status_running', 'job_status_timed_out', 'job_status_succeeded', 'job_status_retry'"
 createWorker(odd, 'renamed', work)
+// @ts-expect-error "'idless' is not a job table: column 'id' must not be nullable, column 'attempts_count' must not be nullable"
+createWorker(odd, 'idless', work)
+// @ts-expect-error "'counted' is not a job table: column 'status' must read as a string or an enum of strings, column 'attempts_count' must read as a number"
+createWorker(odd, 'counted', work)
 createWorker(odd, 'seed', work)
 holds<Equal<JobTableName<Odd>, 'seed'>>()
 

@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Kysely, SqlBool, Transaction } from 'kysely'
 import { cancelJobs, countJobs, type Job, type JobStatus, linear, pruneJobs, retryJobs } from 'kysely-jobs'
 import {
   fetchNextJobs,
@@ -75,6 +75,14 @@ export async function predicates() {
     .where(holdsLease({ worker, attempt: 1, ids: ['a'] }))
     .where(isRetryDue(linear({ delay: '30s' })))
     .execute()
+}
+export async function predicatesAsColumns() {
+  const rows = await db
+    .selectFrom('mail_jobs')
+    .select(['id', isDue().as('is_due'), hasStatus(['job_status_retry']).as('retried')])
+    .select(isLeaseExpired('60s').as('is_abandoned'))
+    .execute()
+  holds<Equal<typeof rows, { id: string; is_due: SqlBool; retried: SqlBool; is_abandoned: SqlBool }[]>>()
 }
 // @ts-expect-error Type '"job_status_done"' is not assignable to type
 hasStatus(['job_status_done'])

@@ -77,8 +77,8 @@ createWorker(db, 'report_jobs', async ({ kind }) => {
   return retryIn('1m')
 })
 createWorker(db, 'report_jobs', () => {})
-createWorker(db, 'report_jobs', async ({ progress }) => {
-  if (progress !== null) return { pages: progress }
+createWorker(db, 'report_jobs', async ({ max_attempts }) => {
+  if (max_attempts !== null) return { pages: max_attempts }
   return undefined
 })
 createWorker(db, 'mail_jobs', () => ({ anything: true }))

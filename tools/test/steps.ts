@@ -10,6 +10,7 @@ export const build: Step = {
   commands: [
     ['-e', 'fs.rmSync("dist", { recursive: true, force: true })'],
     [tsc('typescript'), '-p', 'tsconfig.build.json'],
+    ['tools/build/commonjs-types.ts'],
   ],
 }
 

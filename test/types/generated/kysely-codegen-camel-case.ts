@@ -88,12 +88,10 @@ export interface ReportJobs {
   lockedBy: string | null
   maxAttempts: number | null
   priority: Generated<number>
-  progress: Json | null
   result: Json | null
   runAt: Generated<Timestamp>
   startedAt: Timestamp | null
   status: Generated<string>
-  traceparent: string | null
   updatedAt: Generated<Timestamp>
 }
 

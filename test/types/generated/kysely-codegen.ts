@@ -88,12 +88,10 @@ export interface ReportJobs {
   locked_by: string | null
   max_attempts: number | null
   priority: Generated<number>
-  progress: Json | null
   result: Json | null
   run_at: Generated<Timestamp>
   started_at: Timestamp | null
   status: Generated<string>
-  traceparent: string | null
   updated_at: Generated<Timestamp>
 }
 

@@ -42,11 +42,9 @@ export type report_jobs = {
   priority: Generated<number>
   maxAttempts: number | null
   result: unknown | null
-  progress: unknown | null
   startedAt: Timestamp | null
   finishedAt: Timestamp | null
   errors: unknown | null
-  traceparent: string | null
   kind: string
 }
 export type users = {

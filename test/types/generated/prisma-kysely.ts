@@ -42,11 +42,9 @@ export type report_jobs = {
   priority: Generated<number>
   max_attempts: number | null
   result: unknown | null
-  progress: unknown | null
   started_at: Timestamp | null
   finished_at: Timestamp | null
   errors: unknown | null
-  traceparent: string | null
   kind: string
 }
 export type users = {

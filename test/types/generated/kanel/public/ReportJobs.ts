@@ -34,15 +34,11 @@ export default interface ReportJobsTable {
 
   result: ColumnType<unknown | null, unknown | null, unknown | null>
 
-  progress: ColumnType<unknown | null, unknown | null, unknown | null>
-
   started_at: ColumnType<Date | null, Date | string | null, Date | string | null>
 
   finished_at: ColumnType<Date | null, Date | string | null, Date | string | null>
 
   errors: ColumnType<unknown | null, unknown | null, unknown | null>
-
-  traceparent: ColumnType<string | null, string | null, string | null>
 
   kind: ColumnType<string, string, string>
 }
