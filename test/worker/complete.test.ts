@@ -1,5 +1,6 @@
+import { sql } from 'kysely'
 import { createWorker, enqueue } from 'kysely-jobs'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
@@ -116,4 +117,31 @@ test('a handler that throws after its completion was committed has succeeded, an
   expect(await db.selectFrom('mail_jobs').select('status').where('id', '=', id).execute()).toEqual([
     { status: 'job_status_succeeded' },
   ])
+})
+
+test('a handler whose completion was rolled back, or failed at COMMIT, did not throw after it had completed', async () => {
+  await sql`create table audits (job_id uuid references mail_jobs deferrable initially deferred)`.execute(db)
+  onTestFinished(() => sql`drop table audits`.execute(db).then(() => {}))
+  const warnings: string[] = []
+  const logger = { ...quiet, warn: (_facts: object, message: string) => warnings.push(message) }
+  const rolledBack = await runOne(
+    (_job, { complete }) =>
+      db.transaction().execute(async (trx) => {
+        await complete(trx)
+        throw new Error('changed my mind')
+      }),
+    { logger },
+  )
+  expect(rolledBack.job).toMatchObject({ status: 'job_status_retry', last_error: expect.stringContaining('my mind') })
+  await db.deleteFrom('mail_jobs').execute()
+  const refused = await runOne(
+    (_job, { complete }) =>
+      db.transaction().execute(async (trx) => {
+        await sql`insert into audits values (gen_random_uuid())`.execute(trx) // refused at the commit
+        await complete(trx)
+      }),
+    { logger },
+  )
+  expect(refused.job).toMatchObject({ status: 'job_status_retry', last_error: expect.stringContaining('audits') })
+  expect(warnings).toEqual(['mail_jobs: job retry', 'mail_jobs: job retry'])
 })

@@ -13,16 +13,28 @@ export type Entry = LeasedOutcome & {
 /** A lease may be renewed while an outcome waits, so this many rows are a statement of bounded size. */
 const mostEntries = 1_000
 
-/** So are results of so many characters, or a single one that is longer. */
+/** So are results of so many characters. */
 const mostCharacters = 2 ** 24
+
+/** A result of so many characters may be why there was no answer in time: it goes alone, and holds up no other. */
+const manyCharacters = 2 ** 20
 
 /** Takes what goes into one statement off the beginning. */
 export function takeBatch(pending: Entry[]): Entry[] {
   let [count, characters] = [0, 0]
   for (const entry of pending) {
-    characters += (entry.kind === 'succeeded' && entry.json?.length) || 0
-    if (count === mostEntries || (count > 0 && characters > mostCharacters)) break
+    characters += charactersOf(entry)
+    if (count === mostEntries || (count > 0 && (isHeavy(entry) || characters > mostCharacters))) break
     count += 1
+    if (isHeavy(entry)) break
   }
   return pending.splice(0, count)
+}
+
+export function isHeavy(entry: Entry): boolean {
+  return charactersOf(entry) > manyCharacters
+}
+
+function charactersOf(entry: Entry): number {
+  return (entry.kind === 'succeeded' && entry.json?.length) || 0
 }

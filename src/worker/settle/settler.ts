@@ -8,7 +8,7 @@ import { halves } from '../halves.js'
 import type { Attempt } from '../run/attempt.js'
 import { outcomeOfError } from '../run/outcome.js'
 import type { WorkerScope } from '../scope.js'
-import { type Entry, takeBatch } from './batch.js'
+import { type Entry, isHeavy, takeBatch } from './batch.js'
 import { tellLost, tellOutcome, warnIfThrown } from './tell.js'
 import { type UnwrittenOutcome, unwrittenOutcomes } from './unwritten.js'
 
@@ -118,7 +118,7 @@ export class Settler {
       this.#scope.report(error, `writing ${group.length} outcomes`)
       this.#failure = error
       for (const entry of group) entry.of.tried()
-      if (concernsAll(error)) return group
+      if (concernsAll(error) && !group.some(isHeavy)) return group
       if (group.length > 1) return this.#writeHalves(group)
       for (const entry of group) this.#refused(entry, error)
       return []
