@@ -208,6 +208,9 @@ export class Arena {
   }
 }
 
+/** What connections are called by which faults are made and results are read. */
+export const pastTheProxy = 'chaos, past the proxy'
+
 /** A database of the run's own; its pool outlives the restarts of the server. */
 export async function createDatabase<DB>(
   server: string,
@@ -218,7 +221,7 @@ export async function createDatabase<DB>(
   url.pathname = `/${name}`
   // whoever puts a run under fault must be able to write while nobody else is
   const options = '-c default_transaction_read_only=off'
-  const pool = new pg.Pool({ connectionString: url.href, max: 4, options })
+  const pool = new pg.Pool({ connectionString: url.href, max: 4, options, application_name: pastTheProxy })
   pool.on('error', () => {}).on('connect', (client) => client.on('error', () => {}))
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
   const drop = async () => {

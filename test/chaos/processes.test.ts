@@ -1,5 +1,6 @@
 import { expect, inject, test } from 'vitest'
 import { play } from './play.js'
+import { everyMessage } from './scenarios/every-message.js'
 import { restartedServer } from './scenarios/restarted-server.js'
 import { scenarios } from './scenarios.js'
 
@@ -8,7 +9,8 @@ const servers = { faulty: inject('serverUrl'), witness: inject('serverUrl') }
 /** In their short form these leave the server, which other tests use, alone. */
 const nobody = { halt: () => Promise.reject(), resume: () => Promise.reject() }
 
-const chosen = scenarios.filter((scenario) => scenario !== restartedServer) // has a server of its own: server.test.ts
+const apart = [restartedServer, everyMessage] // each has a file of its own
+const chosen = scenarios.filter((scenario) => !apart.includes(scenario))
 
 test.concurrent.each(chosen)('$name: $promise', async (scenario) => {
   const { breaches } = await play(scenario, { servers, server: nobody, form: 'test', seed: 1 }, () => {})

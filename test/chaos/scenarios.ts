@@ -4,6 +4,7 @@ import { changedTables } from './scenarios/changed-tables.ts'
 import { cutAnswers } from './scenarios/cut-answers.ts'
 import { deadlyJobs } from './scenarios/deadly-jobs.ts'
 import { deafListener } from './scenarios/deaf-listener.ts'
+import { everyMessage } from './scenarios/every-message.ts'
 import { everythingAtRandom } from './scenarios/everything-at-random.ts'
 import { extremeRows } from './scenarios/extreme-rows.ts'
 import { jumpingClocks } from './scenarios/jumping-clocks.ts'
@@ -32,4 +33,5 @@ export const scenarios: readonly Scenario[] = [
   extremeRows,
   changedTables,
   everythingAtRandom,
+  everyMessage,
 ]

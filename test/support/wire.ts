@@ -45,6 +45,19 @@ export class StatementReader {
   }
 }
 
+/** What a client calls itself in its first message; undefined where it does not, or in any other message. */
+export function applicationName({ type, body }: Message): string | undefined {
+  if (type !== '') return undefined
+  const parameters = body.toString('utf8', 4).split('\0') // after the protocol's version: names and values, in turn
+  const place = parameters.findIndex((name, i) => i % 2 === 0 && name === 'application_name')
+  return place < 0 ? undefined : parameters[place + 1]
+}
+
+/** The channel of a notification; undefined for any other message. */
+export function notifiedChannel({ type, body }: Message): string | undefined {
+  return type === 'A' ? body.toString('utf8', 4).split('\0', 1)[0] : undefined // after the notifying backend's pid
+}
+
 /** What a client sends to have a statement run, all in one message. */
 export function simpleQuery(statement: string): Buffer {
   const text = Buffer.from(`${statement}\0`)

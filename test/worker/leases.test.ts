@@ -1,7 +1,8 @@
+import { EventEmitter, once } from 'node:events'
 import { sql } from 'kysely'
 import { cancelJobs, createWorker, enqueue, type LeaseLostError } from 'kysely-jobs'
 import pg from 'pg'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
@@ -41,30 +42,36 @@ async function started(handler: Parameters<typeof createWorker<MailDatabase, 'ma
   return worker
 }
 
+/** Each renewal of a lease is told, so that tests can wait for them. */
+const listener = new pg.Client({ connectionString: url })
+const beats = new EventEmitter()
+beforeAll(async () => {
+  await sql`create function tell() returns trigger language plpgsql
+    as $$ begin perform pg_notify('beat', new.id::text); return new; end $$`.execute(db)
+  await sql`create trigger tell after update of locked_at on mail_jobs for each row
+    when (new.attempts_count = old.attempts_count and new.locked_at > old.locked_at) execute function tell()`.execute(
+    db,
+  )
+  listener.on('error', () => {}).on('notification', ({ payload = '' }) => beats.emit(payload))
+  await listener.connect()
+  await listener.query('listen beat')
+})
+afterAll(() => listener.end())
+
+/** Resolves when the lease of a job was renewed so many times from now on. */
+async function heardBeats(id: string, count: number): Promise<void> {
+  for (let heard = 0; heard < count; heard++) await once(beats, id)
+}
+
 const row = (id: string) => db.selectFrom('mail_jobs').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
 
 test('a job that runs longer than the lease keeps it, and is run once', async () => {
-  await sql`create or replace function tell() returns trigger language plpgsql as $$ begin perform pg_notify('beat', ''); return new; end $$`.execute(
-    db,
-  )
-  await sql`create trigger tell after update of locked_at on mail_jobs for each row when (new.attempts_count = old.attempts_count) execute function tell()`.execute(
-    db,
-  )
-  const client = new pg.Client({ connectionString: url })
-  client.on('error', () => {})
-  await client.connect()
-  onTestFinished(() => client.end())
-  await client.query('listen beat')
-  let beats = 0
-  const beaten = new Promise<void>((resolve) => {
-    client.on('notification', () => ++beats === 4 && resolve())
-  })
   const { handler, release, begun } = heldHandler()
   const { id } = await enqueue(db, 'mail_jobs', { to: 'ada' })
   const worker = await started(handler)
   await started(() => Promise.reject(new Error('it was taken')))
   await begun
-  await beaten // four beats, each a third of the lease after the one before
+  await heardBeats(id, 4) // each a third of the lease after the one before
   const succeeded = next(worker, 'succeeded')
   release()
   await succeeded
@@ -123,14 +130,9 @@ test('a handler whose own transaction locks its row does not lose it, nor do its
     await db.transaction().execute(async (trx) => {
       await trx.updateTable('mail_jobs').set({ to: 'locked' }).where('id', '=', job.id).execute()
       locked()
-      await new Promise((resolve) => heardBeats(3).then(resolve))
+      await heardBeats(neighbour.id, 2)
     })
   })
-  /** Resolves when the neighbour was renewed so many times. */
-  async function heardBeats(count: number): Promise<void> {
-    const seen = new Set<number>()
-    while (seen.size < count) seen.add((await row(neighbour.id)).locked_at?.getTime() ?? 0)
-  }
   await Promise.all([begun, isLocked])
   const both = [
     next(worker, 'succeeded', ({ job }: { job: { id: string } }) => job.id === locker.id),
@@ -187,9 +189,8 @@ test('a handler whose completion was rolled back keeps its lease while it goes o
   })
   const lost = next(worker, 'lost').then(() => 'lost')
   await begun
-  const claimed = (await row(id)).locked_at?.getTime() ?? 0
-  const renewed = expect.poll(async () => ((await row(id)).locked_at?.getTime() ?? 0) > claimed, { timeout: 10_000 })
-  expect(await Promise.race([renewed.toBe(true).then(() => 'renewed'), lost])).toBe('renewed')
+  const renewed = heardBeats(id, 1).then(() => 'renewed')
+  expect(await Promise.race([renewed, lost])).toBe('renewed')
   const succeeded = next(worker, 'succeeded')
   release()
   await succeeded
