@@ -34,10 +34,12 @@ export async function fetchNextJob<DB, Table extends keyof DB & string>(
   options: FetchNextJobOptions,
 ): Promise<Job<DB, Table> | undefined> {
   const { worker, backoff, timeout, maxAttempts = defaultMaxAttempts } = options
-  if (timeout !== undefined) await rescue<DB, Table>(db, table, { lease: abandonedAfter(timeout), maxAttempts })
+  const lease = timeout === undefined ? undefined : abandonedAfter(timeout)
+  if (lease !== undefined) await rescue<DB, Table>(db, table, { lease, maxAttempts })
   const [job] = await fetchNextJobs<DB, Table>(db, table, {
     worker,
     limit: 1,
+    lease,
     ...(backoff && { retryBackoff: backoff }),
   })
   return job

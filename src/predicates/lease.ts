@@ -15,14 +15,21 @@ export interface Lease {
 
 /**
  * Running, but not renewed for the length of a lease: its worker is gone, or cut off.
- * The seed's timeoutCondition, with the lease renewed by heartbeats in place of a fixed time. A hand may leave no date,
- * or one that no claim writes (further ahead than a lease): nobody would ever end such a row.
+ * The seed's timeoutCondition, with the lease renewed by heartbeats in place of a fixed time.
  */
 export function isLeaseExpired(lease: Duration, table?: string): Expression<SqlBool> {
+  return job.and([isRunning(table), isNotRenewed(lease, table)])
+}
+
+/**
+ * Its lock was not renewed for the length of a lease. Manual SQL may set locked_at to null, or to a date that no claim
+ * writes (further ahead than a lease): such a row would stay locked for ever.
+ */
+export function isNotRenewed(lease: Duration, table?: string): Expression<SqlBool> {
   const age = milliseconds(lease, 'lease')
   const since = column('locked_at', table)
   const alive = sql<SqlBool>`${since} between ${earlier(now(), age)} and ${later(clockTimestamp(), age)}`
-  return job.and([isRunning(table), sql<SqlBool>`(${alive}) is not true`])
+  return sql<SqlBool>`(${alive}) is not true`
 }
 
 /**

@@ -6,6 +6,7 @@ import { job } from '../predicates/column.js'
 import { hasIdIn } from '../predicates/ids.js'
 import { hasStatus, statusLiteral } from '../predicates/status.js'
 import { isNoSuspect } from '../predicates/takeover.js'
+import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { columnValue } from '../schema/row.js'
@@ -20,6 +21,11 @@ export interface FetchOptions<Row> {
   readonly limit: number
   /** The optional columns to use: `priority` (higher runs first) and `started_at`. */
   readonly columns?: readonly OptionalColumn<Row>[]
+  /**
+   * Claims also a pending job that is locked by a worker that has not renewed its lock for so long: IHP's dashboard
+   * leaves such rows, as its retry sets the status alone. Default: what is locked is never claimed.
+   */
+  readonly lease?: Duration | undefined
   /** For a table shared with an IHP worker: a row in retry is claimed only when this backoff since `updated_at` has passed. */
   readonly retryBackoff?: BackoffRule
   /**
@@ -95,11 +101,11 @@ function build(jobs: Jobs, claim: Claim, given: Given) {
 }
 
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextIds(jobs: Jobs, { retryBackoff, passSuspects = false }: Claim, { limit, dueSince }: Given) {
+function nextIds(jobs: Jobs, { lease, retryBackoff, passSuspects = false }: Claim, { limit, dueSince }: Given) {
   return jobs.db
     .selectFrom(jobs.table)
     .select('job.id')
-    .where(isClaimable('job'))
+    .where(isClaimable('job', lease))
     .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
     .$if(passSuspects, (query) => query.where(isNoSuspect('job')))
     .$call((query) => (dueSince === undefined ? query : query.where('job.run_at', '>=', dueSince)))

@@ -71,9 +71,11 @@ test('S5: a row in retry is claimable when its backoff has passed', async () => 
 
 describe('what is never claimed', () => {
   test('S6: a pending row that somebody has locked', async () => {
-    await add({ locked_by: otherWorker })
-    await add({ locked_by: otherWorker, status: 'job_status_retry' })
-    expect(await fetch({ timeout: 0 })).toBeUndefined()
+    for (const status of ['job_status_not_started', 'job_status_retry'] as const) {
+      await add({ status, locked_by: otherWorker, locked_at: at('-1 year') })
+      await add({ status, locked_by: otherWorker })
+    }
+    expect(await fetch()).toBeUndefined()
   })
 
   test('S7: a row whose run_at is in the future', async () => {
@@ -104,6 +106,16 @@ describe('with a timeout', () => {
       .set({ locked_at: at('-32 seconds') })
       .execute()
     expect(await fetch({ timeout: '30s' })).toMatchObject({ id, attempts_count: 2, locked_by: worker })
+  })
+
+  test('S6, D39: a pending row that was left locked is claimed a second after it', async () => {
+    const { id } = await add({ status: 'job_status_retry', locked_by: otherWorker, locked_at: at('-30.5 seconds') })
+    expect(await fetch({ timeout: '30s' })).toBeUndefined()
+    await db
+      .updateTable('send_mail_jobs')
+      .set({ locked_at: at('-32 seconds') })
+      .execute()
+    expect(await fetch({ timeout: '30s' })).toMatchObject({ id, locked_by: worker })
   })
 
   test('S8: a row whose time ends this very moment is not expired yet', async () => {

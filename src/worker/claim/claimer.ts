@@ -67,7 +67,7 @@ export class Claimer {
     },
   ) {
     this.#scope = scope
-    this.#nextDue = compileNextDue(scope.jobs, scope.columns.includes('priority'))
+    this.#nextDue = compileNextDue(scope.jobs, scope.columns.includes('priority'), scope.settings.lease)
     this.#slots = parts.slots
     this.#bell = parts.bell
     this.#claimed = parts.claimed
@@ -178,10 +178,10 @@ export class Claimer {
     const known = this.#fetches.get(kind)
     if (known !== undefined) return known
     const { userJobs, worker, columns, settings } = this.#scope
-    const { backoff, seedBackoff } = settings
+    const { backoff, lease, seedBackoff } = settings
     const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
     const others = { fromCursor: kind === 'from the cursor', passSuspects: kind === 'without suspects' }
-    const made = compileFetch(userJobs, { worker, columns, ...others, ...retryBackoff })
+    const made = compileFetch(userJobs, { worker, columns, lease, ...others, ...retryBackoff })
     this.#fetches.set(kind, made)
     return made
   }
