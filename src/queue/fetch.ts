@@ -26,7 +26,7 @@ export interface FetchOptions<Row> {
    * leaves such rows, as its retry sets the status alone. Default: what is locked is never claimed.
    */
   readonly lease?: Duration | undefined
-  /** For a table shared with an IHP worker: a row in retry is claimed only when this backoff since `updated_at` has passed. */
+  /** For a table shared with workers of IHP 1.4 or older: a row in retry is claimed only when this backoff since `updated_at` has passed. */
   readonly retryBackoff?: BackoffRule
   /**
    * Claims only what was due from then on. For a worker that has just claimed all that was due before: while an old

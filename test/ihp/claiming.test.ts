@@ -118,7 +118,7 @@ describe('with a timeout', () => {
     expect(await fetch({ timeout: '30s' })).toMatchObject({ id, locked_by: worker })
   })
 
-  test('S8: a row whose time ends this very moment is not expired yet', async () => {
+  test('S8: a row whose lease ends this very moment is not expired yet', async () => {
     await abandoned({ locked_at: at('-31 seconds') })
     const expired = (locked: string) =>
       db.transaction().execute(async (trx) => {
@@ -152,7 +152,7 @@ test('S13: the claim itself gives the whole row, as the table has it', async () 
   expect(job).toEqual(await row(job?.id ?? ''))
 })
 
-test('S14: nothing to claim is none, not an error', async () => {
+test('S14: a claim that finds no job returns undefined, and is no error', async () => {
   expect(await fetch()).toBeUndefined()
 })
 

@@ -127,14 +127,14 @@ describe.each([
     })
     const ihp = [makeIhp(), makeIhp()]
     onTestFinished(() => Promise.all(ihp.map((one) => one.stop())).then(() => {}))
-    for (let i = 0; i < 15; i += 1) await add()
+    for (let i = 0; i < 8; i += 1) await add()
     for (const one of ihp) one.start(({ id, attempts_count }) => send('ihp', id, attempts_count))
     await served.start()
     const statuses = async () =>
       (await db.selectFrom('send_mail_jobs').select('status').distinct().execute()).map(({ status }) => status)
     await expect.poll(statuses, { timeout: 20_000 }).toEqual(['job_status_succeeded'])
     const ofJobs = [...Map.groupBy(runs, ({ id }) => id).values()]
-    expect(ofJobs).toHaveLength(15)
+    expect(ofJobs).toHaveLength(8)
     for (const ofJob of ofJobs) {
       expect(ofJob.map(({ attempt }) => attempt)).toEqual(ofJob.map((_, i) => i + 1))
       expect(new Set(ofJob.slice(0, -1).map(({ by }) => by)).size).toBe(1)

@@ -78,7 +78,7 @@ test('S18, D18: watching, or starting a worker, makes no trigger and touches non
   expect(await triggers()).toEqual(before)
 })
 
-test("S19: a notification of the seed's own trigger, which says nothing, means that a job is due now", async () => {
+test("S19: a notification of IHP's own trigger, whose payload is empty, means that a job is due now", async () => {
   await createIhpTriggers(db)
   const found = Promise.withResolvers<string[]>()
   const watch = await watching(async () => {
