@@ -132,7 +132,7 @@ describe.each([
     await served.start()
     const statuses = async () =>
       (await db.selectFrom('send_mail_jobs').select('status').distinct().execute()).map(({ status }) => status)
-    await expect.poll(statuses, { timeout: 20_000 }).toEqual(['job_status_succeeded'])
+    await expect.poll(statuses, { timeout: 50_000 }).toEqual(['job_status_succeeded'])
     const ofJobs = [...Map.groupBy(runs, ({ id }) => id).values()]
     expect(ofJobs).toHaveLength(8)
     for (const ofJob of ofJobs) {
@@ -140,5 +140,5 @@ describe.each([
       expect(new Set(ofJob.slice(0, -1).map(({ by }) => by)).size).toBe(1)
       expect(ofJob.at(-1)?.by).not.toBe(ofJob[0]?.by)
     }
-  })
+  }, 60_000)
 })

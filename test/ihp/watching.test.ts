@@ -99,7 +99,7 @@ test('S20, D34: while the callback is busy nobody calls it, and all that comes m
   await called.reach(1)
   for (let i = 0; i < 20; i += 1) await add()
   gate.resolve()
-  await expect.poll(pending).toBe(0)
+  await expect.poll(pending, { timeout: 20_000 }).toBe(0)
   await watch.close()
   expect(called.count).toBe(2)
 })
@@ -145,7 +145,7 @@ test('S24: what a callback leaves behind is offered again, until nothing is due'
   for (let i = 0; i < 4; i += 1) await add()
   const called = calls(() => fetchNextJob(db, 'send_mail_jobs', { worker }))
   polling(called.onJob)
-  await expect.poll(pending).toBe(0)
+  await expect.poll(pending, { timeout: 20_000 }).toBe(0)
   expect(called.count).toBe(4)
 })
 
