@@ -9,21 +9,21 @@ import { defaultMaxAttempts } from './results.js'
 export interface FetchNextJobOptions {
   /** The uuid of the worker that claims. */
   readonly worker: string
-  /** The seed's backoffStrategy, for rows an IHP worker put into retry. Default: `run_at` alone decides (D3). */
+  /** The seed's backoffStrategy, for rows that IHP 1.4 or older put into retry. Default: `run_at` alone decides. */
   readonly backoff?: BackoffRule
   /**
-   * The seed's timeoutInMicroseconds: a job still running a second after it is taken from its worker. Default: a
-   * running job is never taken.
+   * The seed's timeoutInMicroseconds: a job that is still running, or still locked, a second after it is taken from its
+   * worker. Default: such a job is never taken.
    */
   readonly timeout?: Duration
-  /** From this attempt on a job that is taken from its worker ends as failed (D12). Default 10. */
+  /** From this attempt on a job that is taken from its worker ends as failed. Default 10. */
   readonly maxAttempts?: number
 }
 
 /**
- * The seed's `fetchNextJob`: locks and takes the next job, or none. Workers do not wait for each other (D5), the row
- * comes back whole from the same statement (D7), and what is due earliest goes first (D24). With a `timeout` abandoned
- * jobs are put into retry before, by a statement of their own.
+ * The seed's `fetchNextJob`: locks and takes the next job, or none. Workers do not wait for each other, the whole row
+ * comes back from the same statement, and the job that is due earliest goes first. With a `timeout`, abandoned jobs are
+ * put into retry before, by a statement of their own.
  *
  * @example
  * const job = await fetchNextJob(db, 'send_mail_jobs', { worker: 'faa5ba30-1d76-4adf-bf01-2d1f95cddc04' })
@@ -34,10 +34,12 @@ export async function fetchNextJob<DB, Table extends keyof DB & string>(
   options: FetchNextJobOptions,
 ): Promise<Job<DB, Table> | undefined> {
   const { worker, backoff, timeout, maxAttempts = defaultMaxAttempts } = options
-  if (timeout !== undefined) await rescue<DB, Table>(db, table, { lease: abandonedAfter(timeout), maxAttempts })
+  const lease = timeout === undefined ? undefined : abandonedAfter(timeout)
+  if (lease !== undefined) await rescue<DB, Table>(db, table, { lease, maxAttempts })
   const [job] = await fetchNextJobs<DB, Table>(db, table, {
     worker,
     limit: 1,
+    lease,
     ...(backoff && { retryBackoff: backoff }),
   })
   return job

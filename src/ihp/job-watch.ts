@@ -14,15 +14,15 @@ import { pollIntervalHeard, pollIntervalUnheard } from '../worker/options.js'
 import { abandonedAfter } from './abandoned.js'
 
 export interface PollOptions {
-  /** How often to look, give or take a tenth. Default 2 s, with `listen` 60 s; while the listener is deaf at most 2 s. */
+  /** How often to look, give or take a tenth. Default 2 s, with `listen` 60 s; at most 2 s while the listener is not connected. */
   readonly pollInterval?: Duration | undefined
-  /** The seed's timeoutInMicroseconds: tell, too, of jobs that run longer than this and a second. Default: don't. */
+  /** The seed's timeoutInMicroseconds: also call back for jobs that run longer than this and a second. Default: don't. */
   readonly timeout?: Duration | undefined
   /** Pino's shape. Default: warnings and errors to the console. */
   readonly logger?: Logger
 }
 
-/** Told that a job may be available. While it runs nobody calls it again; what comes meanwhile is one more call. */
+/** Called when a job may be available; never while it runs. All notifications of that time are one more call. */
 export type OnJob = () => unknown
 
 /** Where a table's notifications come from. */
@@ -31,13 +31,13 @@ export interface Ear {
   readonly channel: string
 }
 
-/** How long an answer is waited for: a connection that was cut off without a word never gives one. */
+/** The longest wait (milliseconds) for an answer: a connection that was cut off silently never gives one. */
 const patience = 20_000
 
-/** Workers that were started together drift apart by this share (D40). */
+/** The share by which each poll comes earlier or later, so that workers that were started together drift apart. */
 const pollJitter = 0.1
 
-/** What `watchForJob` and `pollForJob` started: looks until it is closed, and no error ends it (D10). */
+/** What `watchForJob` and `pollForJob` return: looks for jobs until it is closed; no error ends it. */
 export class JobWatch implements AsyncDisposable {
   readonly #jobs: Jobs
   readonly #onJob: OnJob
@@ -64,7 +64,7 @@ export class JobWatch implements AsyncDisposable {
     this.#loop = this.#run()
   }
 
-  /** Ends it. Resolves when a call that is under way has ended and the listener is closed; twice is harmless. */
+  /** Stops looking. Resolves when the call under way has ended and the listener is closed; closing twice is harmless. */
   async close(): Promise<void> {
     this.#closed = true
     this.#bell.close()
@@ -99,7 +99,7 @@ export class JobWatch implements AsyncDisposable {
     while (!this.#closed) await this.#bell.wait(await this.#turn())
   }
 
-  /** Looks, and calls where there is something; gives the milliseconds until the next look. */
+  /** Looks, and calls back where a job is available. Returns the milliseconds until the next look. */
   async #turn(): Promise<number> {
     try {
       const due = await withDeadline(this.#nextDue(), patience, 'look')
@@ -117,7 +117,7 @@ export class JobWatch implements AsyncDisposable {
     }
   }
 
-  /** Milliseconds until a job is due, Infinity: none waits; 0 for one that is to be taken from its worker. */
+  /** Milliseconds until a job is due; 0 where one is to be taken from its worker, Infinity where none waits. */
   async #nextDue(): Promise<number> {
     const { db, name } = this.#jobs
     if (this.#expiry === undefined) return (await nextDueAt(db, name)) ?? Number.POSITIVE_INFINITY

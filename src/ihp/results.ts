@@ -8,7 +8,7 @@ import { consoleLogger, harmless, type Logger } from '../worker/logger.js'
 import { TimeoutError } from '../worker/run/abort-reason.js'
 import { errorText } from '../worker/run/error-text.js'
 
-/** The seed's: how often a job is tried. */
+/** How many attempts a job has; the seed's default. */
 export const defaultMaxAttempts = 10
 
 export interface ResultOptions {
@@ -19,12 +19,12 @@ export interface ResultOptions {
 export interface FailureOptions<Row> extends ResultOptions {
   /** How many attempts a job has. Default 10. */
   readonly maxAttempts?: number | ((job: Row) => number)
-  /** How long the next attempt waits; it is written into `run_at` (D1, D3). Default: 30 s. */
+  /** How long the next attempt waits; it is written into `run_at`. Default: 30 s. */
   readonly backoff?: Backoff<Row>
 }
 
 /**
- * The seed's `jobDidSucceed`. Fenced: the row is written only while it is still the attempt that was fetched (D14).
+ * The seed's `jobDidSucceed`. Fenced: the row is written only while it is still the attempt that was fetched.
  *
  * @returns whether it was written
  * @example await jobDidSucceed(db, 'send_mail_jobs', job)
@@ -42,7 +42,7 @@ export async function jobDidSucceed<DB, Table extends keyof DB & string>(
 /**
  * The seed's `jobDidFail`: into retry while attempts are left, due after the backoff, else failed. Fenced.
  *
- * @param error whatever was thrown; its text, of bounded length, goes to `last_error` (D30)
+ * @param error whatever was thrown; its text, of bounded length, goes to `last_error`
  * @returns whether it was written
  * @example await jobDidFail(db, 'send_mail_jobs', job, error, { maxAttempts: 3, backoff: exponential({ delay: '5s' }) })
  */
@@ -96,7 +96,7 @@ interface Result {
   readonly sentence: string
 }
 
-/** Writes how an attempt ended by the lease that its row holds, and logs it. */
+/** Writes the outcome of an attempt, fenced by the lease that its row holds, and logs it. */
 async function write<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,

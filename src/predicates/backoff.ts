@@ -69,7 +69,7 @@ export function backoffDelay(rule: BackoffRule, table?: string): RawBuilder<numb
 
 /**
  * The seed's retryQuery: whether the backoff has passed since the failed attempt was written. Our own fetch does
- * not need it (a failure writes the due time into `run_at`); for rows that an IHP worker put into retry.
+ * not need it (a failure writes the due time into `run_at`); for rows that a worker of IHP 1.4 or older put into retry.
  * Jitter is left out, as it would be drawn anew at every look.
  */
 export function isRetryDue(rule: BackoffRule, table?: string): AliasableExpression<SqlBool> {

@@ -16,16 +16,24 @@ export interface Lease {
 }
 
 /**
- * Running, but not renewed for the length of its lease: its worker is gone, or cut off. A row that a worker of ours claimed
- * says how long that is (in `locked_by`), for any other it is the lease given.
- * The seed's timeoutCondition, with the lease renewed by heartbeats in place of a fixed time. A hand may leave no date,
- * or one that no claim writes (further ahead than a lease): nobody would ever end such a row.
+/**
+ * Running, but not renewed for the length of its lease: its worker is gone, or cut off.
+ * The seed's timeoutCondition, with the lease renewed by heartbeats in place of a fixed time.
  */
 export function isLeaseExpired(lease: Duration, table?: string): AliasableExpression<SqlBool> {
+  return job.and([isRunning(table), isNotRenewed(lease, table)])
+}
+
+/**
+ * Its lock was not renewed for the length of its lease. A row that a worker of ours claimed says how long that is (in
+ * `locked_by`), for any other it is the lease given. Manual SQL may set locked_at to null, or to a date that no claim
+ * writes (further ahead than a lease): such a row would stay locked for ever.
+ */
+export function isNotRenewed(lease: Duration, table?: string): AliasableExpression<SqlBool> {
   const age = leaseLength(milliseconds(lease, 'lease'), table)
   const since = column('locked_at', table)
   const alive = sql<SqlBool>`${since} between ${earlier(now(), age)} and ${later(clockTimestamp(), age)}`
-  return job.and([isRunning(table), sql<SqlBool>`(${alive}) is not true`])
+  return sql<SqlBool>`(${alive}) is not true`
 }
 
 /** Milliseconds that a row's lease is long. */

@@ -6,6 +6,7 @@ import { job } from '../predicates/column.js'
 import { hasIdIn } from '../predicates/ids.js'
 import { claimToken, placeOfClaim } from '../predicates/interruption.js'
 import { hasStatus, statusLiteral } from '../predicates/status.js'
+import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { columnValue } from '../schema/row.js'
@@ -20,7 +21,12 @@ export interface FetchOptions<Row> {
   readonly limit: number
   /** The optional columns to use: `priority` (higher runs first) and `started_at`. */
   readonly columns?: readonly OptionalColumn<Row>[]
-  /** For a table shared with an IHP worker: a row in retry is claimed only when this backoff since `updated_at` has passed. */
+  /**
+   * Claims also a pending job that is locked by a worker that has not renewed its lock for so long: IHP's dashboard
+   * leaves such rows, as its retry sets the status alone. Default: what is locked is never claimed.
+   */
+  readonly lease?: Duration | undefined
+  /** For a table shared with workers of IHP 1.4 or older: a row in retry is claimed only when this backoff since `updated_at` has passed. */
   readonly retryBackoff?: BackoffRule
   /**
    * Claims only what was due from then on. For a worker that has just claimed all that was due before: while an old
@@ -106,11 +112,11 @@ function build(jobs: Jobs, claim: Claim, given: Given) {
 }
 
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextIds(jobs: Jobs, { retryBackoff }: Claim, { limit, dueSince }: Given) {
+function nextIds(jobs: Jobs, { lease, retryBackoff }: Claim, { limit, dueSince }: Given) {
   return jobs.db
     .selectFrom(jobs.table)
     .select('job.id')
-    .where(isClaimable('job'))
+    .where(isClaimable('job', lease))
     .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
     .$call((query) => (dueSince === undefined ? query : query.where('job.run_at', '>=', dueSince)))
     .orderBy('job.run_at')

@@ -2,6 +2,7 @@ import type { Expression, QueryResult } from 'kysely'
 import { isUnlocked } from '../predicates/claimable.js'
 import { millisecondsUntil } from '../predicates/clock.js'
 import { isPending } from '../predicates/status.js'
+import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, ReadonlyQueryable } from '../schema/job-table.js'
 import { prepared } from './prepared.js'
@@ -14,20 +15,26 @@ import { withPriorityLevels } from './priority-levels.js'
 export async function nextDueAt<DB, Table extends keyof DB & string>(
   db: ReadonlyQueryable<DB>,
   table: JobTable<DB, Table>,
-  options: { readonly columns?: readonly OptionalColumn<DB[Table]>[] } = {},
+  options: {
+    readonly columns?: readonly OptionalColumn<DB[Table]>[]
+    /** Counts what a fetch with this `lease` would claim. Default: what is locked does not count. */
+    readonly lease?: Duration
+  } = {},
 ): Promise<number | undefined> {
   const jobs = jobsOf(db, table)
-  return answer(await jobs.db.executeQuery(question(jobs, new Set<string>(options.columns).has('priority'))))
+  return answer(
+    await jobs.db.executeQuery(question(jobs, new Set<string>(options.columns).has('priority'), options.lease)),
+  )
 }
 
 /** The same to be asked again and again, without being built each time. */
-export function compileNextDue(jobs: Jobs, byPriority: boolean): (db: Jobs['db']) => Promise<number | undefined> {
-  const query = prepared(question(jobs, byPriority))
-  return async (db) => answer(await db.executeQuery(query))
+export function compileNextDue(jobs: Jobs, byPriority: boolean, lease: Duration) {
+  const query = prepared(question(jobs, byPriority, lease))
+  return async (db: Jobs['db']): Promise<number | undefined> => answer(await db.executeQuery(query))
 }
 
-function question(jobs: Jobs, byPriority: boolean) {
-  return jobs.db.selectNoFrom(nextDue(jobs, byPriority).as('due')).compile()
+function question(...claim: Parameters<typeof nextDue>) {
+  return claim[0].db.selectNoFrom(nextDue(...claim).as('due')).compile()
 }
 
 function answer({ rows: [row] }: QueryResult<{ readonly due: number | null }>): number | undefined {
@@ -35,19 +42,19 @@ function answer({ rows: [row] }: QueryResult<{ readonly due: number | null }>): 
 }
 
 /** The same as part of a statement: milliseconds, or null where none waits. */
-export function nextDue(jobs: Jobs, byPriority: boolean) {
-  return (byPriority ? nextOfLevels(jobs) : nextOfAll(jobs)).$asScalar()
+export function nextDue(jobs: Jobs, byPriority: boolean, lease: Duration | undefined) {
+  return (byPriority ? nextOfLevels(jobs, lease) : nextOfAll(jobs, lease)).$asScalar()
 }
 
-function nextOfAll(jobs: Jobs) {
-  return jobs.db.selectFrom(earliest(jobs).as('next')).select((eb) => dueIn(eb.ref('next.run_at')))
+function nextOfAll(jobs: Jobs, lease: Duration | undefined) {
+  return jobs.db.selectFrom(earliest(jobs, lease).as('next')).select((eb) => dueIn(eb.ref('next.run_at')))
 }
 
-function nextOfLevels(jobs: Jobs) {
+function nextOfLevels(jobs: Jobs, lease: Duration | undefined) {
   return withPriorityLevels(jobs)
     .selectFrom('level')
     .innerJoinLateral(
-      earliest(jobs)
+      earliest(jobs, lease)
         .where((eb) => eb('job.priority', '=', eb.ref('level.priority' as 'job.priority'))) // `level` is in scope of a lateral join only
         .as('next'),
       (join) => join.onTrue(),
@@ -59,12 +66,12 @@ function dueIn(time: Expression<unknown>) {
   return millisecondsUntil(time).$castTo<number | null>().as('due')
 }
 
-function earliest(jobs: Jobs) {
+function earliest(jobs: Jobs, lease: Duration | undefined) {
   return jobs.db
     .selectFrom(jobs.table)
     .select('job.run_at')
     .where(isPending('job'))
-    .where(isUnlocked('job'))
+    .where(isUnlocked('job', lease))
     .orderBy('job.run_at')
     .limit(1)
 }

@@ -57,7 +57,7 @@ function pollOf({ jobs, lease, byPriority }: PolledTable, place: number) {
     .$asScalar()
   return jobs.db.selectNoFrom((eb) => [
     eb.lit<number>(place).as('place'),
-    nextDue(jobs, byPriority).as('due'),
+    nextDue(jobs, byPriority, lease).as('due'),
     eb.fn.coalesce(expired, eb.lit<boolean>(false)).as('expired'),
   ])
 }

@@ -36,8 +36,8 @@ export interface WorkerOptions<Job = object> {
    */
   readonly describeError?: DescribeError<Job> | undefined
   /**
-   * For a table shared with an IHP worker, which leaves `run_at` alone when a job fails: claim a row in retry only
-   * when the backoff (a rule, no function) since its `updated_at` has passed. Default false.
+   * For a table shared with workers of IHP 1.4 or older, which leave `run_at` alone when a job fails: claim a row in retry
+   * only when the backoff (a rule, no function) since its `updated_at` has passed. Later IHP writes `run_at`. Default false.
    */
   readonly seedBackoff?: boolean | undefined
 }

@@ -52,7 +52,7 @@ test('D2: after any number of attempts a backoff is a day at most, and breaks no
   expect(await fetchNextJob(db, 'send_mail_jobs', { worker, backoff: rule })).toMatchObject({ id })
 })
 
-test('D3: who touches a row in retry does not put it off', async () => {
+test('D3: an update of a row in retry does not postpone it', async () => {
   await add()
   const job = await fetchNextJob(db, 'send_mail_jobs', { worker })
   if (job === undefined) throw new Error('there is nothing to claim')

@@ -71,9 +71,11 @@ test('S5: a row in retry is claimable when its backoff has passed', async () => 
 
 describe('what is never claimed', () => {
   test('S6: a pending row that somebody has locked', async () => {
-    await add({ locked_by: otherWorker })
-    await add({ locked_by: otherWorker, status: 'job_status_retry' })
-    expect(await fetch({ timeout: 0 })).toBeUndefined()
+    for (const status of ['job_status_not_started', 'job_status_retry'] as const) {
+      await add({ status, locked_by: otherWorker, locked_at: at('-1 year') })
+      await add({ status, locked_by: otherWorker })
+    }
+    expect(await fetch()).toBeUndefined()
   })
 
   test('S7: a row whose run_at is in the future', async () => {
@@ -106,7 +108,17 @@ describe('with a timeout', () => {
     expect(await fetch({ timeout: '30s' })).toMatchObject({ id, attempts_count: 2, locked_by: worker })
   })
 
-  test('S8: a row whose time ends this very moment is not expired yet', async () => {
+  test('S6, D39: a pending row that was left locked is claimed a second after it', async () => {
+    const { id } = await add({ status: 'job_status_retry', locked_by: otherWorker, locked_at: at('-30.5 seconds') })
+    expect(await fetch({ timeout: '30s' })).toBeUndefined()
+    await db
+      .updateTable('send_mail_jobs')
+      .set({ locked_at: at('-32 seconds') })
+      .execute()
+    expect(await fetch({ timeout: '30s' })).toMatchObject({ id, locked_by: worker })
+  })
+
+  test('S8: a row whose lease ends this very moment is not expired yet', async () => {
     await abandoned({ locked_at: at('-31 seconds') })
     const expired = (locked: string) =>
       db.transaction().execute(async (trx) => {
@@ -140,7 +152,7 @@ test('S13: the claim itself gives the whole row, as the table has it', async () 
   expect(job).toEqual(await row(job?.id ?? ''))
 })
 
-test('S14: nothing to claim is none, not an error', async () => {
+test('S14: a claim that finds no job returns undefined, and is no error', async () => {
   expect(await fetch()).toBeUndefined()
 })
 

@@ -88,7 +88,7 @@ test('D23: an idle look reads neither the finished jobs nor those that are not d
   expect(queries()).toHaveLength(1)
 })
 
-test('D24: a job that failed, or was planned long ago, does not stand in front of what is due longer', async () => {
+test('D24: neither a retry nor a job created long ago is claimed before a job that has been due for longer', async () => {
   const planned = await add({ created_at: at('-1 year'), run_at: at('-1 minute') })
   const retried = await add({ created_at: at('-1 day'), run_at: at('-2 minutes'), status: 'job_status_retry' })
   const waiting = await add({ created_at: at('-1 hour'), run_at: at('-1 hour') })
@@ -96,7 +96,7 @@ test('D24: a job that failed, or was planned long ago, does not stand in front o
   expect(order).toEqual([waiting.id, retried.id, planned.id])
 })
 
-test('D25: a timeout of any length is computed as one', async () => {
+test('D25: a timeout may be of any length', async () => {
   const { id } = await abandoned({ locked_at: at('-61 days') })
   for (const timeout of ['36m', '2147484 ms', '62d'] as const) {
     await db
@@ -108,7 +108,7 @@ test('D25: a timeout of any length is computed as one', async () => {
   expect(await fetch({ timeout: '60d' })).toMatchObject({ id })
 })
 
-test('D27: what a user adds to a predicate of ours is about all of it', async () => {
+test('D27: a condition that a user adds applies to the whole predicate', async () => {
   await add({ recipient: 'bob' })
   await add({ recipient: 'bob', status: 'job_status_retry' })
   await add({ run_at: at('1 hour') })
@@ -122,7 +122,7 @@ test('D27: what a user adds to a predicate of ours is about all of it', async ()
   expect(found).toEqual([{ id }])
 })
 
-test('D37: what ended long ago can be deleted', async () => {
+test('D37: jobs that ended long ago can be deleted', async () => {
   await add({ status: 'job_status_succeeded', updated_at: at('-31 days') })
   await add({ status: 'job_status_succeeded' })
   await add({ updated_at: at('-31 days') })
@@ -151,7 +151,7 @@ test('D38: jobs can be cancelled and inserted once, also in a table of the seed'
   await sql`drop index once`.execute(db)
 })
 
-test('D39: a job that is to run again is free to be claimed, whoever locked it', async () => {
+test('D39: retryJobs unlocks a job, whoever locked it', async () => {
   const { id } = await add({
     status: 'job_status_retry',
     locked_by: otherWorker,

@@ -119,7 +119,7 @@ test("D17: the database's clock decides, whatever the worker's says", async () =
   expect(rows).toEqual([{ now: true, later: true }])
 })
 
-test('D28: a handler that does not heed its timeout keeps its slot, and what it gives in the end is not written', async () => {
+test('D28: a handler that does not heed its timeout keeps its slot, and what it returns in the end is not written', async () => {
   const job = held()
   const { id } = await add()
   const second = await add({ run_at: at('-1 millisecond'), recipient: 'second' })

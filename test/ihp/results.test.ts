@@ -100,7 +100,7 @@ test('S37, D29: no result touches attempts, creation, locked_at or the columns o
   }
 })
 
-test('S38: how many attempts a job has may depend on it; none or one is a single attempt', async () => {
+test('S38: the number of attempts may depend on the job; 0 and 1 are a single attempt', async () => {
   const patient = await claimed()
   await fails(patient, { maxAttempts: ({ recipient }: typeof patient) => recipient.length })
   expect(await row(patient.id)).toMatchObject({ status: 'job_status_retry' })
@@ -135,7 +135,7 @@ test('D15: one worker that claims a job twice can tell its attempts apart', asyn
   expect(await jobDidSucceed(db, 'send_mail_jobs', again ?? slow, { logger })).toBe(true)
 })
 
-test('a row that nobody holds has no attempt to end', async () => {
+test('the result of a job that nobody has claimed is not written', async () => {
   const job = await add()
   expect(await jobDidSucceed(db, 'send_mail_jobs', job, { logger })).toBe(false)
   expect(await row(job.id)).toEqual(job)

@@ -35,7 +35,7 @@ test('S42: a value that is no status is an error that names it, and null is anot
   expect(() => parseJobStatus(null)).toThrow('Unexpected null for a job status')
 })
 
-test('S43: the database, a form and a URL have the same words', async () => {
+test('S43: the database, a form and a URL use the same values', async () => {
   for (const status of seedStatuses) {
     const { id } = await add({ status })
     const read = (await row(id)).status

@@ -43,7 +43,7 @@ test('S29: inserts and updates notify of rows that are not started or in retry, 
   expect(await heard()).toEqual(['0'])
 })
 
-test('S30: neither a delete, nor a claim, nor an end notifies; a retry does', async () => {
+test('S30: neither a delete, nor a claim, nor a success notifies; a retry does', async () => {
   await add()
   await add({ run_at: at('-1 hour') })
   const heard = await listenTo(url, channel)
@@ -57,7 +57,7 @@ test('S30: neither a delete, nor a claim, nor an end notifies; a retry does', as
   expect(Number(due)).toBeLessThanOrEqual(90_000)
 })
 
-test('S31, D22: a job due tomorrow says so, and what changes a pending row otherwise says nothing', async () => {
+test('S31, D22: a job due tomorrow notifies with that time; an update that makes no pending job due earlier does not notify', async () => {
   const heard = await listenTo(url, channel)
   const { id } = await add({ run_at: at('1 day') })
   const [due] = await heard()
@@ -87,7 +87,7 @@ test('S32: a notification comes with the commit, one for a transaction, none for
   expect(await heard()).toEqual([])
 })
 
-test("S33: the set-up can be repeated, also over the seed's own", async () => {
+test("S33: the triggers can be made again, also over IHP's own", async () => {
   await createIhpTriggers(db)
   await createJobTriggers(db, 'send_mail_jobs')
   await createJobTriggers(db, 'send_mail_jobs')

@@ -78,7 +78,7 @@ test('S18, D18: watching, or starting a worker, makes no trigger and touches non
   expect(await triggers()).toEqual(before)
 })
 
-test("S19: a notification of the seed's own trigger, which says nothing, means that a job is due now", async () => {
+test("S19: a notification of IHP's own trigger, whose payload is empty, means that a job is due now", async () => {
   await createIhpTriggers(db)
   const found = Promise.withResolvers<string[]>()
   const watch = await watching(async () => {
@@ -99,7 +99,7 @@ test('S20, D34: while the callback is busy nobody calls it, and all that comes m
   await called.reach(1)
   for (let i = 0; i < 20; i += 1) await add()
   gate.resolve()
-  await expect.poll(pending).toBe(0)
+  await expect.poll(pending, { timeout: 20_000 }).toBe(0)
   await watch.close()
   expect(called.count).toBe(2)
 })
@@ -145,7 +145,7 @@ test('S24: what a callback leaves behind is offered again, until nothing is due'
   for (let i = 0; i < 4; i += 1) await add()
   const called = calls(() => fetchNextJob(db, 'send_mail_jobs', { worker }))
   polling(called.onJob)
-  await expect.poll(pending).toBe(0)
+  await expect.poll(pending, { timeout: 20_000 }).toBe(0)
   expect(called.count).toBe(4)
 })
 

@@ -38,15 +38,27 @@ export async function createIhpTable(db: Kysely<any>): Promise<void> {
   )`.execute(db)
 }
 
-/** What IHP runs at each start of a worker: a trigger per row, and an empty payload. */
+const notify = `CREATE OR REPLACE FUNCTION notify_job_queued_send_mail_jobs() RETURNS TRIGGER AS $BODY$BEGIN
+    PERFORM pg_notify('job_available_send_mail_jobs', '');
+    RETURN new;END;
+$BODY$ language plpgsql;`
+
+const createTrigger = (when: 'insert' | 'update') =>
+  `CREATE TRIGGER did_${when}_job_send_mail_jobs AFTER ${when.toUpperCase()} ON "send_mail_jobs" FOR EACH ROW WHEN (NEW.status = 'job_status_not_started' OR NEW.status = 'job_status_retry') EXECUTE PROCEDURE notify_job_queued_send_mail_jobs();`
+
+const remakeTrigger = (when: 'insert' | 'update') =>
+  `DROP TRIGGER IF EXISTS did_${when}_job_send_mail_jobs ON send_mail_jobs; ${createTrigger(when)}`
+
+/** What IHP runs at each start of a worker, up to 1.6: a trigger per row, and an empty payload. */
 export async function createIhpTriggers(db: Kysely<any>): Promise<void> {
-  await sql
-    .raw(`BEGIN;
-CREATE OR REPLACE FUNCTION notify_job_queued_send_mail_jobs() RETURNS TRIGGER AS $$BEGIN
- PERFORM pg_notify('job_available_send_mail_jobs', '');
- RETURN new;END;
-$$ language plpgsql;DROP TRIGGER IF EXISTS did_insert_job_send_mail_jobs ON send_mail_jobs; CREATE TRIGGER did_insert_job_send_mail_jobs AFTER INSERT ON "send_mail_jobs" FOR EACH ROW WHEN (NEW.status = 'job_status_not_started' OR NEW.status = 'job_status_retry') EXECUTE PROCEDURE notify_job_queued_send_mail_jobs();
-DROP TRIGGER IF EXISTS did_update_job_send_mail_jobs ON send_mail_jobs; CREATE TRIGGER did_update_job_send_mail_jobs AFTER UPDATE ON "send_mail_jobs" FOR EACH ROW WHEN (NEW.status = 'job_status_not_started' OR NEW.status = 'job_status_retry') EXECUTE PROCEDURE notify_job_queued_send_mail_jobs();
-COMMIT;`)
-    .execute(db)
+  await sql.raw(`BEGIN; ${notify} ${remakeTrigger('insert')} ${remakeTrigger('update')} COMMIT;`).execute(db)
+}
+
+/** The same from 1.7 on: the function is replaced, of the triggers only those are made that are missing. */
+export async function createMissingIhpTriggers(db: Kysely<any>): Promise<void> {
+  const { rows } = await sql<{ name: string }>`
+    select tgname as name from pg_trigger where tgrelid = 'send_mail_jobs'::regclass`.execute(db)
+  const there = rows.map(({ name }) => name)
+  const missing = (['insert', 'update'] as const).filter((when) => !there.includes(`did_${when}_job_send_mail_jobs`))
+  await sql.raw(`BEGIN; ${notify} ${missing.map(createTrigger).join(' ')} COMMIT;`).execute(db)
 }

@@ -1,13 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
-
-/** A row as IHP reads it: every column of its own table. */
-export interface IhpJob {
-  readonly id: string
-  readonly attempts_count: number
-  readonly locked_by: string | null
-  readonly [column: string]: unknown
-}
+import { type IhpJob, IhpLoop } from './ihp-loop.js'
 
 export interface IhpOptions {
   /** IHP's BackoffStrategy. Default: its own default, linear, 30 s (which, by its sign, never waits: D1). */
@@ -20,33 +13,20 @@ export interface IhpOptions {
 const { escapeIdentifier, escapeLiteral } = pg
 
 /**
- * An IHP worker: the statements of IHP.Job.Queue word for word, sent as postgresql-simple sends them, with every value
+ * A worker of IHP 1.4 or older: the statements of IHP.Job.Queue word for word, sent as postgresql-simple sends them, with every value
  * written into the text. One slot; it polls, as a table without triggers makes it do.
  */
-export class IhpWorker {
+export class IhpWorker extends IhpLoop {
   readonly id = randomUUID()
   readonly #pool: pg.Pool
   readonly #table: string
   readonly #options: IhpOptions
-  #stopped = false
-  #running: Promise<void> | undefined
-  #wake: () => void = () => {}
 
   constructor(pool: pg.Pool, table: string, options: IhpOptions = {}) {
+    super(options.pollInterval)
     this.#pool = pool
     this.#table = table
     this.#options = options
-  }
-
-  /** Runs jobs until {@link stop}: one claim for each job that a poll has counted. */
-  start(handler: (job: IhpJob) => Promise<void>): void {
-    this.#running = this.#poll(handler)
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true
-    this.#wake()
-    await this.#running
   }
 
   async fetchNextJob(): Promise<IhpJob | undefined> {
@@ -87,35 +67,6 @@ export class IhpWorker {
     await this.#updateRecord(job, {
       status: this.#canRetry(job) ? 'job_status_retry' : 'job_status_timed_out',
       last_error: 'Timeout reached',
-    })
-  }
-
-  async #poll(handler: (job: IhpJob) => Promise<void>): Promise<void> {
-    while (!this.#stopped) {
-      for (let left = await this.countJobs(); left > 0 && !this.#stopped; left -= 1) await this.#runNext(handler)
-      if (!this.#stopped) await this.#nap()
-    }
-  }
-
-  async #runNext(handler: (job: IhpJob) => Promise<void>): Promise<void> {
-    const job = await this.fetchNextJob()
-    if (job === undefined) return
-    try {
-      await handler(job)
-    } catch (exception) {
-      await this.jobDidFail(job, exception)
-      return
-    }
-    await this.jobDidSucceed(job)
-  }
-
-  #nap(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, this.#options.pollInterval ?? 20)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
     })
   }
 

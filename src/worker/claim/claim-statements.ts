@@ -21,17 +21,21 @@ export class ClaimStatements {
     const known = this.#fetches.get(kind)
     if (known !== undefined) return known
     const { userJobs, worker, columns, settings } = this.#scope
-    const { backoff, seedBackoff } = settings
+    const { backoff, lease, seedBackoff } = settings
     const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
     const fromCursor = kind === 'from the cursor'
-    const made = compileFetch(userJobs, { worker, columns, fromCursor, ...retryBackoff })
+    const made = compileFetch(userJobs, { worker, columns, lease, fromCursor, ...retryBackoff })
     this.#fetches.set(kind, made)
     return made
   }
 
   get nextDue(): ReturnType<typeof compileNextDue> {
     this.#forgetOutdated()
-    this.#nextDue ??= compileNextDue(this.#scope.jobs, this.#scope.columns.includes('priority'))
+    this.#nextDue ??= compileNextDue(
+      this.#scope.jobs,
+      this.#scope.columns.includes('priority'),
+      this.#scope.settings.lease,
+    )
     return this.#nextDue
   }
 
