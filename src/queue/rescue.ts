@@ -2,6 +2,7 @@ import { clockTimestamp, earlier, epoch } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { hasIdIn } from '../predicates/ids.js'
 import { interruptedAgain, interruptedAttempt, interruptionError, isHandedBack } from '../predicates/interruption.js'
+import { isNotKept } from '../predicates/kept.js'
 import { isLeaseExpired } from '../predicates/lease.js'
 import { statusLiteral } from '../predicates/status.js'
 import { appendedError, asColumnType } from '../predicates/values.js'
@@ -62,6 +63,7 @@ function expiredIds(jobs: Jobs, options: Pick<RescueOptions<unknown>, 'lease' | 
     .selectFrom(jobs.table)
     .select('job.id')
     .where(isLeaseExpired(options.lease, 'job'))
+    .where(job.case().when(isLeaseExpired(options.lease, 'job')).then(isNotKept('job')).else(false).end()) // locks no other
     .$if(options.ids !== undefined, (query) => query.where(hasIdIn(options.ids ?? [], 'job')))
     .$if(!!options.except?.length, (query) => query.where(job.not(hasIdIn(options.except ?? [], 'job'))))
     .orderBy('job.locked_by') // as the running index is: with stale statistics the table itself would be read

@@ -28,8 +28,8 @@ type Signal = keyof typeof signals
 export class Runner {
   readonly #workers: readonly RunnableWorker[]
   readonly #deadline: number
-  /** Resolves when somebody calls {@link stop}. */
-  readonly #asked = Promise.withResolvers<void>()
+  /** Resolves when somebody calls {@link stop}, to what that comes to. */
+  readonly #asked = Promise.withResolvers<{ readonly stopped: Promise<{ readonly left: number }> }>()
 
   /** @internal Use `createRunner`. */
   constructor(options: RunnerOptions) {
@@ -51,8 +51,9 @@ export class Runner {
 
   /** Stops all workers, at the same time. A later call can bring the deadline forward. */
   async stop(options: { readonly deadline?: Duration | undefined } = {}): Promise<{ readonly left: number }> {
-    this.#asked.resolve()
-    return this.#stopAll(options.deadline ?? this.#deadline)
+    const stopped = this.#stopAll(options.deadline ?? this.#deadline)
+    this.#asked.resolve({ stopped })
+    return stopped
   }
 
   async #stopAll(deadline: Duration): Promise<{ readonly left: number }> {
@@ -78,16 +79,16 @@ export class Runner {
     const signalled = nextSignals()
     try {
       const starting = this.start()
-      const told = Promise.race([signalled.first, this.#asked.promise])
+      const told = Promise.race([signalled.first.then(() => undefined), this.#asked.promise])
       await Promise.race([starting, told])
       starting.catch(() => {}) // where the signal came first, the stop is what counts
-      await told
+      const asked = await told
       let forcedBy: Signal | undefined
       void signalled.second.then((signal) => {
         forcedBy = signal
         return this.stop({ deadline: 0 })
       })
-      const { left } = await this.stop()
+      const { left } = await (asked?.stopped ?? this.stop()) // whoever asked said by when
       if (forcedBy !== undefined) process.exit(signals[forcedBy])
       if (left > 0) process.exit(1)
     } finally {

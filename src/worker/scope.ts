@@ -26,6 +26,8 @@ export interface WorkerScope {
   readonly seedStatuses: boolean
   /** A row that was fetched: it may show that the table's columns have changed. */
   saw(row: object): void
+  /** When (monotonic milliseconds) a handler first completed in a transaction whose snapshot was older than a heartbeat. */
+  readonly snapshots: { conflictedAt: number | undefined }
   /** Tells listeners and the log. */
   tell<Name extends WorkerEvent>(name: Name, payload: WorkerEvents<object>[Name][0]): void
   /** Reports an error that the worker lives through, and while doing what. */

@@ -38,6 +38,7 @@ export class StartedWorker {
   readonly #subscription: Subscription | undefined
   readonly #leave: () => void
   readonly #leaveQuarantine: () => void
+  readonly #leaveMemory: () => void
   readonly #loop: Promise<void>
   readonly #deadline = new Deadline()
   #stopping: Promise<number> | undefined
@@ -66,6 +67,7 @@ export class StartedWorker {
       release: () => this.#slots.release(),
       reopened: () => this.#bell.ring(),
     })
+    this.#leaveMemory = scope.share.memory.join(() => this.#slots.bytes)
     this.#loop = this.#claimer.run()
   }
 
@@ -116,6 +118,7 @@ export class StartedWorker {
     this.#settler.close()
     this.#renewer.stop()
     this.#leaveQuarantine()
+    this.#leaveMemory()
     this.#bell.close()
     await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForClosing)
     return this.#slots.busy
@@ -207,6 +210,7 @@ export class StartedWorker {
   #settled(attempt: Attempt): void {
     const id = String(attempt.id)
     if (this.#attempts.get(id) === attempt) this.#attempts.delete(id)
+    this.#claimer.slotFreed() // its job takes no memory any more
     if (attempt.interruptions > 0) this.#bell.ring() // it may have been released, and others of its kind with it
     this.#tellIfIdle()
   }

@@ -177,6 +177,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
         known.shape = columns.join()
         void this.#lookAgain(known)
       },
+      snapshots: { conflictedAt: undefined },
       tell: (event, payload) => this.#tell(event, payload),
       report: (error, doing) => {
         this.#report(error, doing)

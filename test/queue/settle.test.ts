@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { exponential } from 'kysely-jobs'
 import { type Lease, type LeasedOutcome, release, settle } from 'kysely-jobs/queue'
 import { beforeEach, expect, test } from 'vitest'
+import { concernsAll } from '../../src/pg/error-class.js'
 import { testDatabase } from '../support/database.js'
 import { age, claim, claimed, createMailJobs, jobs, other, rolledBack, worker } from './mail-jobs.js'
 
@@ -208,4 +209,39 @@ test("in the user's transaction it is undone with it", async () => {
 
 test('no outcomes are no statement', async () => {
   expect(await settle(db, 'no_such_table', [], { worker })).toEqual([])
+})
+
+test('what goes with an outcome is done in its transaction, and only where the outcome was written', async () => {
+  await sql`create table notes (text text unique)`.execute(db)
+  const leases = await claimed(db, 'ada', 'bob', 'cyd')
+  await sql`update mail_jobs set locked_by = ${other} where id = ${leases[1]?.id}`.execute(db) // lost
+  const outcomes = leases.map(
+    (lease, n): LeasedOutcome => ({
+      ...lease,
+      kind: 'succeeded',
+      effect: async (trx) => {
+        // its own row is written by then
+        await sql`insert into notes select ${`${n}: `} || status from mail_jobs where id = ${lease.id}`.execute(trx)
+      },
+    }),
+  )
+  expect(await settle(db, 'mail_jobs', outcomes, { worker })).toEqual([outcomes[0], outcomes[2]])
+  const notes = () => sql`select text from notes order by text`.execute(db)
+  expect((await notes()).rows).toEqual([{ text: '0: job_status_succeeded' }, { text: '2: job_status_succeeded' }])
+  await sql`delete from notes`.execute(db)
+})
+
+test('an effect that fails undoes its outcome, as an error that concerns no other', async () => {
+  const [lease] = await claimed(db, 'ada')
+  const cause = Object.assign(new Error('no such table'), { code: '42P01' })
+  const outcome = { ...(lease as Lease), kind: 'failed', error: 'no', effect: () => Promise.reject(cause) } as const
+  const failed: unknown = await settle(db, 'mail_jobs', [outcome], { worker }).catch((error) => error)
+  expect(failed).toMatchObject({ code: 'EFFECT', cause })
+  expect(concernsAll(failed)).toBe(false)
+  expect(await jobs(db)).toMatchObject([{ status: 'job_status_running', locked_by: worker }])
+})
+
+test('a result that was made JSON before is stored as it is', async () => {
+  const spoiled = { kind: 'succeeded', result: { a: 1n }, json: '{"a": 1}' }
+  expect(await settled(spoiled)).toMatchObject({ status: 'job_status_succeeded', result: { a: 1 } })
 })

@@ -18,6 +18,7 @@ function runOf(
   const scope = {
     settings: settingsOf({ logger: quiet, ...options }),
     columns,
+    snapshots: { conflictedAt: undefined },
     report: (error: unknown) => reported.push(error),
   } as unknown as WorkerScope // what a run knows of its worker
   const outcomes: [id: unknown, outcome: Outcome][] = []

@@ -7,6 +7,7 @@ import { halves } from '../halves.js'
 import { type AbortReason, CancelledError, LeaseLostError } from '../run/abort-reason.js'
 import type { Attempt } from '../run/attempt.js'
 import type { WorkerScope } from '../scope.js'
+import { LeaseKeeper } from './lease-keeper.js'
 
 /** How much of its lease an attempt is old before it is renewed: short jobs cost no heartbeat. */
 const renewAfter = 1 / 3
@@ -25,6 +26,7 @@ const checkPeriod = 1_000
 export class LeaseRenewer {
   readonly #scope: WorkerScope
   readonly #attempts: ReadonlyMap<unknown, Attempt>
+  readonly #keeper: LeaseKeeper
   #timer: ReturnType<typeof setInterval> | undefined
   #renewing = false
   #checking = false
@@ -33,6 +35,7 @@ export class LeaseRenewer {
   constructor(scope: WorkerScope, attempts: ReadonlyMap<unknown, Attempt>) {
     this.#scope = scope
     this.#attempts = attempts
+    this.#keeper = new LeaseKeeper(scope, (letGo) => void this.#renewTogether(letGo))
   }
 
   start(): void {
@@ -41,6 +44,7 @@ export class LeaseRenewer {
 
   stop(): void {
     clearInterval(this.#timer)
+    this.#keeper.stop()
   }
 
   /** Somebody said that a lease was taken: looks, without renewing any, which are still held. One look is under way, one remembered. */
@@ -91,12 +95,13 @@ export class LeaseRenewer {
 
   async #renew(attempts: readonly Attempt[]): Promise<void> {
     this.#renewing = true
-    await this.#renewTogether(attempts)
+    await this.#renewTogether(await this.#keeper.keep(attempts))
     this.#renewing = false
   }
 
   /** A row that is refused (a CHECK made since its claim, a trigger) keeps no other from being renewed: it is found by halving. */
   async #renewTogether(attempts: readonly Attempt[]): Promise<void> {
+    if (attempts.length === 0) return
     const { jobs, worker, settings } = this.#scope
     const sent = performance.now()
     const renew = (held: readonly Attempt[]) => {

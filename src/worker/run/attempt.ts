@@ -46,6 +46,7 @@ export class Attempt implements Lease {
   #endedAt: number | undefined
   #completed = false
   #wasTried = false
+  #conflicted = false
   #abortReason: AbortReason | undefined
   /** Made for the handler: what is claimed and released needs none. */
   #controller: AbortController | undefined
@@ -97,6 +98,11 @@ export class Attempt implements Lease {
   /** A try to write its outcome failed; where just the answer was lost, it came through. */
   get wasTried(): boolean {
     return this.#wasTried
+  }
+
+  /** Its own transaction could not write to its row, as its heartbeat had. */
+  get conflicted(): boolean {
+    return this.#conflicted
   }
 
   /** Why it was aborted, if it was. */
@@ -158,6 +164,11 @@ export class Attempt implements Lease {
   /** Its handler has settled it inside a transaction of its own. */
   complete(): void {
     this.#completed = true
+  }
+
+  /** Its own transaction can't write to its row, as something has since that began. */
+  conflict(): void {
+    this.#conflicted = true
   }
 
   /** A try to write its outcome has failed. */

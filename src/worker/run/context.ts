@@ -1,5 +1,7 @@
+import { sqlState } from '../../pg/error-class.js'
+import { holdRow } from '../../queue/hold.js'
 import { settle } from '../../queue/settle.js'
-import { realJobsOf } from '../../schema/job-database.js'
+import { type Jobs, realJobsOf } from '../../schema/job-database.js'
 import type { Queryable } from '../../schema/job-table.js'
 import type { Logger } from '../logger.js'
 import type { WorkerScope } from '../scope.js'
@@ -13,6 +15,7 @@ export interface AnyContext {
   readonly attempt: number
   readonly worker: string
   readonly logger: Logger
+  hold(trx: Queryable<unknown>): Promise<void>
   complete(trx: Queryable<unknown>, result?: unknown): Promise<void>
 }
 
@@ -25,30 +28,71 @@ export function contextOf(scope: WorkerScope, attempt: Attempt): AnyContext {
     attempt: attempt.attempt,
     worker: scope.worker,
     logger: scope.settings.logger,
+    hold: (trx) => hold(scope, attempt, trx),
     complete: (trx, result) => complete(scope, attempt, trx, result),
   }
 }
 
+/** What Postgres says where a transaction's snapshot is older than a write to a row that it writes itself. */
+const serializationFailure = '40001'
+
+/**
+ * The job's row was written to after the snapshot of the transaction that was to complete it, by the worker's own heartbeat
+ * most likely. It has Postgres' own code, for those who look for it.
+ */
+class SnapshotError extends Error {
+  override readonly name = 'SnapshotError'
+  readonly code = serializationFailure
+}
+
+async function hold(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown>): Promise<void> {
+  const jobs = jobsIn(scope, trx, 'hold')
+  const isHeld = attempt.holdsLease && (await inSnapshot(scope, attempt, () => holdRow(jobs, attempt, scope.worker)))
+  if (!isHeld) throw lost(attempt, 'no longer its lease; nothing may be held')
+}
+
 /** Settles within the user's transaction, by the table's real name, whatever plugins their handle has. */
 async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown>, result: unknown): Promise<void> {
-  if (!trx.isTransaction) {
-    throw new TypeError(
-      'context.complete(trx) takes a transaction: call it within db.transaction().execute(async (trx) => ...)',
-    )
-  }
-  const jobs = realJobsOf(trx, scope.table)
+  const jobs = jobsIn(scope, trx, 'complete')
   const { worker, columns, settings } = scope
   const options = { worker, columns, deleteSucceeded: settings.deleteSucceeded }
   const json = columns.includes('result') && !settings.deleteSucceeded ? jsonOf(result) : undefined
   const outcome = { id: attempt.id, attempt: attempt.attempt, kind: 'succeeded', json } as const
-  const written = attempt.holdsLease ? await settle(jobs.db, jobs.name, [outcome], options) : []
+  const write = () => settle(jobs.db, jobs.name, [outcome], options)
+  const written = attempt.holdsLease ? await inSnapshot(scope, attempt, write) : []
   if (written.length === 0) {
-    const why = attempt.completed
-      ? 'already completed by this attempt'
-      : 'no longer its lease; nothing may be completed'
-    const lost = new LeaseLostError(`Job ${attempt.id}, attempt ${attempt.attempt}: ${why}`)
-    if (!attempt.completed) attempt.abort(lost)
-    throw lost
+    if (attempt.completed) throw lostError(attempt, 'already completed by this attempt')
+    throw lost(attempt, 'no longer its lease; nothing may be completed')
   }
   attempt.complete()
+}
+
+function jobsIn(scope: WorkerScope, trx: Queryable<unknown>, verb: 'hold' | 'complete'): Jobs {
+  if (trx.isTransaction) return realJobsOf(trx, scope.table)
+  throw new TypeError(
+    `context.${verb}(trx) takes a transaction: call it within db.transaction().execute(async (trx) => ...)`,
+  )
+}
+
+/** The worker learns from the first such failure: from then on it keeps leases without writing to their rows. */
+async function inSnapshot<Value>(scope: WorkerScope, attempt: Attempt, write: () => Promise<Value>): Promise<Value> {
+  try {
+    return await write()
+  } catch (error) {
+    if (sqlState(error) !== serializationFailure) throw error
+    scope.snapshots.conflictedAt ??= performance.now()
+    attempt.conflict()
+    const text = `Job ${attempt.id}, attempt ${attempt.attempt}: its row was written to after this transaction began, by this worker's heartbeat most likely; call context.hold(trx) first in a long transaction of this isolation level`
+    throw new SnapshotError(text, { cause: error })
+  }
+}
+
+function lost(attempt: Attempt, why: string): LeaseLostError {
+  const error = lostError(attempt, why)
+  attempt.abort(error)
+  return error
+}
+
+function lostError({ id, attempt }: Attempt, why: string): LeaseLostError {
+  return new LeaseLostError(`Job ${id}, attempt ${attempt}: ${why}`)
 }

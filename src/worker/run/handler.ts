@@ -34,6 +34,18 @@ export interface JobContext<DB, Table extends keyof DB> {
   readonly worker: string
   readonly logger: Logger
   /**
+   * Locks the job's row until the end of the user's own transaction, so that nothing keeps `complete` from writing to it. Call
+   * it first in a `repeatable read` or `serializable` transaction that may take longer than a third of the lease.
+   * @throws LeaseLostError when the job is no longer this attempt's
+   * @example
+   * await db.transaction().setIsolationLevel('repeatable read').execute(async (trx) => {
+   *   await context.hold(trx)
+   *   await report(trx)
+   *   await context.complete(trx)
+   * })
+   */
+  hold(trx: OpenTransaction<DB>): Promise<void>
+  /**
    * Marks the job succeeded (deletes it, where `deleteSucceeded` says so) inside the user's own transaction: its effects
    * and its completion commit together, or not at all. Call it last in the transaction; what the handler returns afterwards
    * is not written.

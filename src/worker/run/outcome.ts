@@ -27,12 +27,20 @@ export function outcomeOfValue(scope: WorkerScope, attempt: Attempt, value: unkn
  * At the deadline of a shutdown it was us who ended it: the job is released with its attempt.
  */
 export function outcomeOfError(scope: WorkerScope, attempt: Attempt, thrown: unknown): Outcome {
-  if (attempt.abortReason instanceof ShutdownError) return { kind: 'released' }
+  if (attempt.abortReason instanceof ShutdownError || isOursToRepeat(scope, attempt)) return { kind: 'released' }
   const error = isHandlerOutcome(thrown)
     ? `The handler threw ${thrown.kind}(...): to have its effect it must be returned, as in return ${thrown.kind}(...)`
     : scope.settings.describeError(thrown, attempt.job)
   if (isFatal(thrown) || !hasAttemptsLeft(scope, attempt)) return { kind: 'failed', error }
   return { kind: 'retry', error, ...customDelay(scope, attempt, thrown) }
+}
+
+/**
+ * Its heartbeat kept its transaction from completing: the worker's fault, so that the attempt does not count. Only where it
+ * began before the worker learned of it: from then on it has another cause.
+ */
+function isOursToRepeat({ snapshots }: WorkerScope, { conflicted, begunAt = Number.NaN }: Attempt): boolean {
+  return conflicted && snapshots.conflictedAt !== undefined && begunAt < snapshots.conflictedAt
 }
 
 /** What to write when the timeout passed; the words are the seed's. */
