@@ -1,10 +1,10 @@
 import { Kysely, PostgresDialect } from 'kysely'
-import { cancelJobs, createWorker, enqueue, guardPool, retryJobs, snooze } from 'kysely-jobs'
+import { cancelJobs, enqueue, guardPool, retryJobs, snooze } from 'kysely-jobs'
 import pg from 'pg'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { startProxy } from '../support/proxy.js'
-import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
+import { createMailTables, type MailDatabase, type MailHandler, next, startMailWorker } from './mail-jobs.js'
 
 // The fence is a worker and an attempt's number. A job that was handed back, or that a hand has let run from the beginning,
 // may come to the same worker by the same number.
@@ -14,8 +14,6 @@ const { db, url } = await testDatabase<MailDatabase>(createMailTables)
 beforeEach(() => db.deleteFrom('mail_jobs').execute())
 
 const row = (id: string) => db.selectFrom('mail_jobs').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
-
-type MailHandler = Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2]
 
 /** Handlers that go on until the test lets them end; the n-th of them from 0. */
 function heldHandlers() {
@@ -32,12 +30,7 @@ function heldHandlers() {
   return { handler, runs }
 }
 
-async function started(on: Kysely<MailDatabase>, handler: MailHandler) {
-  const worker = createWorker(on, 'mail_jobs', handler, { logger: quiet, pollInterval: '20ms', concurrency: 2 })
-  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
-  await worker.start()
-  return worker
-}
+const started = (on: Kysely<MailDatabase>, handler: MailHandler) => startMailWorker(on, handler, { concurrency: 2 })
 
 test('a job that was cancelled, retried and claimed anew by the same worker is the second attempt’s alone', async () => {
   const { handler, runs } = heldHandlers()

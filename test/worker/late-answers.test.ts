@@ -1,21 +1,15 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
-import { createWorker, enqueue } from 'kysely-jobs'
+import { enqueue, type WorkerOptions } from 'kysely-jobs'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { quietPool, testDatabase } from '../support/database.js'
 import { startProxy } from '../support/proxy.js'
-import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
+import { createMailTables, type MailDatabase, type MailHandler, mailWorker, next } from './mail-jobs.js'
 
 const { db, url } = await testDatabase<MailDatabase>(createMailTables)
 
 beforeEach(() => db.deleteFrom('mail_jobs').execute())
 
-type MailHandler = Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2]
-
-function worker(handler: MailHandler, options: object, through = db) {
-  const made = createWorker(through, 'mail_jobs', handler, { logger: quiet, pollInterval: '20ms', ...options })
-  onTestFinished(() => made.stop({ deadline: 0 }).then(() => {}))
-  return made
-}
+const worker = (handler: MailHandler, options: WorkerOptions, through = db) => mailWorker(through, handler, options)
 
 /** A handle whose every statement takes the way of a proxy. */
 function handleOn(connectionString: string): Kysely<MailDatabase> {

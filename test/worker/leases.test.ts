@@ -1,10 +1,10 @@
 import { EventEmitter, once } from 'node:events'
 import { sql } from 'kysely'
-import { cancelJobs, createWorker, enqueue, type LeaseLostError } from 'kysely-jobs'
+import { cancelJobs, enqueue, type LeaseLostError, type WorkerOptions } from 'kysely-jobs'
 import pg from 'pg'
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
-import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
+import { createMailTables, type MailDatabase, type MailHandler, next, startMailWorker } from './mail-jobs.js'
 
 const { db, url } = await testDatabase<MailDatabase>(createMailTables)
 
@@ -30,17 +30,8 @@ function heldHandler() {
   return { handler, begun, release, aborted: aborted.promise }
 }
 
-async function started(handler: Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2], options: object = {}) {
-  const worker = createWorker(db, 'mail_jobs', handler, {
-    logger: quiet,
-    lease: '1s',
-    pollInterval: '20ms',
-    ...options,
-  })
-  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
-  await worker.start()
-  return worker
-}
+const started = (handler: MailHandler, options: WorkerOptions = {}) =>
+  startMailWorker(db, handler, { lease: '1s', ...options })
 
 /** Each renewal of a lease is told, so that tests can wait for them. */
 const listener = new pg.Client({ connectionString: url })

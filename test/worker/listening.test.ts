@@ -1,22 +1,16 @@
 import { sql } from 'kysely'
-import { createWorker, enqueue } from 'kysely-jobs'
+import { enqueue } from 'kysely-jobs'
 import { onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { startProxy } from '../support/proxy.js'
-import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
+import { createMailTables, type MailDatabase, mailWorker, next } from './mail-jobs.js'
 
 const { db, url } = await testDatabase<MailDatabase>(createMailTables)
 
 test('a job that came while nobody listened is found as soon as the listener is back', async () => {
   const proxy = await startProxy(url)
   onTestFinished(proxy.close)
-  const worker = createWorker(db, 'mail_jobs', async () => {}, {
-    logger: quiet,
-    listen: proxy.url,
-    lease: '10m',
-    pollInterval: '1h',
-  })
-  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+  const worker = mailWorker(db, async () => {}, { listen: proxy.url, lease: '10m', pollInterval: '1h' })
   const told = (state: string) => next<{ state: string }>(worker, 'listener', (change) => change.state === state)
   const listening = told('listening')
   await worker.start()

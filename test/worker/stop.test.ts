@@ -1,16 +1,14 @@
 import { sql } from 'kysely'
-import { createWorker, enqueue } from 'kysely-jobs'
+import { enqueue, type WorkerOptions } from 'kysely-jobs'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
-import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
+import { createMailTables, type MailDatabase, type MailHandler, mailWorker, next } from './mail-jobs.js'
 
 const { db } = await testDatabase<MailDatabase>(createMailTables)
 
 beforeEach(() => db.deleteFrom('mail_jobs').execute())
 
-function worker(handler: Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2], options: object = {}) {
-  return createWorker(db, 'mail_jobs', handler, { logger: quiet, ...options })
-}
+const worker = (handler: MailHandler, options: WorkerOptions = {}) => mailWorker(db, handler, options)
 
 const rows = () => db.selectFrom('mail_jobs').selectAll().orderBy('to').execute()
 

@@ -148,12 +148,13 @@ export class Course {
       .where((eb) => eb.or([isPending(), isRunning()]))
       .limit(1)
     const since = performance.now()
-    await this.#until(async () => {
+    const isOver = await this.#until(async () => {
       const asked = performance.now()
       const first = await unfinished.executeTakeFirst()
       this.#load.answered(performance.now() - asked)
       return first === undefined
     })
+    if (!isOver) this.breaches.push(`${acts.join(', ')}: not final within ${patience} ms`)
     this.slowest = Math.max(this.slowest, performance.now() - since)
   }
 
