@@ -13,9 +13,9 @@ export async function findExpired<DB, Table extends keyof DB & string>(
   const jobs = jobsOf(db, table)
   const rows = await jobs.db
     .selectFrom(jobs.table)
-    .selectAll('job')
-    .where(isLeaseExpired(options.lease, 'job'))
-    .orderBy('job.locked_by') // as the running index is: with stale statistics the table itself would be read
+    .selectAll()
+    .where(isLeaseExpired(options.lease))
+    .orderBy('locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
     .execute()
   return rows as object[] as Job<DB, Table>[] // rows of the user's table, after the user's plugins

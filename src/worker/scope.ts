@@ -1,3 +1,4 @@
+import type { Claim } from '../queue/claim.js'
 import type { OptionalColumnName } from '../schema/columns.js'
 import type { Jobs } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
@@ -21,6 +22,8 @@ export interface WorkerScope {
   /** The table as the catalog has it. */
   readonly table: TableName
   readonly columns: readonly UsedColumn[]
+  /** What the worker may take; another value where the columns have changed. */
+  readonly claim: Claim
   /** The table's status can not hold `job_status_cancelled`. */
   readonly seedStatuses: boolean
   /** Tells listeners and the log. */

@@ -28,7 +28,7 @@ const pollJitter = 0.1
 export class StartedWorker {
   readonly #scope: WorkerScope
   readonly #bell = new Bell()
-  /** Every attempt whose lease is held, by the job's id. */
+  /** Every attempt whose lease is held, by the job's row. */
   readonly #attempts = new Map<string, Attempt>()
   readonly #settler: Settler
   readonly #slots: Slots
@@ -158,10 +158,10 @@ export class StartedWorker {
   }
 
   #member(): Member {
-    const { table, jobs, columns, settings } = this.#scope
+    const { table, jobs, claim, settings } = this.#scope
     return {
       table: quotedName(table),
-      watched: { jobs, lease: settings.lease, byPriority: columns.includes('priority') },
+      watched: { jobs, lease: settings.lease, claim },
       carry: this.#subscription?.carry,
       patience: () => Math.min(this.#pollInterval, settings.lease / 3),
       due: (milliseconds) => this.#dueIn(milliseconds),
@@ -183,9 +183,9 @@ export class StartedWorker {
 
   #begin(attempts: readonly Attempt[], isWhole: boolean): void {
     for (const attempt of attempts) {
-      const before = this.#attempts.get(String(attempt.id))
+      const before = this.#attempts.get(attempt.row)
       if (before !== undefined) this.#supersede(before)
-      this.#attempts.set(String(attempt.id), attempt)
+      this.#attempts.set(attempt.row, attempt)
     }
     this.#slots.take(attempts, isWhole)
   }
@@ -201,8 +201,7 @@ export class StartedWorker {
   }
 
   #settled(attempt: Attempt): void {
-    const id = String(attempt.id)
-    if (this.#attempts.get(id) === attempt) this.#attempts.delete(id)
+    if (this.#attempts.get(attempt.row) === attempt) this.#attempts.delete(attempt.row)
     if (attempt.interruptions > 0) this.#claimer.slotFreed() // the next of its kind may come
     this.#tellIfIdle()
   }

@@ -151,17 +151,22 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   }
 
   #scope(description: JobTableDescription): WorkerScope {
-    const { table } = description
+    const { table, key } = description
     const known = { columns: usedColumnsOf(description) }
+    const { backoff, seedBackoff } = this.#settings
+    const retryBackoff = seedBackoff && typeof backoff === 'object' ? backoff : undefined
     return {
       worker: this.id,
       settings: this.#settings,
       share: processShare(this.db),
-      userJobs: jobsOf(this.db, this.table),
-      jobs: realJobsOf(this.db, table),
+      userJobs: jobsOf(this.db, this.table, key),
+      jobs: realJobsOf(this.db, table, key),
       table,
       get columns() {
         return known.columns
+      },
+      get claim() {
+        return { columns: known.columns, retryBackoff }
       },
       seedStatuses: !description.holdsCancelled,
       tell: (event, payload) => this.#tell(event, payload),

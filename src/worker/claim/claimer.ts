@@ -67,7 +67,7 @@ export class Claimer {
     },
   ) {
     this.#scope = scope
-    this.#nextDue = compileNextDue(scope.jobs, scope.columns.includes('priority'))
+    this.#nextDue = compileNextDue(scope.jobs, scope.claim)
     this.#slots = parts.slots
     this.#bell = parts.bell
     this.#claimed = parts.claimed
@@ -176,11 +176,8 @@ export class Claimer {
   #fetch(kind: FetchKind): CompiledFetch {
     const known = this.#fetches.get(kind)
     if (known !== undefined) return known
-    const { userJobs, worker, columns, settings } = this.#scope
-    const { backoff, seedBackoff } = settings
-    const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
-    const others = { fromCursor: kind === 'from the cursor' }
-    const made = compileFetch(userJobs, { worker, columns, ...others, ...retryBackoff })
+    const { userJobs, worker, claim } = this.#scope
+    const made = compileFetch(userJobs, { ...claim, worker, fromCursor: kind === 'from the cursor' })
     this.#fetches.set(kind, made)
     return made
   }
@@ -206,7 +203,7 @@ export class Claimer {
     const attempts = rows.map((row) => new Attempt(row, 0))
     try {
       const released = await ask(jobs.db, settings.lease / 3, 'release', (db) =>
-        release(db, jobs.name, attempts, { worker }),
+        release(db, jobs.name, attempts, { worker, key: jobs.key }),
       )
       for (const { id, attempt } of released) this.#scope.tell('released', { job: { id }, attempt })
     } catch (error) {

@@ -1,6 +1,6 @@
 import { concernsAll } from '../../pg/error-class.js'
 import { heartbeat } from '../../queue/heartbeat.js'
-import { type JobState, jobStates } from '../../queue/state.js'
+import { type JobState, statesOf } from '../../queue/state.js'
 import { ask } from '../ask.js'
 import { halves } from '../halves.js'
 import { type AbortReason, CancelledError, LeaseLostError } from '../run/abort-reason.js'
@@ -85,7 +85,7 @@ export class LeaseRenewer {
       for (const attempt of held) attempt.renewedAt = sent
     }
     try {
-      const send = (db: typeof jobs.db) => heartbeat(db, jobs.name, attempts, { worker })
+      const send = (db: typeof jobs.db) => heartbeat(db, jobs.name, attempts, { worker, key: jobs.key })
       const held = await ask(jobs.db, settings.lease / 6, 'heartbeat', send, renew)
       renew(held)
       const missing = attempts.filter((attempt) => !held.includes(attempt))
@@ -99,12 +99,10 @@ export class LeaseRenewer {
   /** Rows that could not be renewed are lost, or only locked: by a transaction of their handler, most likely. */
   async #lookAfter(missing: readonly Attempt[]): Promise<void> {
     const { jobs, worker, settings } = this.#scope
-    const ids = missing.map(({ id }) => id)
-    const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => jobStates(db, jobs.name, ids))
-    const stateOf = new Map(states.map((state) => [String(state.id), state]))
+    const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => statesOf({ ...jobs, db }, missing))
     for (const attempt of missing) {
       if (!attempt.holdsLease) continue // settled meanwhile
-      const state = stateOf.get(String(attempt.id))
+      const state = states.get(attempt)
       const isHeld = state?.worker === worker && state.attempt === attempt.attempt
       if (isHeld || isCompleted(attempt, state, settings.deleteSucceeded && this.#age(attempt) < settings.lease)) {
         attempt.renewedAt = performance.now() - settings.lease * renewAfter // nobody can take a locked row; look again soon

@@ -84,7 +84,7 @@ export class Rescuer {
 
   #take(maxAttempts: number, ids?: readonly JobId[]): Promise<Rescued[]> {
     const { jobs, columns, settings } = this.#scope
-    const options = { lease: settings.lease, maxAttempts, columns, ...(ids && { ids }) }
+    const options = { lease: settings.lease, maxAttempts, columns, key: jobs.key, ...(ids && { ids }) }
     return ask(jobs.db, settings.lease / 3, 'rescue', (db) => rescue(db, jobs.name, options))
   }
 }

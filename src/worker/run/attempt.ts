@@ -1,7 +1,7 @@
 import type { Lease } from '../../predicates/lease.js'
 import type { JobId } from '../../schema/columns.js'
 import { interruptionsOf } from '../../schema/lease-token.js'
-import { attemptOf, columnValue, idOf } from '../../schema/row.js'
+import { columnValue, leaseOf } from '../../schema/row.js'
 import type { AbortReason } from './abort-reason.js'
 
 /**
@@ -12,6 +12,7 @@ export class Attempt implements Lease {
   readonly job: object
   readonly id: JobId
   readonly attempt: number
+  readonly key: string | undefined
   /** How often in a row its job was interrupted before: taken over from a worker that was gone. */
   readonly interruptions: number
   /** Whether this attempt may still write to its row. */
@@ -33,10 +34,17 @@ export class Attempt implements Lease {
 
   constructor(job: object, claimedAt: number) {
     this.job = job
-    this.id = idOf(job)
-    this.attempt = attemptOf(job)
+    const { id, attempt, key } = leaseOf(job)
+    this.id = id
+    this.attempt = attempt
+    this.key = key
     this.interruptions = interruptionsOf(columnValue(job, 'locked_by'))
     this.renewedAt = claimedAt
+  }
+
+  /** Its job's row, among those of its table. */
+  get row(): string {
+    return this.key ?? String(this.id)
   }
 
   /** Not where it was lost or cancelled while it waited; nor where the process stood still, and by now another may have it. */

@@ -35,10 +35,11 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
       'context.complete(trx) takes a transaction: call it within db.transaction().execute(async (trx) => ...)',
     )
   }
+  const { key } = scope.jobs
   const jobs = realJobsOf(trx, scope.table)
   const { worker, columns, settings } = scope
-  const options = { worker, columns, deleteSucceeded: settings.deleteSucceeded }
-  const outcome = { id: attempt.id, attempt: attempt.attempt, kind: 'succeeded', result } as const
+  const options = { worker, columns, key, deleteSucceeded: settings.deleteSucceeded }
+  const outcome = { id: attempt.id, attempt: attempt.attempt, key: attempt.key, kind: 'succeeded', result } as const
   const written = attempt.holdsLease ? await settle(jobs.db, jobs.name, [outcome], options) : []
   if (written.length === 0) {
     const why = attempt.completed

@@ -59,7 +59,7 @@ export class Settler {
 
   /** Takes an outcome; it is written as soon as the batch before it is. */
   add(attempt: Attempt, outcome: Outcome): void {
-    this.#push({ ...outcome, id: attempt.id, attempt: attempt.attempt, of: attempt })
+    this.#push({ ...outcome, id: attempt.id, attempt: attempt.attempt, key: attempt.key, of: attempt })
   }
 
   #push(entry: Entry): void {
