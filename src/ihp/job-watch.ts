@@ -121,7 +121,7 @@ export class JobWatch implements AsyncDisposable {
   async #nextDue(): Promise<number> {
     const { db, name } = this.#jobs
     if (this.#expiry === undefined) return (await nextDueAt(db, name)) ?? Number.POSITIVE_INFINITY
-    const [seen] = await pollTables([{ jobs: this.#jobs, lease: this.#expiry, byPriority: false }])
+    const [seen] = await pollTables([{ jobs: this.#jobs, lease: this.#expiry, claim: { columns: [] } }])
     return seen?.expired ? 0 : (seen?.due ?? Number.POSITIVE_INFINITY)
   }
 

@@ -30,7 +30,10 @@ export function earlier(time: Expression<Date>, milliseconds: number | Expressio
   return sql<Date>`${time} - ${interval(milliseconds)}`
 }
 
-/** Milliseconds from now until a time; works for `infinity`, which a subtraction of timestamps does not before PG 17. */
+/**
+ * Milliseconds from now until a time; works for `infinity`, which a subtraction of timestamps does not before PG 17. As a
+ * numeric, whose text no setting changes.
+ */
 export function millisecondsUntil(time: Expression<unknown>): RawBuilder<number> {
-  return sql<number>`((extract(epoch from ${time}) - extract(epoch from now())) * 1000)::float8`
+  return sql<number>`((extract(epoch from ${time}) - extract(epoch from now())) * 1000)::numeric`
 }

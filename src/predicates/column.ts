@@ -1,9 +1,9 @@
 import { type ExpressionWrapper, expressionBuilder, type SelectType } from 'kysely'
 import type { JobColumns } from '../schema/columns.js'
-import type { JobDatabase } from '../schema/job-database.js'
+import type { JobAlias, JobDatabase } from '../schema/job-database.js'
 
 /** The builder all predicates are written with; it belongs to no query. */
-export const job = expressionBuilder<JobDatabase, 'job'>()
+export const job = expressionBuilder<JobDatabase, JobAlias>()
 
 /**
  * A job column, of the only table in scope or of the one named. Our statements need no name; in the user's
@@ -12,8 +12,8 @@ export const job = expressionBuilder<JobDatabase, 'job'>()
 export function column<Name extends keyof JobColumns & string>(
   name: Name,
   table?: string,
-): ExpressionWrapper<JobDatabase, 'job', SelectType<JobColumns[Name]>> {
+): ExpressionWrapper<JobDatabase, JobAlias, SelectType<JobColumns[Name]>> {
   const reference = table === undefined ? name : `${table}.${name}`
-  // the types know the table as 'job', whatever alias the caller's query gives it
-  return job.ref(reference as Name) as ExpressionWrapper<JobDatabase, 'job', SelectType<JobColumns[Name]>>
+  // the types know the table by our alias, whatever the caller's query calls it
+  return job.ref(reference as Name) as ExpressionWrapper<JobDatabase, JobAlias, SelectType<JobColumns[Name]>>
 }

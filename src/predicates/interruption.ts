@@ -69,9 +69,8 @@ export function interruptedAgain(): RawBuilder<Date> {
 }
 
 /** The attempt that was interrupted, of a row as {@link interruptedAgain} has left it. */
-export function interruptedAttempt(table: string): RawBuilder<number> {
-  const since = column('locked_at', table)
-  return sql<number>`${column('attempts_count', table)} + (extract(milliseconds from ${since})::int8 % 10)`
+export function interruptedAttempt(): RawBuilder<number> {
+  return sql<number>`${column('attempts_count')} + (extract(milliseconds from ${column('locked_at')})::int8 % 10)`
 }
 
 /** What a rescue leaves in `last_error`, for people; nothing reads it. */

@@ -1,28 +1,31 @@
 import { type Expression, type RawBuilder, sql } from 'kysely'
-import type { JobId } from '../schema/columns.js'
+import { own } from '../schema/own-names.js'
 import { column } from './column.js'
+import { placeIn, type Rows } from './rows.js'
 
 /**
- * The value that belongs to the row's id: `values[i]` where `ids[i]` is the row's. A lookup in place of a join
- * with unnest(), which made the planner scan the table (72 to 96 µs a job against 15 to 20).
+ * The value that belongs to a row: `values[i]` where the row is the i-th of those that are written. A lookup in place of a
+ * join with unnest(), which made the planner scan the table (72 to 96 µs a job against 15 to 20). No value is null: with
+ * `array_nulls = off` it would be the text NULL. What stands for null is written as null.
  */
-export function valueFor(ids: readonly JobId[], values: readonly (string | null)[], type: 'text'): RawBuilder<string>
-export function valueFor(ids: readonly JobId[], values: readonly (number | null)[], type: 'float8'): RawBuilder<number>
-export function valueFor(
-  ids: readonly JobId[],
-  values: readonly (string | number | null)[],
-  type: 'text' | 'float8',
-): RawBuilder<string | number> {
-  return sql`(${values}::${sql.raw(type)}[])[array_position(${ids}, ${column('id')})]`
+export function textFor(rows: Rows, values: readonly string[], empty?: string): RawBuilder<string> {
+  const value = sql<string>`(${values}::text[])[${placeIn(rows)}]`
+  return empty === undefined ? value : sql<string>`nullif(${value}, ${empty})`
+}
+
+/** The same of numbers. */
+export function numberFor(rows: Rows, values: readonly number[], empty: number): RawBuilder<number> {
+  return sql<number>`nullif((${values}::float8[])[${placeIn(rows)}], ${empty}::float8)`
 }
 
 /**
  * A JSON value as a value of the column's own type, whatever that is; the row's type does the conversion. So a
- * `result` may be jsonb, text, a number or an array, and a computed status serves an enum as well as text.
+ * `result` may be jsonb, text, a number or an array, and a computed status serves an enum as well as text. The row is
+ * written `alias.*`, as the bare alias would mean a column of that name.
  */
 export function asColumnType<Value>(name: 'result' | 'status', json: Expression<unknown>): RawBuilder<Value> {
   const object = sql`jsonb_build_object(${sql.lit(name)}::text, ${json})`
-  return sql<Value>`(jsonb_populate_record(${sql.ref('job')}, ${object})).${sql.ref(name)}`
+  return sql<Value>`(jsonb_populate_record(${sql.id(own.row)}.*, ${object})).${sql.ref(name)}`
 }
 
 /** A JSON text as jsonb. */

@@ -1,6 +1,5 @@
 import { clockTimestamp } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
-import { isSelected } from '../predicates/selected.js'
 import { isPending, isRunning, statusLiteral } from '../predicates/status.js'
 import type { JobId } from '../schema/columns.js'
 import { inspectJobTable } from '../schema/inspect.js'
@@ -8,6 +7,7 @@ import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
 import type { JobSelection } from '../schema/selection.js'
 import { tellWorkers } from './notify.js'
+import { ofSelection } from './selected.js'
 
 /**
  * Ends jobs on purpose, pending and running ones. A running job's lease is taken with it: its handler's signal
@@ -22,10 +22,11 @@ export async function cancelJobs<DB, Table extends keyof DB & string>(
   selection: JobSelection<DB[Table]>,
   options: { readonly reason?: string } = {},
 ): Promise<JobId[]> {
-  const jobs = jobsOf(db, table)
-  const { table: name, holdsCancelled, columns } = await inspectJobTable(db, table)
+  const { table: name, holdsCancelled, columns, key } = await inspectJobTable(db, table)
+  const jobs = jobsOf(db, table, key)
   const status = holdsCancelled ? 'job_status_cancelled' : 'job_status_failed'
-  const rows = await jobs.db
+  const { db: locking, isLocked } = ofSelection(jobs, selection)
+  const rows = await locking
     .updateTable(jobs.table)
     .set({
       status: statusLiteral(status),
@@ -34,9 +35,9 @@ export async function cancelJobs<DB, Table extends keyof DB & string>(
       ...(columns.has('finished_at') && { finished_at: clockTimestamp() }),
       last_error: `Cancelled: ${options.reason ?? 'on request'}`,
     })
-    .where(isSelected(selection))
-    .where(job.or([isPending('job'), isRunning('job')]))
-    .returning('job.id')
+    .where(isLocked)
+    .where(job.or([isPending(), isRunning()]))
+    .returning('id')
     .execute()
   if (rows.length > 0) await tellWorkers(jobs, name, { kind: 'check leases' })
   return rows.map(({ id }) => id)

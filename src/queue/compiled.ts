@@ -1,41 +1,43 @@
-import type { CompiledQuery } from 'kysely'
+import { type CompiledQuery, createQueryId, WithSchemaPlugin } from 'kysely'
+import type { Jobs } from '../schema/job-database.js'
 
 /**
  * A statement to be run again and again, built and compiled once: that takes a third of a millisecond, more than Postgres
  * needs for one job. `places` stand in it for what each run is given; they are known again among the parameters by
- * being the same, so numbers need boxes of their own. Where a plugin wrote them its own way, it is built for each run; so is
- * the first, which may be the only one.
+ * being the same, so numbers need boxes of their own. It is built for each run where the user has plugins: each is to see
+ * every query before its result, and may keep what it knows by the query's id. So is the first, which may be the only one.
  */
 export function compiled<Given extends object, Row>(
+  jobs: Jobs,
   places: Given,
   build: (given: Given) => CompiledQuery<Row>,
 ): (given: Given) => CompiledQuery<Row> {
   let isFirst = true
+  const isOurs = jobs.db.getExecutor().plugins.every((plugin) => plugin.constructor === WithSchemaPlugin)
   let filled: typeof build | undefined
   return (given) => {
     const isOnlyOne = isFirst // as far as anybody knows
     isFirst = false
-    if (isOnlyOne) return build(given)
-    filled ??= filling(places, build(places)) ?? build
+    if (isOnlyOne || !isOurs) return build(given)
+    filled ??= filling(places, build(places))
     return filled(given)
   }
 }
 
-/** Puts what is given in the place of what stands for it; undefined where that is not there. */
+/** Puts what is given in the place of what stands for it. */
 function filling<Given extends object, Row>(places: Given, built: CompiledQuery<Row>) {
   const keys = new Map<unknown, keyof Given>()
   for (const key of Object.keys(places) as (keyof Given)[]) keys.set(places[key], key) // they are its keys
-  if (![...keys.keys()].every((place) => built.parameters.includes(place))) return undefined
   return (given: Given): CompiledQuery<Row> => {
     const parameters = built.parameters.map((value) => {
       const key = keys.get(value)
       return key === undefined ? value : given[key]
     })
-    return { ...built, parameters }
+    return { ...built, parameters, queryId: createQueryId() }
   }
 }
 
-/** A number that is no other, which no one looks into. */
+/** A unique placeholder for a number, compared by identity. */
 export function numberPlace(): number {
   return new Number(0) as number // its box
 }

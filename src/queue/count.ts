@@ -6,6 +6,7 @@ import { writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, ReadonlyQueryable } from '../schema/job-table.js'
 import { quotedName } from '../schema/names.js'
+import { own } from '../schema/own-names.js'
 import { type JobStatus, jobStatuses } from '../schema/statuses.js'
 
 /** `due` is counted up to here: a longer queue is long enough to know. */
@@ -58,16 +59,16 @@ function countFew(jobs: Jobs, byPriority: boolean, estimates: RawBuilder<string 
   // Ordered as the ready index is: else the table itself would be read where few of many pending jobs are due.
   const due = jobs.db
     .selectFrom(jobs.table)
-    .select('job.id')
-    .where(isClaimable('job'))
-    .$if(byPriority, (query) => query.orderBy('job.priority', 'desc'))
-    .orderBy('job.run_at')
+    .select('id')
+    .where(isClaimable())
+    .$if(byPriority, (query) => query.orderBy('priority', 'desc'))
+    .orderBy('run_at')
     .limit(dueCap)
-    .as('due')
+    .as(own.due)
   return jobs.db
     .selectNoFrom((eb) => [
       eb.selectFrom(due).select(count.as('count')).as('due'),
-      eb.selectFrom(jobs.table).select(count.as('count')).where(isRunning('job')).as('running'),
+      eb.selectFrom(jobs.table).select(count.as('count')).where(isRunning()).as('running'),
       estimates.as('estimates'),
     ])
     .executeTakeFirstOrThrow()
@@ -88,7 +89,7 @@ async function countAll(jobs: Jobs): Promise<Counted> {
   const rows = await jobs.db
     .selectFrom(jobs.table)
     .select([column('status').as('status'), sql<string>`count(*)`.as('count')])
-    .groupBy('job.status')
+    .groupBy('status')
     .execute()
   return rows.map(({ status, count }) => [status, Number(count)])
 }

@@ -2,7 +2,7 @@ import type { InsertObject } from 'kysely'
 import { clockTimestamp, later, now } from '../predicates/clock.js'
 import type { JobColumns } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
-import { type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
+import { type JobAlias, type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable } from '../schema/job-table.js'
 import { checkNewJob } from './new-job.js'
 import { plainValues, type Shape, shapeOf } from './plain-values.js'
@@ -58,7 +58,7 @@ function due({ delay }: EnqueueOptions): (row: object) => NewRow {
 }
 
 /** A row to insert, seen as job columns: the door's types have checked the user's. */
-type NewRow = InsertObject<JobDatabase, 'job'>
+type NewRow = InsertObject<JobDatabase, JobAlias>
 
 async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]> {
   const shape = shapeOf(rows)

@@ -1,6 +1,6 @@
 import { job } from '../predicates/column.js'
-import { hasIdIn } from '../predicates/ids.js'
 import { isLeaseExpired } from '../predicates/lease.js'
+import { hasIdIn } from '../predicates/rows.js'
 import type { JobId } from '../schema/columns.js'
 import type { Duration } from '../schema/duration.js'
 import { jobsOf } from '../schema/job-database.js'
@@ -16,10 +16,10 @@ export async function findExpired<DB, Table extends keyof DB & string>(
   const jobs = jobsOf(db, table)
   const rows = await jobs.db
     .selectFrom(jobs.table)
-    .selectAll('job')
-    .where(isLeaseExpired(options.lease, 'job'))
-    .$if(!!options.except?.length, (query) => query.where(job.not(hasIdIn(options.except ?? [], 'job'))))
-    .orderBy('job.locked_by') // as the running index is: with stale statistics the table itself would be read
+    .selectAll()
+    .where(isLeaseExpired(options.lease))
+    .$if(!!options.except?.length, (query) => query.where(job.not(hasIdIn(options.except ?? []))))
+    .orderBy('locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
     .execute()
   return rows as object[] as Job<DB, Table>[] // rows of the user's table, after the user's plugins

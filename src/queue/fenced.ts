@@ -1,19 +1,29 @@
 import type { Expression, SqlBool, UpdateObject } from 'kysely'
-import { hasIdIn } from '../predicates/ids.js'
+import { column } from '../predicates/column.js'
 import { holdsLease, type Lease } from '../predicates/lease.js'
+import { keyText, type Rows } from '../predicates/rows.js'
 import type { JobId } from '../schema/columns.js'
-import type { JobDatabase, Jobs } from '../schema/job-database.js'
+import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
+import { asText, textsOf } from '../schema/text.js'
 import { compiled, numberPlace } from './compiled.js'
+import { ofLocked, toldRows } from './locked.js'
 import { prepared } from './prepared.js'
 
 /** To write no more than so many rows takes no longer than to plan it. */
 const fewEntries = 10
 
 /** What a fenced statement writes. */
-export type Changes = UpdateObject<JobDatabase, 'job'>
+export type Changes = UpdateObject<JobDatabase, JobAlias>
 
 /** A fenced statement, to be run for any leases of one attempt number. @returns the entries whose row was written, or deleted */
 export type Fenced = <Entry extends Lease>(db: Jobs['db'], entries: readonly Entry[]) => Promise<Entry[]>
+
+/** What each run of a fenced statement is given. */
+interface Places {
+  readonly ids: readonly JobId[]
+  readonly keys?: readonly string[]
+  readonly attempt: number
+}
 
 interface Fence {
   readonly worker: string
@@ -21,40 +31,60 @@ interface Fence {
   readonly skipLocked?: boolean | undefined
 }
 
+/** The rows of leases. */
+export function rowsOf({ key }: Jobs, leases: readonly Pick<Lease, 'id' | 'key'>[]): Rows {
+  return rows(
+    key,
+    leases.map(({ id }) => id),
+    key === undefined ? [] : leases.map((lease) => lease.key ?? ''),
+  )
+}
+
+function rows(key: string | undefined, ids: readonly JobId[], keys: readonly string[]): Rows {
+  return { ids, ...(key !== undefined && { keys: { key, of: keys } }) }
+}
+
 /**
  * Writes to the rows of leases that the worker still holds, or deletes them. This is the only way in which settle,
  * heartbeat and release touch a row.
  */
 export function compileFenced(jobs: Jobs, write: Changes | 'delete', { worker, skipLocked = false }: Fence): Fenced {
-  const statement = compiled({ ids: noIds(), attempt: numberPlace() }, (leases) => {
-    const held = heldRows(jobs, { worker, ...leases }, skipLocked)
-    return write === 'delete'
-      ? jobs.db.deleteFrom(jobs.table).where(held).returning('job.id').compile()
-      : jobs.db.updateTable(jobs.table).set(write).where(held).returning('job.id').compile()
+  const places: Places = { ids: [], attempt: numberPlace(), ...(jobs.key !== undefined && { keys: [] }) }
+  const statement = compiled(jobs, places, ({ ids, attempt, keys = [] }) => {
+    const fence = holdsLease({ worker, attempt, ...rows(jobs.key, ids, keys) })
+    return writing(jobs, write, fence, skipLocked).compile()
   })
   return async (db, entries) => {
     const [first] = entries
     if (first === undefined) return []
-    const query = statement({ ids: entries.map(({ id }) => id), attempt: first.attempt })
+    const { ids, keys } = rowsOf(jobs, entries)
+    const query = statement({ ids, attempt: first.attempt, ...(keys && { keys: keys.of }) })
     const isPrepared = skipLocked && entries.length <= fewEntries
-    return among(entries, (await db.executeQuery(isPrepared ? prepared(query) : query)).rows)
+    return among(entries, await textsOf(db, isPrepared ? prepared(query) : query), keys !== undefined)
   }
 }
 
-function noIds(): JobId[] {
-  return []
+function writing(jobs: Jobs, write: Changes | 'delete', fence: Expression<SqlBool>, skipLocked: boolean) {
+  const held = toldRows(jobs).where(fence)
+  const lock = write === 'delete' ? held.forUpdate() : held.forNoKeyUpdate()
+  const { db, isLocked } = skipLocked ? ofLocked(jobs, lock.skipLocked()) : { db: jobs.db, isLocked: fence }
+  const told = asText(jobs.key === undefined ? column('id') : keyText(jobs.key))
+  return write === 'delete'
+    ? db.deleteFrom(jobs.table).where(isLocked).returning(told)
+    : db.updateTable(jobs.table).set(write).where(isLocked).returning(told)
 }
 
-/** The rows that the fence lets through, and that nobody else has locked where those are passed over. */
-function heldRows(jobs: Jobs, leases: Parameters<typeof holdsLease>[0], skipLocked: boolean): Expression<SqlBool> {
-  const fence = holdsLease(leases, 'job')
-  if (!skipLocked) return fence
-  return hasIdIn(jobs.db.selectFrom(jobs.table).select('job.id').where(fence).forUpdate().skipLocked(), 'job')
-}
-
-/** The entries whose row came back. */
-function among<Entry extends Lease>(entries: readonly Entry[], rows: readonly { readonly id: JobId }[]): Entry[] {
+/** The entries whose row came back: by its key, or by its id, as a text. */
+function among<Entry extends Lease>(entries: readonly Entry[], rows: readonly unknown[], byKey: boolean): Entry[] {
   if (rows.length === entries.length) return [...entries] // a row comes back once, so none is missing
-  const held = new Set(rows.map(({ id }) => String(id)))
-  return entries.filter(({ id }) => held.has(String(id)))
+  const written = new Set(rows.map((row) => (byKey ? String(row) : idText(row))))
+  return entries.filter(({ id, key }) => written.has(byKey ? (key ?? '') : idText(id)))
+}
+
+const uuid = /^\{?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\}?$/i
+
+/** An id as Postgres writes it; a uuid may have been given in another form. */
+function idText(id: unknown): string {
+  const text = String(id)
+  return uuid.test(text) ? text.toLowerCase().replaceAll(/[-{}]/g, '') : text
 }

@@ -1,16 +1,19 @@
 import { nextAttempt } from '../predicates/attempts.js'
 import { type BackoffRule, isRetryDue } from '../predicates/backoff.js'
-import { isClaimable } from '../predicates/claimable.js'
+import { isDue } from '../predicates/claimable.js'
 import { clockTimestamp } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
-import { hasIdIn } from '../predicates/ids.js'
 import { claimToken, placeOfClaim } from '../predicates/interruption.js'
+import { keyText } from '../predicates/rows.js'
 import { hasStatus, statusLiteral } from '../predicates/status.js'
 import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
-import { columnValue } from '../schema/row.js'
+import { own } from '../schema/own-names.js'
+import { columnValue, withoutKey } from '../schema/row.js'
+import { type Claim, isByPriority, waitingJobs } from './claim.js'
 import { compiled, numberPlace } from './compiled.js'
+import { ofLocked, toldOf } from './locked.js'
 import { prepared } from './prepared.js'
 import { withPriorityLevels } from './priority-levels.js'
 
@@ -34,6 +37,8 @@ export interface FetchOptions<Row> {
    * them: 3,637 pages a fetch, with it 14 to 196). Has no effect together with `priority`.
    */
   readonly dueSince?: Date
+  /** The table's key, where `inspectJobTable` tells one; `leaseOf(job)` then has the job's. */
+  readonly key?: string | undefined
 }
 
 /**
@@ -49,15 +54,15 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
   table: JobTable<DB, Table>,
   options: FetchOptions<DB[Table]>,
 ): Promise<Job<DB, Table>[]> {
-  const jobs = jobsOf(db, table)
-  const { limit, dueSince, ...claim } = options
-  const fetch = compileFetch(jobs, { ...claim, fromCursor: dueSince !== undefined })
+  const jobs = jobsOf(db, table, options.key)
+  const { limit, dueSince, columns = [], ...claim } = options
+  const fetch = compileFetch(jobs, { ...claim, columns, fromCursor: dueSince !== undefined })
   return (await fetch(jobs.db, { limit, dueSince })) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
 }
 
 /** What makes a fetch another statement. */
-interface Claim extends Omit<FetchOptions<unknown>, 'columns' | 'limit' | 'dueSince'> {
-  readonly columns?: readonly string[]
+interface FetchSettings extends Claim {
+  readonly worker: string
   /** It will be given a `dueSince`. Default false. */
   readonly fromCursor?: boolean
 }
@@ -80,69 +85,70 @@ interface Given {
   readonly place: number
 }
 
-/** A fetch to be run again and again, without being built each time. */
-export function compileFetch(jobs: Jobs, claim: Claim): CompiledFetch {
+/** A fetch to be run again and again, without being built each time where the user has no plugins. */
+export function compileFetch(jobs: Jobs, claim: FetchSettings): CompiledFetch {
   const places: Given = {
     limit: numberPlace(),
     place: numberPlace(),
     ...(claim.fromCursor && { dueSince: new Date(0) }),
   }
-  const fetch = compiled(places, (given) => build(jobs, claim, given))
-  const byPriority = claim.columns?.includes('priority') ?? false
+  const fetch = compiled<Given, object>(jobs, places, (given) => build(jobs, claim, given))
   return async (db, { isPrepared = false, ahead = false, ...given }) => {
     const query = fetch({ ...given, place: placeOfClaim(ahead) })
-    return inTurn((await db.executeQuery(isPrepared ? prepared(query) : query)).rows, byPriority)
+    const { rows } = await db.executeQuery(isPrepared ? prepared(query) : query)
+    return inTurn(jobs.key === undefined ? rows : rows.map(withoutKey), isByPriority(claim))
   }
 }
 
-function build(jobs: Jobs, claim: Claim, given: Given) {
-  const columns = new Set(claim.columns)
-  return jobs.db
+function build(jobs: Jobs, claim: FetchSettings, given: Given) {
+  const { db, isLocked } = ofLocked(
+    jobs,
+    isByPriority(claim) ? nextByPriority(jobs, claim, given) : nextRows(jobs, claim, given),
+  )
+  return db
     .updateTable(jobs.table)
     .set({
       status: statusLiteral('job_status_running'),
       locked_at: clockTimestamp(),
       locked_by: claimToken(claim.worker, given.place),
       attempts_count: nextAttempt(),
-      ...(columns.has('started_at') && { started_at: clockTimestamp() }),
+      ...(claim.columns.includes('started_at') && { started_at: clockTimestamp() }),
     })
-    .where(hasIdIn(columns.has('priority') ? nextByPriority(jobs, claim, given) : nextIds(jobs, claim, given)))
-    .returningAll('job')
+    .where(isLocked)
+    .returningAll()
+    .$if(jobs.key !== undefined, (query) => query.returning(keyText(jobs.key ?? '').as(own.key)))
     .compile()
 }
 
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextIds(jobs: Jobs, { lease, retryBackoff }: Claim, { limit, dueSince }: Given) {
-  return jobs.db
-    .selectFrom(jobs.table)
-    .select('job.id')
-    .where(isClaimable('job', lease))
+function nextRows(jobs: Jobs, claim: Claim, { limit, dueSince }: Given) {
+  const { retryBackoff } = claim
+  return toldOf(jobs, waitingJobs(jobs, claim))
+    .where(isDue())
     .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
-    .$call((query) => (dueSince === undefined ? query : query.where('job.run_at', '>=', dueSince)))
-    .orderBy('job.run_at')
+    .$call((query) => (dueSince === undefined ? query : query.where('run_at', '>=', dueSince)))
+    .orderBy('run_at')
     .limit(limit)
-    .forUpdate()
+    .forNoKeyUpdate()
     .skipLocked()
 }
 
 /** The same, level by level: what is due at the highest priority first. */
-function nextByPriority(jobs: Jobs, claim: Claim, { limit, place }: Given) {
+function nextByPriority(jobs: Jobs, claim: Claim, given: Given) {
   return withPriorityLevels(jobs)
-    .selectFrom('level')
+    .selectFrom(own.level)
     .innerJoinLateral(
-      nextIds(jobs, claim, { limit, place })
-        .where((eb) => eb('job.priority', '=', eb.ref('level.priority' as 'job.priority'))) // `level` is in scope of a lateral join only
-        .as('due'),
+      nextRows(jobs, claim, given)
+        .where((eb) => eb('priority', '=', eb.ref(`${own.level}.priority` as 'priority'))) // in scope of a lateral join only
+        .as(own.due),
       (join) => join.onTrue(),
     )
-    .select('due.id')
-    .limit(limit)
+    .selectAll(own.due)
+    .limit(given.limit)
 }
 
 function isPastSeedBackoff(rule: BackoffRule | undefined) {
-  return rule === undefined
-    ? job.lit(true)
-    : job.or([hasStatus(['job_status_not_started'], 'job'), isRetryDue(rule, 'job')])
+  return rule === undefined ? job.lit(true) : job.or([hasStatus(['job_status_not_started']), isRetryDue(rule)])
 }
 
 /** RETURNING promises no order. Timestamps are compared as the user's driver gives them, where it gives them comparable. */

@@ -17,12 +17,12 @@ export async function heartbeat<DB, Table extends keyof DB & string, Held extend
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   leases: readonly Held[],
-  options: { readonly worker: string },
+  options: { readonly worker: string; readonly key?: string | undefined },
 ): Promise<Held[]> {
-  const jobs = jobsOf(db, table)
+  const jobs = jobsOf(db, table, options.key)
   const token = renewedToken(options.worker)
   const changes = { locked_at: clockTimestamp(), ...(token && { locked_by: token }) }
-  const renew = compileFenced(jobs, changes, { ...options, skipLocked: true })
+  const renew = compileFenced(jobs, changes, { worker: options.worker, skipLocked: true })
   const renewed: Held[] = []
   for (const group of inGroups(leases)) renewed.push(...(await renew(jobs.db, group)))
   return renewed

@@ -1,17 +1,16 @@
-import { hasIdIn } from '../predicates/ids.js'
 import { endingSilence, keepingLease } from '../predicates/kept.js'
 import { holdsLease, type Lease } from '../predicates/lease.js'
+import { isAmong } from '../predicates/rows.js'
 import type { Jobs } from '../schema/job-database.js'
-import { inGroups } from './outcome.js'
+import { textsOf } from '../schema/text.js'
+import { rowsOf } from './fenced.js'
+import { toldRows } from './locked.js'
+import { type JobState, statesOf } from './state.js'
 
 /** Locks a job's row until the end of the transaction, if the worker still holds it: no heartbeat and no rescue writes to it meanwhile. */
-export async function holdRow(jobs: Jobs, { id, attempt }: Lease, worker: string): Promise<boolean> {
-  const row = jobs.db
-    .selectFrom(jobs.table)
-    .select('job.id')
-    .where(holdsLease({ worker, attempt, ids: [id] }, 'job'))
-    .forNoKeyUpdate()
-  return (await row.execute()).length > 0
+export async function holdRow(jobs: Jobs, lease: Lease, worker: string): Promise<boolean> {
+  const held = holdsLease({ worker, attempt: lease.attempt, ...rowsOf(jobs, [lease]) })
+  return (await textsOf(jobs.db, toldRows(jobs).where(held).forNoKeyUpdate().compile())).length > 0
 }
 
 /**
@@ -26,14 +25,12 @@ export async function keepLeases<Held extends Lease>(
   { worker, silence }: { readonly worker: string; readonly silence: number },
 ): Promise<Held[]> {
   await jobs.db.selectNoFrom(endingSilence(silence).as('set')).execute()
-  const ids = leases.map(({ id }) => id)
-  await jobs.db.selectFrom(jobs.table).select(keepingLease('job').as('kept')).where(hasIdIn(ids, 'job')).execute()
-  const held: Held[] = []
-  for (const group of inGroups(leases)) {
-    const fence = holdsLease({ worker, attempt: group[0].attempt, ids: group.map(({ id }) => id) }, 'job')
-    const rows = await jobs.db.selectFrom(jobs.table).select('job.id').where(fence).execute()
-    const found = new Set(rows.map(({ id }) => String(id)))
-    held.push(...group.filter(({ id }) => found.has(String(id))))
-  }
-  return held
+  const rows = jobs.db.selectFrom(jobs.table).where(isAmong(rowsOf(jobs, leases)))
+  await rows.select(keepingLease().as('kept')).execute()
+  const states = await statesOf(jobs, leases)
+  return leases.filter((lease) => isHeld(states.get(lease), lease, worker))
+}
+
+function isHeld(state: JobState | undefined, { attempt }: Lease, worker: string): boolean {
+  return state?.worker === worker && state.attempt === attempt
 }

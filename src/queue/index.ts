@@ -4,6 +4,7 @@ export { holdsLease, isLeaseExpired, type Lease } from '../predicates/lease.js'
 export { hasStatus, isFinal, isPending, isRunning } from '../predicates/status.js'
 export type { JobId } from '../schema/columns.js'
 export { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
+export { leaseOf } from '../schema/row.js'
 export {
   type FinalStatus,
   finalStatuses,

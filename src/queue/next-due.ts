@@ -1,10 +1,11 @@
-import type { Expression, QueryResult } from 'kysely'
-import { isUnlocked } from '../predicates/claimable.js'
+import type { Expression } from 'kysely'
 import { millisecondsUntil } from '../predicates/clock.js'
-import { isPending } from '../predicates/status.js'
 import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, ReadonlyQueryable } from '../schema/job-table.js'
+import { own } from '../schema/own-names.js'
+import { asText, textsOf } from '../schema/text.js'
+import { type Claim, isByPriority, waitingJobs } from './claim.js'
 import { prepared } from './prepared.js'
 import { withPriorityLevels } from './priority-levels.js'
 
@@ -22,56 +23,48 @@ export async function nextDueAt<DB, Table extends keyof DB & string>(
   } = {},
 ): Promise<number | undefined> {
   const jobs = jobsOf(db, table)
-  return answer(
-    await jobs.db.executeQuery(question(jobs, new Set<string>(options.columns).has('priority'), options.lease)),
-  )
+  return answer(await textsOf(jobs.db, question(jobs, { columns: options.columns ?? [], lease: options.lease })))
 }
 
 /** The same to be asked again and again, without being built each time. */
-export function compileNextDue(jobs: Jobs, byPriority: boolean, lease: Duration) {
-  const query = prepared(question(jobs, byPriority, lease))
-  return async (db: Jobs['db']): Promise<number | undefined> => answer(await db.executeQuery(query))
+export function compileNextDue(jobs: Jobs, claim: Claim): (db: Jobs['db']) => Promise<number | undefined> {
+  const query = prepared(question(jobs, claim))
+  return async (db) => answer(await textsOf(db, query))
 }
 
-function question(...claim: Parameters<typeof nextDue>) {
-  return claim[0].db.selectNoFrom(nextDue(...claim).as('due')).compile()
+function question(jobs: Jobs, claim: Claim) {
+  return jobs.db.selectNoFrom(asText(nextDue(jobs, claim))).compile()
 }
 
-function answer({ rows: [row] }: QueryResult<{ readonly due: number | null }>): number | undefined {
-  return row?.due ?? undefined
+function answer([due]: readonly (string | null)[]): number | undefined {
+  return due === undefined || due === null ? undefined : Number(due)
 }
 
 /** The same as part of a statement: milliseconds, or null where none waits. */
-export function nextDue(jobs: Jobs, byPriority: boolean, lease: Duration | undefined) {
-  return (byPriority ? nextOfLevels(jobs, lease) : nextOfAll(jobs, lease)).$asScalar()
+export function nextDue(jobs: Jobs, claim: Claim) {
+  return (isByPriority(claim) ? nextOfLevels(jobs, claim) : nextOfAll(jobs, claim)).$asScalar()
 }
 
-function nextOfAll(jobs: Jobs, lease: Duration | undefined) {
-  return jobs.db.selectFrom(earliest(jobs, lease).as('next')).select((eb) => dueIn(eb.ref('next.run_at')))
+function nextOfAll(jobs: Jobs, claim: Claim) {
+  return jobs.db.selectFrom(earliest(jobs, claim).as(own.next)).select((eb) => dueIn(eb.ref(`${own.next}.run_at`)))
 }
 
-function nextOfLevels(jobs: Jobs, lease: Duration | undefined) {
+function nextOfLevels(jobs: Jobs, claim: Claim) {
   return withPriorityLevels(jobs)
-    .selectFrom('level')
+    .selectFrom(own.level)
     .innerJoinLateral(
-      earliest(jobs, lease)
-        .where((eb) => eb('job.priority', '=', eb.ref('level.priority' as 'job.priority'))) // `level` is in scope of a lateral join only
-        .as('next'),
+      earliest(jobs, claim)
+        .where((eb) => eb('priority', '=', eb.ref(`${own.level}.priority` as 'priority'))) // in scope of a lateral join only
+        .as(own.next),
       (join) => join.onTrue(),
     )
-    .select((eb) => dueIn(eb.fn.min('next.run_at')))
+    .select((eb) => dueIn(eb.fn.min(`${own.next}.run_at`)))
 }
 
 function dueIn(time: Expression<unknown>) {
   return millisecondsUntil(time).$castTo<number | null>().as('due')
 }
 
-function earliest(jobs: Jobs, lease: Duration | undefined) {
-  return jobs.db
-    .selectFrom(jobs.table)
-    .select('job.run_at')
-    .where(isPending('job'))
-    .where(isUnlocked('job', lease))
-    .orderBy('job.run_at')
-    .limit(1)
+function earliest(jobs: Jobs, claim: Claim) {
+  return waitingJobs(jobs, claim).select('run_at').orderBy('run_at').limit(1)
 }

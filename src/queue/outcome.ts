@@ -1,4 +1,4 @@
-import type { JobId } from '../schema/columns.js'
+import type { Lease } from '../predicates/lease.js'
 import type { Jobs } from '../schema/job-database.js'
 
 /** How an attempt ended, and what is to be written of it. Durations in milliseconds. */
@@ -19,7 +19,7 @@ export type Outcome =
 export type Effect = (trx: Jobs['db']) => Promise<void>
 
 /** An outcome with the lease it is written under: the row's id, and `attempts_count` as the claim left it. */
-export type LeasedOutcome = Outcome & { readonly id: JobId; readonly attempt: number; readonly effect?: Effect }
+export type LeasedOutcome = Outcome & Lease & { readonly effect?: Effect }
 
 /** Entries that one statement can write: of one kind and one attempt number, which is nearly always all of them. */
 export function inGroups<Entry extends { readonly attempt: number; readonly kind?: string }>(

@@ -1,5 +1,5 @@
 import { ExpressionWrapper, isOperationNodeSource, PrimitiveValueListNode, ValuesNode } from 'kysely'
-import type { JobDatabase } from '../schema/job-database.js'
+import type { JobAlias, JobDatabase } from '../schema/job-database.js'
 
 /** A row to insert, of whatever columns. */
 type Row = Readonly<Record<string, unknown>>
@@ -37,7 +37,7 @@ export function shapeOf(rows: readonly Row[]): Shape {
  */
 export function plainValues(rows: readonly Row[], columns: readonly string[]) {
   const lists = rows.map((row) => PrimitiveValueListNode.create(columns.map((name) => row[name])))
-  return new ExpressionWrapper<JobDatabase, 'job', never>(ValuesNode.create(lists))
+  return new ExpressionWrapper<JobDatabase, JobAlias, never>(ValuesNode.create(lists))
 }
 
 /** Kysely takes for an expression what can give a node, and a function, which is to give one. */

@@ -1,15 +1,18 @@
+import { job } from '../predicates/column.js'
 import { isLeaseExpired } from '../predicates/lease.js'
 import { type Notice, notified } from '../predicates/notice.js'
 import type { Duration } from '../schema/duration.js'
 import type { Jobs } from '../schema/job-database.js'
+import { asJsonText, textsOf } from '../schema/text.js'
+import type { Claim } from './claim.js'
 import { nextDue } from './next-due.js'
 
 /** A job table to look at. */
 export interface PolledTable {
   readonly jobs: Jobs
   readonly lease: Duration
-  /** Its pending jobs are claimed by `priority`, so that its index is read level by level. */
-  readonly byPriority: boolean
+  /** What its workers may take. */
+  readonly claim: Claim
 }
 
 /** What awaits a table's workers. */
@@ -33,31 +36,29 @@ export async function pollTables(
   const [first, ...others] = tables.map(pollOf)
   if (first === undefined) return []
   const told = notices.map((notice) => toldBy(tables[0], notice))
-  const rows = await [...others, ...told].reduce((all, one) => all.unionAll(one), first).execute()
-  return rows.filter(({ place }) => place >= 0).toSorted((a, b) => a.place - b.place)
+  const query = [...others, ...told].reduce((all, one) => all.unionAll(one), first).compile()
+  const seen = (await textsOf(tables[0].jobs.db, query)).map((text) => JSON.parse(text ?? '') as Seen) // made below
+  const polled = seen.filter(([place]) => place >= 0).toSorted(([a], [b]) => a - b)
+  return polled.map(([, due, expired]) => ({ due: due === null ? null : Number(due), expired }))
 }
+
+/** The place of the table, milliseconds until the next job is due (as a text, since they may be infinite), and whether a lease has expired. */
+type Seen = readonly [place: number, due: string | null, expired: boolean]
 
 /** A row that only notifies. */
 function toldBy({ jobs }: PolledTable, notice: Notice) {
-  return jobs.db.selectNoFrom((eb) => [
-    eb.lit<number>(-1).as('place'),
-    eb.lit<number | null>(null).as('due'),
-    eb(notified(notice), 'is', null).$castTo<boolean>().as('expired'),
-  ])
+  return jobs.db.selectNoFrom(asJsonText([job.lit(-1), job.lit(null), job(notified(notice), 'is', null)]))
 }
 
-function pollOf({ jobs, lease, byPriority }: PolledTable, place: number) {
+function pollOf({ jobs, lease, claim }: PolledTable, place: number) {
   // Ordered by what the running index is ordered by: with stale statistics the table itself would be read.
   const expired = jobs.db
     .selectFrom(jobs.table)
     .select((eb) => eb.lit<boolean>(true).as('expired'))
-    .where(isLeaseExpired(lease, 'job'))
-    .orderBy('job.locked_by')
+    .where(isLeaseExpired(lease))
+    .orderBy('locked_by')
     .limit(1)
     .$asScalar()
-  return jobs.db.selectNoFrom((eb) => [
-    eb.lit<number>(place).as('place'),
-    nextDue(jobs, byPriority, lease).as('due'),
-    eb.fn.coalesce(expired, eb.lit<boolean>(false)).as('expired'),
-  ])
+  const due = job.cast<string | null>(nextDue(jobs, claim), 'text')
+  return jobs.db.selectNoFrom(asJsonText([job.lit(place), due, job.fn.coalesce(expired, job.lit(false))]))
 }

@@ -1,11 +1,12 @@
 import { earlier, now } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
-import { hasIdIn } from '../predicates/ids.js'
 import { hasStatus, isFinal } from '../predicates/status.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import { inspectJobTable } from '../schema/inspect.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
 import type { FinalStatus } from '../schema/statuses.js'
+import { ofLocked, toldRows } from './locked.js'
 
 export interface PruneOptions {
   /** How long ago a job must have ended (its `updated_at`) to be deleted. */
@@ -26,18 +27,18 @@ export async function pruneJobs<DB, Table extends keyof DB & string>(
   table: JobTable<DB, Table>,
   options: PruneOptions,
 ): Promise<number> {
-  const jobs = jobsOf(db, table)
+  const { key } = await inspectJobTable(db, table)
+  const jobs = jobsOf(db, table, key)
   const age = milliseconds(options.olderThan, 'olderThan')
-  const old = jobs.db
-    .selectFrom(jobs.table)
-    .select('job.id')
-    .where(isFinal('job'))
-    .$if(options.statuses !== undefined, (query) => query.where(hasStatus(options.statuses ?? [], 'job')))
-    .where(job(column('updated_at', 'job'), '<', earlier(now(), age)))
-    .orderBy('job.updated_at')
+  const old = toldRows(jobs)
+    .where(isFinal())
+    .$if(options.statuses !== undefined, (query) => query.where(hasStatus(options.statuses ?? [])))
+    .where(job(column('updated_at'), '<', earlier(now(), age)))
+    .orderBy('updated_at')
     .limit(options.limit ?? 1000)
     .forUpdate()
     .skipLocked()
-  const deleted = await jobs.db.deleteFrom(jobs.table).where(hasIdIn(old, 'job')).executeTakeFirst()
+  const { db: locking, isLocked } = ofLocked(jobs, old)
+  const deleted = await locking.deleteFrom(jobs.table).where(isLocked).executeTakeFirst()
   return Number(deleted.numDeletedRows)
 }

@@ -12,9 +12,9 @@ export async function release<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   leases: readonly Lease[],
-  options: { readonly worker: string },
+  options: { readonly worker: string; readonly key?: string | undefined },
 ): Promise<Lease[]> {
-  const outcomes = leases.map(({ id, attempt }) => ({ id, attempt, kind: 'released' }) as const)
-  const released = await settle(db, table, outcomes, { worker: options.worker })
-  return released.map(({ id, attempt }) => ({ id, attempt }))
+  const outcomes = leases.map(({ id, attempt, key }) => ({ id, attempt, key, kind: 'released' }) as const)
+  const released = await settle(db, table, outcomes, { worker: options.worker, key: options.key })
+  return released.map(({ kind, ...lease }) => lease)
 }

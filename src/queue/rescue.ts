@@ -1,16 +1,18 @@
 import { clockTimestamp, earlier, epoch } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
-import { hasIdIn } from '../predicates/ids.js'
 import { interruptedAgain, interruptedAttempt, interruptionError, isHandedBack } from '../predicates/interruption.js'
 import { isNotKept } from '../predicates/kept.js'
 import { isLeaseExpired } from '../predicates/lease.js'
+import { hasIdIn, isAmong } from '../predicates/rows.js'
 import { statusLiteral } from '../predicates/status.js'
 import { appendedError, asColumnType } from '../predicates/values.js'
 import type { JobId } from '../schema/columns.js'
 import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
+import { asJsonText, valuesOf } from '../schema/text.js'
 import type { Changes } from './fenced.js'
+import { ofLocked, toldRows } from './locked.js'
 
 /** The most rows of one rescue; what is left waits for the next. */
 export const rescueLimit = 100
@@ -26,6 +28,9 @@ export interface RescueOptions<Row> {
   readonly except?: readonly JobId[]
   /** The optional columns to use: `max_attempts`, `finished_at`, `errors`. */
   readonly columns?: readonly OptionalColumn<Row>[]
+  /** The table's key, where `inspectJobTable` tells one; the ids may then come with theirs, in the same order. */
+  readonly key?: string | undefined
+  readonly keys?: readonly string[] | undefined
 }
 
 /** A job taken from a worker that is gone. */
@@ -48,27 +53,33 @@ export async function rescue<DB, Table extends keyof DB & string>(
   table: JobTable<DB, Table>,
   options: RescueOptions<DB[Table]>,
 ): Promise<Rescued[]> {
-  const jobs = jobsOf(db, table)
-  const rescued = await jobs.db
+  const jobs = jobsOf(db, table, options.key)
+  const { db: locking, isLocked } = ofLocked(jobs, expiredRows(jobs, options))
+  const query = locking
     .updateTable(jobs.table)
     .set(rescuing(options.maxAttempts, new Set(options.columns)))
-    .where(hasIdIn(expiredIds(jobs, options)))
-    .returning(['job.id', 'job.status', interruptedAttempt('job').as('attempt')])
-    .execute()
-  return rescued.map((row) => ({ ...row, attempt: Number(row.attempt) })) as Rescued[] // it writes no other status
+    .where(isLocked)
+    .returning([asJsonText([job.cast<string>(column('status'), 'text'), interruptedAttempt()]), 'id'])
+    .compile()
+  return (await valuesOf(jobs.db, query)).map(([text, id]) => {
+    const [status, attempt] = JSON.parse(String(text)) as [Rescued['status'], number] // it writes no other status
+    return { id: id as JobId, attempt, status } // an id as the user's driver gives it: for their eyes
+  })
 }
 
-function expiredIds(jobs: Jobs, options: Pick<RescueOptions<unknown>, 'lease' | 'ids' | 'except'>) {
-  return jobs.db
-    .selectFrom(jobs.table)
-    .select('job.id')
-    .where(isLeaseExpired(options.lease, 'job'))
-    .where(job.case().when(isLeaseExpired(options.lease, 'job')).then(isNotKept('job')).else(false).end()) // locks no other
-    .$if(options.ids !== undefined, (query) => query.where(hasIdIn(options.ids ?? [], 'job')))
-    .$if(!!options.except?.length, (query) => query.where(job.not(hasIdIn(options.except ?? [], 'job'))))
-    .orderBy('job.locked_by') // as the running index is: with stale statistics the table itself would be read
+type Among = Pick<RescueOptions<unknown>, 'lease' | 'ids' | 'keys' | 'except'>
+
+function expiredRows(jobs: Jobs, { lease, ids, keys, except = [] }: Among) {
+  const { key } = jobs
+  const among = ids && { ids, keys: key !== undefined && keys !== undefined ? { key, of: keys } : undefined }
+  return toldRows(jobs)
+    .where(isLeaseExpired(lease))
+    .where(job.case().when(isLeaseExpired(lease)).then(isNotKept()).else(false).end()) // locks no other
+    .$call((query) => (among === undefined ? query : query.where(isAmong(among))))
+    .$if(except.length > 0, (query) => query.where(job.not(hasIdIn(except))))
+    .orderBy('locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
-    .forUpdate()
+    .forNoKeyUpdate()
     .skipLocked()
 }
 

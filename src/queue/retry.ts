@@ -1,12 +1,13 @@
 import { clockTimestamp, later } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
-import { isSelected } from '../predicates/selected.js'
 import { isRunning, statusLiteral } from '../predicates/status.js'
 import type { JobId } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import { inspectJobTable } from '../schema/inspect.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobSelection } from '../schema/selection.js'
+import { ofSelection } from './selected.js'
 
 export interface RetryOptions<Row> {
   /** How long from now the jobs are due. Default: at once. */
@@ -27,10 +28,12 @@ export async function retryJobs<DB, Table extends keyof DB & string>(
   selection: JobSelection<DB[Table]>,
   options: RetryOptions<DB[Table]> = {},
 ): Promise<JobId[]> {
-  const jobs = jobsOf(db, table)
+  const { key } = await inspectJobTable(db, table)
+  const jobs = jobsOf(db, table, key)
   const delay = milliseconds(options.delay ?? 0, 'delay')
   const cleared = new Set<string>(options.columns)
-  const rows = await jobs.db
+  const { db: locking, isLocked } = ofSelection(jobs, selection)
+  const rows = await locking
     .updateTable(jobs.table)
     .set({
       status: statusLiteral('job_status_not_started'),
@@ -43,9 +46,9 @@ export async function retryJobs<DB, Table extends keyof DB & string>(
       ...(cleared.has('finished_at') && { finished_at: null }),
       ...(cleared.has('result') && { result: null }),
     })
-    .where(isSelected(selection))
-    .where(job.not(isRunning('job')))
-    .returning('job.id')
+    .where(isLocked)
+    .where(job.not(isRunning()))
+    .returning('id')
     .execute()
   return rows.map(({ id }) => id)
 }

@@ -2,13 +2,13 @@ import { type BackoffRule, backoffDelay, linear } from '../predicates/backoff.js
 import { clockTimestamp, later } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { keptInterruptions } from '../predicates/interruption.js'
+import type { Rows } from '../predicates/rows.js'
 import { statusLiteral } from '../predicates/status.js'
-import { appendedError, asColumnType, parsedJson, valueFor } from '../predicates/values.js'
-import type { JobId } from '../schema/columns.js'
+import { appendedError, asColumnType, numberFor, parsedJson, textFor } from '../predicates/values.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobStatus } from '../schema/statuses.js'
-import { type Changes, compileFenced, type Fenced } from './fenced.js'
+import { type Changes, compileFenced, type Fenced, rowsOf } from './fenced.js'
 import { type Effect, inGroups, type LeasedOutcome } from './outcome.js'
 
 /** The seed's default: half a minute before each retry. */
@@ -21,6 +21,8 @@ export interface SettleOptions<Row> {
   readonly backoff?: BackoffRule
   /** The optional columns to write: `result`, `finished_at`, `errors`. */
   readonly columns?: readonly OptionalColumn<Row>[]
+  /** The table's key, where `inspectJobTable` tells one; the leases then have theirs too. */
+  readonly key?: string | undefined
   /** The table has just the seed's six statuses: a cancelled job is written as failed, "Cancelled: ...". Default false. */
   readonly seedStatuses?: boolean
   /** Delete the rows of jobs that succeeded, in place of keeping them; their results go nowhere. Default false. */
@@ -46,13 +48,13 @@ export async function settle<DB, Table extends keyof DB & string>(
   outcomes: readonly LeasedOutcome[],
   options: SettleOptions<DB[Table]>,
 ): Promise<LeasedOutcome[]> {
-  const jobs = jobsOf(db, table)
+  const jobs = jobsOf(db, table, options.key)
   return compileSettle(jobs, options)(jobs.db, outcomes)
 }
 
 type Group = readonly [LeasedOutcome, ...LeasedOutcome[]]
 
-interface Settings extends Omit<SettleOptions<unknown>, 'columns'> {
+interface Settings extends Omit<SettleOptions<unknown>, 'columns' | 'key'> {
   readonly columns?: readonly string[]
 }
 
@@ -108,28 +110,27 @@ function hasNoResult(outcome: LeasedOutcome): boolean {
 function compileGroup(jobs: Jobs, group: Group, options: Settings): Fenced {
   if (options.deleteSucceeded && group[0].kind === 'succeeded') return compileFenced(jobs, 'delete', options)
   const end = { locked_by: null, updated_at: clockTimestamp() }
-  return compileFenced(jobs, { ...changes(group, options), ...end }, options)
+  return compileFenced(jobs, { ...changes(group, rowsOf(jobs, group), options), ...end }, options)
 }
 
 /** What a group of outcomes of one kind and attempt writes, beside the end of the lease. */
-function changes(group: Group, options: Settings): Changes {
+function changes(group: Group, rows: Rows, options: Settings): Changes {
   const [{ kind, attempt }] = group
-  const ids = group.map(({ id }) => id)
   const columns = new Set(options.columns)
   const finish = { ...(columns.has('finished_at') && { finished_at: clockTimestamp() }) }
   const failure = () => {
-    const error = valueFor(ids, group.map(errorOf), 'text')
+    const error = textFor(rows, group.map(errorOf))
     return { last_error: error, ...(columns.has('errors') && { errors: appendedError(error) }) }
   }
-  const delayed = () => valueFor(ids, group.map(delayOf), 'float8')
+  const delayed = () => numberFor(rows, group.map(delayOf), noDelay)
   switch (kind) {
     case 'succeeded': {
       const results = columns.has('result') ? group.map(resultOf) : []
-      const write = results.some((result) => result !== null)
+      const write = results.some((result) => result !== noResult)
       return {
         status: status('succeeded'),
         ...finish,
-        ...(write && { result: job.fn.coalesce(returned(ids, results), column('result')) }),
+        ...(write && { result: job.fn.coalesce(returned(rows, results), column('result')) }),
       }
     }
     case 'retry': {
@@ -147,14 +148,14 @@ function changes(group: Group, options: Settings): Changes {
       return {
         status: status(options.seedStatuses ? 'failed' : 'cancelled'),
         ...finish,
-        last_error: valueFor(ids, group.map(errorOf), 'text'),
+        last_error: textFor(rows, group.map(errorOf)),
       }
   }
 }
 
 /** What the handlers returned, as values of the column's type; null for one that returned nothing: its row keeps what it has. */
-function returned(ids: readonly JobId[], results: readonly (string | null)[]) {
-  return asColumnType<unknown>('result', parsedJson(valueFor(ids, results, 'text')))
+function returned(rows: Rows, results: readonly string[]) {
+  return asColumnType<unknown>('result', parsedJson(textFor(rows, results, noResult)))
 }
 
 /** The state of a row before its claim: the attempt did not count. */
@@ -169,16 +170,20 @@ function status(name: JobStatus extends `job_status_${infer Name}` ? Name : neve
   return statusLiteral(`job_status_${name}`)
 }
 
-function errorOf(outcome: LeasedOutcome): string | null {
+function errorOf(outcome: LeasedOutcome): string {
   if (outcome.kind === 'cancelled') return `Cancelled: ${outcome.reason}`
-  return 'error' in outcome ? outcome.error : null
+  return 'error' in outcome ? outcome.error : ''
 }
 
-function delayOf(outcome: LeasedOutcome): number | null {
-  return 'delay' in outcome ? (outcome.delay ?? null) : null
+/** What stands for no delay of its own, and for no result, which is no JSON. */
+const noDelay = -1
+const noResult = ''
+
+function delayOf(outcome: LeasedOutcome): number {
+  return 'delay' in outcome ? (outcome.delay ?? noDelay) : noDelay
 }
 
-function resultOf(outcome: LeasedOutcome): string | null {
-  if (outcome.kind !== 'succeeded') return null
-  return outcome.json ?? JSON.stringify(outcome.result) ?? null
+function resultOf(outcome: LeasedOutcome): string {
+  if (outcome.kind !== 'succeeded') return noResult
+  return outcome.json ?? JSON.stringify(outcome.result) ?? noResult
 }

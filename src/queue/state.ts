@@ -1,9 +1,13 @@
-import { hasIdIn } from '../predicates/ids.js'
+import { column, job } from '../predicates/column.js'
+import type { Lease } from '../predicates/lease.js'
+import { isAmong, placeIn } from '../predicates/rows.js'
 import type { JobId } from '../schema/columns.js'
-import { jobsOf } from '../schema/job-database.js'
+import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, ReadonlyQueryable } from '../schema/job-table.js'
 import { workerOf } from '../schema/lease-token.js'
 import type { JobStatus } from '../schema/statuses.js'
+import { asJsonText, textsOf } from '../schema/text.js'
+import { rowsOf } from './fenced.js'
 
 /** Where a job stands. */
 export interface JobState {
@@ -22,21 +26,38 @@ export async function jobStates<DB, Table extends keyof DB & string>(
   ids: readonly JobId[],
 ): Promise<JobState[]> {
   const jobs = jobsOf(db, table)
-  const rows = await jobs.db
-    .selectFrom(jobs.table)
-    .select([
-      'job.id',
-      'job.status',
-      'job.last_error as error',
-      'job.locked_by as worker',
-      'job.attempts_count as attempt',
-    ])
-    .where(hasIdIn(ids, 'job'))
-    .execute()
-  return rows.map(({ error, attempt, worker, ...state }) => ({
-    ...state,
-    worker: worker === null ? null : workerOf(worker),
-    attempt: Number(attempt),
-    lastError: error,
-  }))
+  return [
+    ...(
+      await statesOf(
+        jobs,
+        ids.map((id) => ({ id })),
+      )
+    ).values(),
+  ]
 }
+
+/** The same for whoever holds leases of them, by lease. */
+export async function statesOf<Held extends Pick<Lease, 'id' | 'key'>>(
+  jobs: Jobs,
+  leases: readonly Held[],
+): Promise<Map<Held, JobState>> {
+  const rows = rowsOf(jobs, leases)
+  const [place, status] = [placeIn(rows), job.cast<string>(column('status'), 'text')]
+  const stands = [place, status, column('last_error'), column('locked_by'), column('attempts_count')]
+  const query = jobs.db.selectFrom(jobs.table).select(asJsonText(stands)).where(isAmong(rows)).compile()
+  const states = new Map<Held, JobState>()
+  for (const text of await textsOf(jobs.db, query)) {
+    const [place, status, lastError, worker, attempt] = JSON.parse(text ?? '') as Stand // made above
+    const lease = leases[place - 1] as Held // it is one of them
+    states.set(lease, { id: lease.id, status, lastError, worker: worker === null ? null : workerOf(worker), attempt })
+  }
+  return states
+}
+
+type Stand = readonly [
+  place: number,
+  status: JobStatus,
+  lastError: string | null,
+  worker: string | null,
+  attempt: number,
+]

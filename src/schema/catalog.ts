@@ -39,6 +39,12 @@ export interface CatalogIndex {
   /** `run_at`, or `priority desc`. */
   readonly columns: readonly string[]
   readonly predicate: string | null
+  /** The names of those columns; of an expression none. */
+  readonly names: readonly string[]
+  /** What a unique index says holds for every row at every moment: it has no predicate and no nulls, is not deferrable, and no other table inherits from this one. */
+  readonly proves: boolean
+  /** A row's values in these columns as text, in SQL; in a form that no setting of a session changes. */
+  readonly key: string | null
 }
 
 /** Reads it in one query; undefined: there is no such table. */
@@ -47,13 +53,13 @@ export async function readCatalog(
   { schema, name }: TableName,
 ): Promise<Catalog | undefined> {
   const { rows } = await sql<{ catalog: string }>`
-    select pg_catalog.json_build_object(
+    select pg_catalog.textout(pg_catalog.json_build_object(
       'kind', c.relkind, 'columns', ${columns}, 'statusChecks', ${statusChecks}, 'indexes', ${indexes}, 'triggers', ${triggers},
       'mayDelete', ${mayDelete}
-    )::text as catalog
+    )::text) as catalog
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relname = ${name}`.execute(db)
-  // As text, because what a json column becomes is up to the user's driver settings; the query above makes the shape.
+  // As a text that no type parser of the user's sees; the query above makes the shape.
   return rows[0] && (JSON.parse(rows[0].catalog) as Catalog)
 }
 
@@ -82,6 +88,17 @@ const statusChecks = sql`coalesce((
   where a.attrelid = c.oid and a.attname = 'status'
 ), '[]')`
 
+/** Each value as its type sends it in binary: so time zone, date style and number of digits have no say. */
+const keyColumns = sql`
+  select pg_catalog.json_agg(a.attname order by n.place) as names,
+    pg_catalog.bool_and(a.attnotnull or t.typnotnull) as filled,
+    pg_catalog.string_agg(pg_catalog.format('pg_catalog.encode(%I.%I(%I), ''hex'')', pn.nspname, p.proname, a.attname), ' || '','' || ' order by n.place) as sent
+  from pg_catalog.generate_series(1, i.indnkeyatts) n(place)
+  join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[n.place - 1]
+  join pg_catalog.pg_type t on t.oid = a.atttypid
+  join pg_catalog.pg_proc p on p.oid = t.typsend
+  join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace`
+
 const indexes = sql`coalesce((
   select pg_catalog.json_agg(pg_catalog.json_build_object(
     'name', ic.relname,
@@ -92,8 +109,12 @@ const indexes = sql`coalesce((
       select pg_catalog.json_agg(
         pg_catalog.pg_get_indexdef(i.indexrelid, k, true) || case when i.indoption[k - 1] & 1 = 1 then ' desc' else '' end order by k)
       from pg_catalog.generate_series(1, i.indnkeyatts) k),
-    'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid)))
-  from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid
+    'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid),
+    'names', coalesce(k.names, '[]'),
+    'proves', i.indimmediate and i.indpred is null and i.indexprs is null and k.filled and (
+      c.relkind = 'p' or not exists (select from pg_catalog.pg_inherits h where h.inhparent = c.oid)),
+    'key', k.sent))
+  from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid cross join lateral (${keyColumns}) k
   where i.indrelid = c.oid
 ), '[]')`
 

@@ -4,6 +4,7 @@ import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalCo
 import { identifyTable, NoSuchTableError } from './identify.js'
 import { jobsOf } from './job-database.js'
 import type { ReadonlyQueryable } from './job-table.js'
+import { keyFlaw, keyOf } from './key.js'
 import { insertTriggerName, type TableName, updateTriggerName } from './names.js'
 import { type JobStatus, jobStatuses, pendingStatuses, type SeedJobStatus } from './statuses.js'
 
@@ -16,6 +17,11 @@ export interface JobTableDescription {
   readonly holdsCancelled: boolean
   /** Whether the role that asks may delete rows. */
   readonly mayDelete: boolean
+  /**
+   * What tells a row from all others where its id alone does not (a partitioned table, or one with a primary key of several
+   * columns), as the raw verbs take it; undefined where the id does.
+   */
+  readonly key: string | undefined
   /** What the table lacks and does not need, a sentence each, with its remedy. */
   readonly advice: readonly string[]
 }
@@ -39,6 +45,7 @@ export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: 
     columns: new Map(catalog.columns.map((column) => [column.name, column.type])),
     holdsCancelled: heldStatuses(catalog).includes('job_status_cancelled'),
     mayDelete: catalog.mayDelete,
+    key: keyOf(catalog)?.key,
     advice: adviceOn(catalog, name),
   }
 }
@@ -52,7 +59,7 @@ export async function readJobTable(db: QueryExecutorProvider, table: TableName):
   if (catalog === undefined) {
     throw new NoSuchTableError(`The table ${shown(table)} is no longer there: it was dropped or renamed`)
   }
-  const flaws = flawsOf(catalog)
+  const flaws = flawsOf(catalog, table)
   if (flaws.length === 0) return catalog
   const remedy = flaws.some((flaw) => flaw.endsWith('is missing'))
     ? '. addJobColumns, in a migration, adds what is missing'
@@ -95,7 +102,7 @@ const rules: Readonly<Record<JobColumnName, Rule> & Partial<Record<OptionalColum
 }
 
 /** Everything that keeps a table from being a job table. */
-function flawsOf(catalog: Catalog): string[] {
+function flawsOf(catalog: Catalog, table: TableName): string[] {
   if (catalog.kind === 'v' || catalog.kind === 'm') return ['it is a view']
   if (catalog.kind !== 'r' && catalog.kind !== 'p') return ['it is no ordinary table']
   const columns = new Map(catalog.columns.map((column) => [column.name, column]))
@@ -105,7 +112,8 @@ function flawsOf(catalog: Catalog): string[] {
     return column === undefined ? [] : columnFlaws(column, rules[name])
   })
   const status = columns.get('status')
-  return [...missing, ...wrong, ...(status === undefined ? [] : statusFlaws(catalog))]
+  const key = columns.has('id') && keyOf(catalog) === undefined ? [keyFlaw(table)] : []
+  return [...missing, ...wrong, ...(status === undefined ? [] : statusFlaws(catalog)), ...key]
 }
 
 function columnFlaws({ name, type, base, length, notNull, labels }: CatalogColumn, rule: Rule | undefined): string[] {

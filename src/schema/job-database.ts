@@ -2,36 +2,45 @@ import type { AliasedDynamicTableBuilder, Kysely } from 'kysely'
 import type { JobColumns } from './columns.js'
 import type { ReadonlyQueryable } from './job-table.js'
 import type { TableName } from './names.js'
+import { own } from './own-names.js'
 
-/** The one concrete database type below the doors: whatever its name, a table is a job table called `job`. */
-export interface JobDatabase {
-  job: JobColumns
-}
+/** What a job table is called in every statement: its columns are named without it wherever one table is in scope. */
+export type JobAlias = typeof own.row
 
-/** A job table as every statement sees it: `jobs.db.updateTable(jobs.table)`, columns as `job.status`. */
+/** The one concrete database type below the doors: whatever its name, a table is a job table of this name. */
+export type JobDatabase = Readonly<Record<JobAlias, JobColumns>>
+
+/** A job table as every statement sees it: `jobs.db.updateTable(jobs.table)`. */
 export interface Jobs {
   readonly db: Kysely<JobDatabase>
-  /** The table under the alias `job`; its real name, schema and case are the business of the user's plugins. */
-  readonly table: AliasedDynamicTableBuilder<'job', 'job'>
-  /** The table as the user writes it; to the types it is 'job', so that the verbs can be called with it. */
-  readonly name: 'job'
+  /** The table under an alias of ours; its real name, schema and case are the business of the user's plugins. */
+  readonly table: AliasedDynamicTableBuilder<JobAlias, JobAlias>
+  /** The table under the name `job`, which is promised to the conditions that users write. */
+  readonly asJob: Jobs['table']
+  /** The table as the user writes it; to the types it is ours, so that the verbs can be called with it. */
+  readonly name: JobAlias
+  /** What tells a row from all others, as {@link JobTableDescription.key} has it; undefined: its id does. */
+  readonly key: string | undefined
 }
 
 /**
  * The one cast of the project. A generic table handed down leaks into every `set()` and does not compile;
  * the doors have proven (by {@link JobTable}) that the columns are there, so below them one type serves.
  */
-export function jobsOf<DB>(db: ReadonlyQueryable<DB>, table: string): Jobs {
+export function jobsOf<DB>(db: ReadonlyQueryable<DB>, table: string, key?: string): Jobs {
   const jobs = db as unknown as Kysely<JobDatabase> // the door's types vouch for the nine columns
-  const name = table as 'job' // any name stands for 'job' in the types
-  return { db: jobs, table: jobs.dynamic.table(name).as('job'), name }
+  const name = table as JobAlias // any name stands for ours in the types
+  const real = jobs.dynamic.table(name)
+  // A table that is called `job` has no alias here: `withSchema` would take the alias for the table.
+  const asJob = (table === 'job' || table.endsWith('.job') ? table : real.as('job')) as unknown as Jobs['asJob'] // its columns are the same
+  return { db: jobs, table: real.as(own.row), asJob, name, key }
 }
 
 /**
  * A table by its real name, past all plugins of the user's. Not as `schema.name`: kysely trims what stands beside the
  * dot, and a name may begin or end with a space.
  */
-export function realJobsOf<DB>(db: ReadonlyQueryable<DB>, { schema, name }: TableName): Jobs {
-  const jobs = jobsOf(db, name)
+export function realJobsOf<DB>(db: ReadonlyQueryable<DB>, { schema, name }: TableName, key?: string): Jobs {
+  const jobs = jobsOf(db, name, key)
   return { ...jobs, db: jobs.db.withoutPlugins().withSchema(schema) }
 }

@@ -31,3 +31,18 @@ export function idOf(row: Row): JobId {
 export function attemptOf(row: Row): number {
   return Number(columnValue(row, 'attempts_count'))
 }
+
+/** Where a fetched row has its key: nobody sees it who does not look for it. */
+const keyOfRow = Symbol('kysely-jobs.key')
+
+/** A fetched row without the column of ours, its last, which holds its key. */
+export function withoutKey(row: Row): Row {
+  const columns = Object.entries(row)
+  const [, key] = columns.pop() ?? []
+  return Object.defineProperty(Object.fromEntries(columns), keyOfRow, { value: String(key) })
+}
+
+/** The lease that a fetched row is: what the verbs that settle, renew and release it take. */
+export function leaseOf(row: Row): { readonly id: JobId; readonly attempt: number; readonly key: string | undefined } {
+  return { id: idOf(row), attempt: attemptOf(row), key: Reflect.get(row, keyOfRow) as string | undefined } // set above
+}

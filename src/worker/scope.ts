@@ -1,3 +1,4 @@
+import type { Claim } from '../queue/claim.js'
 import type { OptionalColumnName } from '../schema/columns.js'
 import type { Jobs } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
@@ -22,6 +23,8 @@ export interface WorkerScope {
   readonly table: TableName
   /** Of another identity when they have changed: what is built for them is built anew. */
   readonly columns: readonly UsedColumn[]
+  /** What the worker may take; another value where the columns have changed. */
+  readonly claim: Claim
   /** The table's status can not hold `job_status_cancelled`. */
   readonly seedStatuses: boolean
   /** A row that was fetched: it may show that the table's columns have changed. */

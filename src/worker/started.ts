@@ -28,7 +28,7 @@ const pollJitter = 0.1
 export class StartedWorker {
   readonly #scope: WorkerScope
   readonly #bell = new Bell()
-  /** Every attempt whose lease is held, by the job's id. */
+  /** Every attempt whose lease is held, by the job's row. */
   readonly #attempts = new Map<string, Attempt>()
   readonly #settler: Settler
   readonly #slots: Slots
@@ -168,7 +168,7 @@ export class StartedWorker {
     return {
       table: quotedName(table),
       get watched() {
-        return { jobs, lease: settings.lease, byPriority: scope.columns.includes('priority') }
+        return { jobs, lease: settings.lease, claim: scope.claim }
       },
       carry: this.#subscription?.carry,
       patience: () => Math.min(this.#pollInterval, settings.lease / 3),
@@ -191,9 +191,9 @@ export class StartedWorker {
 
   #begin(attempts: readonly Attempt[]): void {
     for (const attempt of attempts) {
-      const before = this.#attempts.get(String(attempt.id))
+      const before = this.#attempts.get(attempt.row)
       if (before !== undefined) this.#supersede(before)
-      this.#attempts.set(String(attempt.id), attempt)
+      this.#attempts.set(attempt.row, attempt)
     }
     this.#slots.take(attempts)
   }
@@ -208,8 +208,7 @@ export class StartedWorker {
   }
 
   #settled(attempt: Attempt): void {
-    const id = String(attempt.id)
-    if (this.#attempts.get(id) === attempt) this.#attempts.delete(id)
+    if (this.#attempts.get(attempt.row) === attempt) this.#attempts.delete(attempt.row)
     this.#claimer.slotFreed() // its job takes no memory any more
     if (attempt.interruptions > 0) this.#bell.ring() // it may have been released, and others of its kind with it
     this.#tellIfIdle()

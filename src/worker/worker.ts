@@ -160,17 +160,22 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   }
 
   #scope(description: JobTableDescription): WorkerScope {
-    const { table } = description
+    const { table, key } = description
     const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
+    const { backoff, lease, seedBackoff } = this.#settings
+    const retryBackoff = seedBackoff && typeof backoff === 'object' ? backoff : undefined
     return {
       worker: this.id,
       settings: this.#settings,
       share: processShare(this.db),
-      userJobs: jobsOf(this.db, this.table),
-      jobs: realJobsOf(this.db, table),
+      userJobs: jobsOf(this.db, this.table, key),
+      jobs: realJobsOf(this.db, table, key),
       table,
       get columns() {
         return known.columns
+      },
+      get claim() {
+        return { columns: known.columns, lease, retryBackoff }
       },
       seedStatuses: !description.holdsCancelled,
       saw: (row) => {

@@ -27,7 +27,10 @@ const options = { lease: '1h', maxAttempts: 2 } as const // which no worker of o
 
 /** The job is claimed, and its worker heard of no more. */
 async function claim(table: Table = 'mail_jobs', ahead = false, worker = minute) {
-  const [job] = (await compileFetch(jobsOf(db, table), { worker })(jobsOf(db, table).db, { limit: 1, ahead })) as any[]
+  const [job] = (await compileFetch(jobsOf(db, table), { worker, columns: [] })(jobsOf(db, table).db, {
+    limit: 1,
+    ahead,
+  })) as any[]
   return { id: job.id as string, attempt: Number(job.attempts_count), lockedBy: job.locked_by as string }
 }
 

@@ -30,7 +30,9 @@ const names = async (options: object = {}) => (await fetch(options)).map(({ to }
 /** What a worker is told of the next job: by the fetch's question, and by the look at all tables. */
 async function isDue(priority: boolean): Promise<boolean[]> {
   const columns = priority ? (['priority'] as const) : []
-  const [polled] = await pollTables([{ jobs: jobsOf(db, 'mail_jobs'), lease: 60_000, byPriority: priority }])
+  const [polled] = await pollTables([
+    { jobs: jobsOf(db, 'mail_jobs'), lease: 60_000, claim: { columns, lease: 60_000 } },
+  ])
   const due = await nextDueAt(db, 'mail_jobs', { lease: '60s', columns })
   return [due !== undefined && due <= 0, polled?.due !== null && Number(polled?.due) <= 0]
 }

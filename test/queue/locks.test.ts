@@ -31,7 +31,7 @@ const verbs: [name: string, run: (trx: Kysely<any>, ids: readonly string[]) => P
   ['fetch', (trx) => fetchNextJobs(trx, 'mail_jobs', { worker, limit: 5 })],
   ['fetch by priority', (trx) => fetchNextJobs(trx, 'mail_jobs', { worker, limit: 5, columns: ['priority'] })],
   ['next due time', (trx) => nextDueAt(trx, 'mail_jobs')],
-  ['look', (trx) => pollTables([{ jobs: jobsOf(trx, 'mail_jobs'), lease, byPriority: true }])],
+  ['look', (trx) => pollTables([{ jobs: jobsOf(trx, 'mail_jobs'), lease, claim: { columns: ['priority'] } }])],
   ['heartbeat', (trx, [id]) => heartbeat(trx, 'mail_jobs', [{ id: id as string, attempt: 1 }], { worker })],
   ...(['succeeded', 'released'] as const).map((kind): (typeof verbs)[number] => [
     kind,
@@ -69,4 +69,24 @@ test.each(verbs)('%s asks for no lock on the table above ROW EXCLUSIVE', async (
     const modes = rows.map(({ mode }) => mode)
     expect(['AccessShareLock', 'RowShareLock', 'RowExclusiveLock']).toEqual(expect.arrayContaining(modes))
   })
+})
+
+test('nobody waits for a transaction that has inserted a row which references a job', async () => {
+  await sql`create table sent_mails (job_id uuid references mail_jobs (id))`.execute(db)
+  const [a, b, c] = await claimed(db, 'a', 'b', 'c')
+  await enqueue(db, 'mail_jobs', { to: 'd' })
+  const trx = await db.startTransaction().execute()
+  await sql`insert into sent_mails select id from mail_jobs`.execute(trx)
+  const impatient = await db.startTransaction().execute()
+  await sql`set local lock_timeout = '1s'`.execute(impatient)
+  expect(await fetchNextJobs(impatient, 'mail_jobs', { worker, limit: 5 })).toMatchObject([{ to: 'd' }])
+  expect(await heartbeat(impatient, 'mail_jobs', [a, b], { worker })).toEqual([a, b])
+  for (const skipLocked of [true, false]) {
+    const outcome = { ...(skipLocked ? a : b), kind: 'succeeded' } as const
+    expect(await settle(impatient, 'mail_jobs', [outcome], { worker, skipLocked })).toEqual([outcome])
+  }
+  await expiredRows(impatient).where('id', '=', c.id).execute()
+  expect(await rescue(impatient, 'mail_jobs', { lease, maxAttempts: 5, ids: [c.id] })).toMatchObject([{ id: c.id }])
+  await impatient.commit().execute()
+  await trx.rollback().execute()
 })

@@ -151,7 +151,7 @@ const verbs: [verb: string, buffers: number, run: (trial: Trial) => Promise<unkn
   [
     'outlook of an idle worker', // 1,020 to 1,100, of which the running rows are 1,000
     1500,
-    ({ db, table, columns }) => pollTables([{ jobs: jobsOf(db, table), lease: '2d', byPriority: columns.length > 0 }]),
+    ({ db, table, columns }) => pollTables([{ jobs: jobsOf(db, table), lease: '2d', claim: { columns } }]),
   ],
   // 333 to 519
   [

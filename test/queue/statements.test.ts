@@ -7,6 +7,8 @@ import { testDatabase } from '../support/database.js'
 import { createMailJobs, worker } from './mail-jobs.js'
 
 const { pool } = await testDatabase(createMailJobs)
+/** What is read for ourselves, as no type parser sees it. */
+const text = 'pg_catalog.textout(("id")::text) as "kysely_jobs_text"'
 const lines = (...parts: string[]) => parts.join(' ')
 
 /** The statements that a verb sends, as they are, after they were run. */
@@ -25,13 +27,13 @@ async function sent(verb: (db: Kysely<any>) => Promise<unknown>): Promise<string
 test('a fetch locks the next ids once, in an array, and updates by primary key', async () => {
   expect(await sent((db) => fetchNextJobs(db, 'mail_jobs', { worker, limit: 10 }))).toEqual([
     lines(
-      `update "mail_jobs" as "job" set "status" = 'job_status_running', "locked_at" = clock_timestamp(), "locked_by" = $1,`,
+      `update "mail_jobs" as "kysely_jobs_row" set "status" = 'job_status_running', "locked_at" = clock_timestamp(), "locked_by" = $1,`,
       `"attempts_count" = case when "attempts_count" < case pg_column_size("attempts_count") when 2 then 32767`,
       `when 4 then 2147483647 else 9223372036854775807 end then "attempts_count" + 1 else coalesce("attempts_count", 1) end`,
-      `where "id" = any(array((select "job"."id" from "mail_jobs" as "job"`,
-      `where ("job"."status" in ('job_status_not_started', 'job_status_retry') and "job"."run_at" <= now()`,
-      `and ("job"."locked_by" = "job"."locked_by") is not true) order by "job"."run_at" limit $2`,
-      `for update skip locked))) returning "job".*`,
+      `where "id" = any(array((select "id" from "mail_jobs" as "kysely_jobs_row"`,
+      `where "status" in ('job_status_not_started', 'job_status_retry')`,
+      `and ("locked_by" = "locked_by") is not true and "run_at" <= now() order by "run_at" limit $2`,
+      `for no key update skip locked))) returning *`,
     ),
   ])
 })
@@ -40,10 +42,10 @@ test('a fetch by priority goes level by level, each in the order of run_at', asy
   const [statement] = await sent((db) => fetchNextJobs(db, 'mail_jobs', { worker, limit: 10, columns: ['priority'] }))
   expect(statement).toContain(
     lines(
-      `select "due"."id" from "level" inner join lateral (select "job"."id" from "mail_jobs" as "job"`,
-      `where ("job"."status" in ('job_status_not_started', 'job_status_retry') and "job"."run_at" <= now()`,
-      `and ("job"."locked_by" = "job"."locked_by") is not true) and "job"."priority" = "level"."priority"`,
-      `order by "job"."run_at" limit $4 for update skip locked) as "due" on true limit $5`,
+      `select "kysely_jobs_due".* from "kysely_jobs_level" inner join lateral (select "id" from "mail_jobs" as "kysely_jobs_row"`,
+      `where "status" in ('job_status_not_started', 'job_status_retry')`,
+      `and ("locked_by" = "locked_by") is not true and "run_at" <= now() and "priority" = "kysely_jobs_level"."priority"`,
+      `order by "run_at" limit $4 for no key update skip locked) as "kysely_jobs_due" on true limit $5`,
     ),
   )
 })
@@ -52,8 +54,8 @@ test('a success writes four columns, fenced by id, worker and attempt', async ()
   const outcomes = [1, 2, 3].map(() => ({ id: crypto.randomUUID(), attempt: 2, kind: 'succeeded' }) as const)
   expect(await sent((db) => settle(db, 'mail_jobs', outcomes, { worker }))).toEqual([
     lines(
-      `update "mail_jobs" as "job" set "status" = 'job_status_succeeded', "locked_by" = $1, "updated_at" = clock_timestamp()`,
-      `where ("job"."id" = any($2) and "job"."locked_by" = any($3) and "job"."attempts_count" = $4) returning "job"."id"`,
+      `update "mail_jobs" as "kysely_jobs_row" set "status" = 'job_status_succeeded', "locked_by" = $1, "updated_at" = clock_timestamp()`,
+      `where ("id" = any($2) and "locked_by" = any($3) and "attempts_count" = $4) returning ${text}`,
     ),
   ])
 })
@@ -62,13 +64,14 @@ test('a success that is deleted is one statement, fenced as one that is kept; lo
   const outcomes = [1, 2, 3].map(() => ({ id: crypto.randomUUID(), attempt: 2, kind: 'succeeded' }) as const)
   const deletion = (options: object) =>
     sent((db) => settle(db, 'mail_jobs', outcomes, { worker, deleteSucceeded: true, ...options }))
-  const fence = (n: number) =>
-    `"job"."id" = any($${n}) and "job"."locked_by" = any($${n + 1}) and "job"."attempts_count" = $${n + 2}`
-  expect(await deletion({})).toEqual([`delete from "mail_jobs" as "job" where (${fence(1)}) returning "job"."id"`])
+  const fence = (n: number) => `"id" = any($${n}) and "locked_by" = any($${n + 1}) and "attempts_count" = $${n + 2}`
+  expect(await deletion({})).toEqual([
+    `delete from "mail_jobs" as "kysely_jobs_row" where (${fence(1)}) returning ${text}`,
+  ])
   expect(await deletion({ skipLocked: true })).toEqual([
     lines(
-      `delete from "mail_jobs" as "job" where "job"."id" = any(array((select "job"."id" from "mail_jobs" as "job"`,
-      `where (${fence(1)}) for update skip locked))) returning "job"."id" /* prepared */`,
+      `delete from "mail_jobs" as "kysely_jobs_row" where "id" = any(array((select "id" from "mail_jobs" as "kysely_jobs_row"`,
+      `where (${fence(1)}) for update skip locked))) returning ${text} /* prepared */`,
     ),
   ])
 })
@@ -88,9 +91,9 @@ test('a heartbeat locks what is held and free, and writes one column', async () 
   expect(await sent((db) => heartbeat(db, 'mail_jobs', [{ id: crypto.randomUUID(), attempt: 2 }], { worker }))).toEqual(
     [
       lines(
-        `update "mail_jobs" as "job" set "locked_at" = clock_timestamp() where "job"."id" = any(array((select "job"."id"`,
-        `from "mail_jobs" as "job" where ("job"."id" = any($1) and "job"."locked_by" = any($2) and "job"."attempts_count" = $3)`,
-        `for update skip locked))) returning "job"."id" /* prepared */`,
+        `update "mail_jobs" as "kysely_jobs_row" set "locked_at" = clock_timestamp() where "id" = any(array((select "id"`,
+        `from "mail_jobs" as "kysely_jobs_row" where ("id" = any($1) and "locked_by" = any($2) and "attempts_count" = $3)`,
+        `for no key update skip locked))) returning ${text} /* prepared */`,
       ),
     ],
   )
@@ -98,37 +101,35 @@ test('a heartbeat locks what is held and free, and writes one column', async () 
 
 test('a rescue looks for expired leases by the running index', async () => {
   const length = (n: number) =>
-    `coalesce(('x' || substring("job"."locked_by"::text collate "C" from '${leasePattern}'))::bit(32)::int8, $${n}::float8)::float8`
+    `coalesce(('x' || substring("locked_by"::text collate "C" from '${leasePattern}'))::bit(32)::int8, $${n}::float8)::float8`
   const [statement] = await sent((db) => rescue(db, 'mail_jobs', { lease: '60s', maxAttempts: 5 }))
   expect(statement).toContain(
     lines(
-      `where "id" = any(array((select "job"."id" from "mail_jobs" as "job" where ("job"."status" in ('job_status_running')`,
-      `and ("job"."locked_at" between now() - ${length(6)} * interval '1 millisecond'`,
-      `and clock_timestamp() + ${length(7)} * interval '1 millisecond') is not true) order by "job"."locked_by" limit $8`,
-      `for update skip locked)))`,
+      `where "id" = any(array((select "id" from "mail_jobs" as "kysely_jobs_row" where ("status" in ('job_status_running')`,
+      `and ("locked_at" between now() - ${length(6)} * interval '1 millisecond'`,
+      `and clock_timestamp() + ${length(7)} * interval '1 millisecond') is not true) order by "locked_by" limit $8`,
+      `for no key update skip locked)))`,
     ),
   )
 })
 
 test('the next due time is the first entry of the ready index', async () => {
   const [statement] = await sent((db) => nextDueAt(db, 'mail_jobs'))
-  expect(statement).toContain(`is not true order by "job"."run_at" limit $1`)
+  expect(statement).toContain(`is not true order by "run_at" limit $1`)
 })
 
 test('a prune deletes a chunk of the oldest', async () => {
-  expect(await sent((db) => pruneJobs(db, 'mail_jobs', { olderThan: '7d' }))).toEqual([
+  expect((await sent((db) => pruneJobs(db, 'mail_jobs', { olderThan: '7d' }))).at(-1)).toEqual(
     lines(
-      `delete from "mail_jobs" as "job" where "job"."id" = any(array((select "job"."id" from "mail_jobs" as "job"`,
-      `where "job"."status" not in ('job_status_not_started', 'job_status_retry', 'job_status_running')`,
-      `and "job"."updated_at" < now() - $1::float8 * interval '1 millisecond' order by "job"."updated_at" limit $2`,
+      `delete from "mail_jobs" as "kysely_jobs_row" where "id" = any(array((select "id" from "mail_jobs" as "kysely_jobs_row"`,
+      `where "status" not in ('job_status_not_started', 'job_status_retry', 'job_status_running')`,
+      `and "updated_at" < now() - $1::float8 * interval '1 millisecond' order by "updated_at" limit $2`,
       `for update skip locked)))`,
     ),
-  ])
+  )
 })
 
 test('a retry of final and pending jobs goes by their ids: no partial index invites the planner', async () => {
-  const [statement] = await sent((db) => retryJobs(db, 'mail_jobs', { ids: [crypto.randomUUID()] }))
-  expect(statement).toContain(
-    `where "job"."id" = any($5) and not "job"."status" in ('job_status_running') returning "job"."id"`,
-  )
+  const statements = await sent((db) => retryJobs(db, 'mail_jobs', { ids: [crypto.randomUUID()] }))
+  expect(statements.at(-1)).toContain(`where "id" = any($5) and not "status" in ('job_status_running') returning "id"`)
 })

@@ -41,6 +41,9 @@ test('everything that is missing or wrong is said in one error', async () => {
       "; column 'status' is integer, must be an enum of the job statuses, or text",
       "; column 'locked_by' must be nullable",
       "; column 'run_at' is date, must be timestamp with time zone",
+      '; nothing proves that no two rows have the same id, by which jobs are claimed and written: make it the primary key',
+      ' (alter table "public"."things" add primary key (id); of a partitioned table together with the columns that it is',
+      ' partitioned by). A unique index serves too, if it is valid, neither partial nor deferrable, and on columns that are NOT NULL',
       '. addJobColumns, in a migration, adds what is missing',
     ].join(''),
   })
@@ -93,7 +96,7 @@ test('text, with or without a CHECK, and varchar serve as status; only what can 
 })
 
 test('what a table lacks but does not need is advice, with its remedy', async () => {
-  await sql`create table slow_jobs (id uuid not null)`.execute(db)
+  await sql`create table slow_jobs (tenant int, id uuid, primary key (tenant, id))`.execute(db)
   await addJobColumns(db, 'slow_jobs')
   expect((await inspectJobTable(db, 'slow_jobs')).advice).toEqual([
     'slow_jobs has no index that begins with id, by which jobs are updated: make id its primary key',

@@ -20,22 +20,15 @@ export class ClaimStatements {
     this.#forgetOutdated()
     const known = this.#fetches.get(kind)
     if (known !== undefined) return known
-    const { userJobs, worker, columns, settings } = this.#scope
-    const { backoff, lease, seedBackoff } = settings
-    const retryBackoff = seedBackoff && typeof backoff === 'object' ? { retryBackoff: backoff } : {}
-    const fromCursor = kind === 'from the cursor'
-    const made = compileFetch(userJobs, { worker, columns, lease, fromCursor, ...retryBackoff })
+    const { userJobs, worker, claim } = this.#scope
+    const made = compileFetch(userJobs, { ...claim, worker, fromCursor: kind === 'from the cursor' })
     this.#fetches.set(kind, made)
     return made
   }
 
   get nextDue(): ReturnType<typeof compileNextDue> {
     this.#forgetOutdated()
-    this.#nextDue ??= compileNextDue(
-      this.#scope.jobs,
-      this.#scope.columns.includes('priority'),
-      this.#scope.settings.lease,
-    )
+    this.#nextDue ??= compileNextDue(this.#scope.jobs, this.#scope.claim)
     return this.#nextDue
   }
 

@@ -203,7 +203,7 @@ export class Claimer {
     const attempts = rows.map((row) => new Attempt(row, 0))
     try {
       const released = await ask(jobs.db, settings.lease / 3, 'release', (db) =>
-        release(db, jobs.name, attempts, { worker }),
+        release(db, jobs.name, attempts, { worker, key: jobs.key }),
       )
       for (const { id, attempt } of released) this.#scope.tell('released', { job: { id }, attempt })
     } catch (error) {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
 import { heartbeat } from '../../queue/heartbeat.js'
-import { type JobState, jobStates } from '../../queue/state.js'
+import { type JobState, statesOf } from '../../queue/state.js'
 import { ask } from '../ask.js'
 import { halves } from '../halves.js'
 import { type AbortReason, CancelledError, LeaseLostError } from '../run/abort-reason.js'
@@ -108,7 +108,7 @@ export class LeaseRenewer {
       for (const attempt of held) attempt.renewed(sent)
     }
     try {
-      const send = (db: typeof jobs.db) => heartbeat(db, jobs.name, attempts, { worker })
+      const send = (db: typeof jobs.db) => heartbeat(db, jobs.name, attempts, { worker, key: jobs.key })
       const held = await ask(jobs.db, settings.lease / 6, 'heartbeat', send, renew)
       renew(held)
       const renewed = new Set(held)
@@ -125,12 +125,10 @@ export class LeaseRenewer {
   async #loseTaken(attempts: readonly Attempt[]): Promise<Attempt[]> {
     if (attempts.length === 0) return []
     const { jobs, worker, settings } = this.#scope
-    const ids = attempts.map(({ id }) => id)
-    const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => jobStates(db, jobs.name, ids))
-    const stateOf = new Map(states.map((state) => [String(state.id), state]))
+    const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => statesOf({ ...jobs, db }, attempts))
     return attempts.filter((attempt) => {
       if (!attempt.holdsLease) return false // settled meanwhile
-      const state = stateOf.get(String(attempt.id))
+      const state = states.get(attempt)
       if (state?.worker === worker && state.attempt === attempt.attempt) return true
       if (isCompleted(attempt, state, settings.deleteSucceeded && this.#age(attempt) < settings.lease)) return true
       if (attempt.isOpen) this.#lose(attempt, whyLost(attempt, state)) // of one that ended the settler tells

@@ -120,7 +120,7 @@ export class Rescuer {
   #take(maxAttempts: number, ids?: readonly JobId[]): Promise<Rescued[]> {
     const { jobs, columns, settings } = this.#scope
     const rows = ids === undefined ? { except: [...this.#passedOver.keys()] } : { ids }
-    const options = { lease: settings.lease, maxAttempts, columns, ...rows }
+    const options = { lease: settings.lease, maxAttempts, columns, key: jobs.key, ...rows }
     return ask(jobs.db, settings.lease / 3, 'rescue', (db) => rescue(db, jobs.name, options))
   }
 }

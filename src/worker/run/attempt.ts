@@ -1,7 +1,7 @@
 import type { Lease } from '../../predicates/lease.js'
 import type { JobId } from '../../schema/columns.js'
 import { interruptionsOf } from '../../schema/lease-token.js'
-import { attemptOf, columnValue, idOf } from '../../schema/row.js'
+import { columnValue, leaseOf } from '../../schema/row.js'
 import type { AbortReason } from './abort-reason.js'
 
 /**
@@ -36,6 +36,7 @@ export class Attempt implements Lease {
   readonly job: object
   readonly id: JobId
   readonly attempt: number
+  readonly key: string | undefined
   /** How often in a row its job was interrupted before: taken over from a worker that was gone. */
   readonly interruptions: number
   /** When its claim was sent. */
@@ -53,11 +54,18 @@ export class Attempt implements Lease {
 
   constructor(job: object, claimedAt: number) {
     this.job = job
-    this.id = idOf(job)
-    this.attempt = attemptOf(job)
+    const { id, attempt, key } = leaseOf(job)
+    this.id = id
+    this.attempt = attempt
+    this.key = key
     this.interruptions = interruptionsOf(columnValue(job, 'locked_by'))
     this.claimedAt = claimedAt
     this.#renewedAt = claimedAt
+  }
+
+  /** Its job's row, among those of its table. */
+  get row(): string {
+    return this.key ?? String(this.id)
   }
 
   get state(): AttemptState {

@@ -55,9 +55,10 @@ async function hold(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown
 async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown>, result: unknown): Promise<void> {
   const jobs = jobsIn(scope, trx, 'complete')
   const { worker, columns, settings } = scope
-  const options = { worker, columns, deleteSucceeded: settings.deleteSucceeded }
+  const { key } = scope.jobs
+  const options = { worker, columns, key, deleteSucceeded: settings.deleteSucceeded }
   const json = columns.includes('result') && !settings.deleteSucceeded ? jsonOf(result) : undefined
-  const outcome = { id: attempt.id, attempt: attempt.attempt, kind: 'succeeded', json } as const
+  const outcome = { id: attempt.id, attempt: attempt.attempt, key: attempt.key, kind: 'succeeded', json } as const
   const write = () => settle(jobs.db, jobs.name, [outcome], options)
   const written = attempt.holdsLease ? await inSnapshot(scope, attempt, write) : []
   if (written.length === 0) {
@@ -68,7 +69,7 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
 }
 
 function jobsIn(scope: WorkerScope, trx: Queryable<unknown>, verb: 'hold' | 'complete'): Jobs {
-  if (trx.isTransaction) return realJobsOf(trx, scope.table)
+  if (trx.isTransaction) return realJobsOf(trx, scope.table, scope.jobs.key)
   throw new TypeError(
     `context.${verb}(trx) takes a transaction: call it within db.transaction().execute(async (trx) => ...)`,
   )

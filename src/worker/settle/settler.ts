@@ -69,7 +69,7 @@ export class Settler {
   /** Takes an outcome; it is written as soon as the batch before it is. */
   add(attempt: Attempt, outcome: Outcome): void {
     this.#unwritten += 1
-    this.#push({ ...outcome, id: attempt.id, attempt: attempt.attempt, of: attempt })
+    this.#push({ ...outcome, id: attempt.id, attempt: attempt.attempt, key: attempt.key, of: attempt })
   }
 
   #push(entry: Entry): void {

@@ -1,5 +1,5 @@
 import type { Outcome } from '../../queue/outcome.js'
-import { type JobState, jobStates } from '../../queue/state.js'
+import { type JobState, statesOf } from '../../queue/state.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
 import type { Entry } from './batch.js'
@@ -18,12 +18,10 @@ export async function unwrittenOutcomes<Unwritten extends Entry>(
 ): Promise<Map<Unwritten, UnwrittenOutcome>> {
   if (entries.length === 0) return new Map()
   const { jobs, settings } = scope
-  const ids = entries.map(({ id }) => id)
-  const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => jobStates(db, jobs.name, ids))
-  const stateOf = new Map(states.map((state) => [String(state.id), state]))
+  const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => statesOf({ ...jobs, db }, entries))
   const known = new Map<Unwritten, UnwrittenOutcome>()
   for (const entry of entries) {
-    const found = outcomeOfUnwritten(scope, entry, stateOf.get(String(entry.id)))
+    const found = outcomeOfUnwritten(scope, entry, states.get(entry))
     if (found !== undefined) known.set(entry, found)
   }
   return known

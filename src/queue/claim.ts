@@ -1,0 +1,25 @@
+import type { BackoffRule } from '../predicates/backoff.js'
+import { isUnlocked } from '../predicates/claimable.js'
+import { isPending } from '../predicates/status.js'
+import type { Duration } from '../schema/duration.js'
+import type { Jobs } from '../schema/job-database.js'
+
+/** What a worker may take, as data: the fetch, the next due time and the poll are made of the same value. */
+export interface Claim {
+  /** The optional columns that it goes by: `priority` (higher runs first) and `started_at`. */
+  readonly columns: readonly string[]
+  /** Takes also what was left locked, by a lock that was not renewed for so long. Default: what is locked is never taken. */
+  readonly lease?: Duration | undefined
+  /** For a table shared with workers of IHP 1.4 or older: a row in retry is claimed only when this backoff since `updated_at` has passed. */
+  readonly retryBackoff?: BackoffRule | undefined
+}
+
+/** Whether jobs are claimed level by level, the highest priority first. */
+export function isByPriority({ columns }: Claim): boolean {
+  return columns.includes('priority')
+}
+
+/** The jobs that wait for a claim, whether they are due or not. */
+export function waitingJobs({ db, table }: Jobs, { lease }: Claim) {
+  return db.selectFrom(table).where(isPending()).where(isUnlocked(undefined, lease))
+}

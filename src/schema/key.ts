@@ -1,0 +1,20 @@
+import type { Catalog, CatalogIndex } from './catalog.js'
+import { quotedName, type TableName } from './names.js'
+
+/** What tells a row from all others; as text in SQL where that is more than its id. Undefined: nothing is proven to. */
+export function keyOf({ indexes }: Pick<Catalog, 'indexes'>): { readonly key: string | undefined } | undefined {
+  const proofs = indexes.filter(isProof).toSorted((a, b) => a.columns.length - b.columns.length)
+  const [shortest] = proofs
+  return shortest && { key: shortest.columns.length === 1 ? undefined : (shortest.key ?? undefined) }
+}
+
+/** Whether an index proves that no two rows have the same id, or the same id and more. */
+function isProof({ valid, unique, proves, names }: CatalogIndex): boolean {
+  return valid && unique && proves && names.includes('id')
+}
+
+/** Why a table whose rows can't be told apart is no job table, and the remedy. */
+export function keyFlaw(table: TableName): string {
+  const remedy = `alter table ${quotedName(table)} add primary key (id)`
+  return `nothing proves that no two rows have the same id, by which jobs are claimed and written: make it the primary key (${remedy}; of a partitioned table together with the columns that it is partitioned by). A unique index serves too, if it is valid, neither partial nor deferrable, and on columns that are NOT NULL`
+}

@@ -1,0 +1,41 @@
+import {
+  type CompiledQuery,
+  createQueryId,
+  type Expression,
+  type QueryExecutorProvider,
+  type RawBuilder,
+  sql,
+} from 'kysely'
+import { own } from './own-names.js'
+
+/**
+ * A value as text that no type parser of the user's sees: of a type (cstring) for which nobody sets one. What a driver is
+ * told to make of numbers, dates, ids or texts is for the user's rows.
+ */
+export function asText(value: Expression<unknown>) {
+  return sql<string | null>`pg_catalog.textout((${value})::text)`.as(own.text)
+}
+
+/** Several values as the text of a JSON array. Numbers are exact, whatever `extra_float_digits` says, when cast to numeric. */
+export function asJsonText(values: readonly Expression<unknown>[]) {
+  return asText(jsonArray(values))
+}
+
+function jsonArray(values: readonly Expression<unknown>[]): RawBuilder<unknown> {
+  return sql`pg_catalog.json_build_array(${sql.join(values)})`
+}
+
+/** A statement of the user's schema and case, but whose answer no plugin of theirs sees. */
+type Answering = QueryExecutorProvider & { withoutPlugins(): QueryExecutorProvider }
+
+/** The values of each row of the answer, by their position: a plugin may call them differently. */
+export async function valuesOf(db: Answering, query: CompiledQuery): Promise<unknown[][]> {
+  const executor = db.withoutPlugins().getExecutor()
+  const { rows } = await executor.executeQuery({ ...query, queryId: createQueryId() })
+  return rows.map((row) => Object.values(row as object)) // the driver makes objects of rows
+}
+
+/** The one column of the answer. */
+export async function textsOf(db: Answering, query: CompiledQuery): Promise<(string | null)[]> {
+  return (await valuesOf(db, query)).map(([value]) => (value === null ? null : String(value)))
+}
