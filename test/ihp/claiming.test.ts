@@ -168,7 +168,7 @@ test('S17: a table that is no job table does not compile, and is refused when a 
   await sql`create table people (id uuid, name text)`.execute(db)
   const other = db.withTables<{ people: { id: string; name: string } }>()
   // @ts-expect-error 'people' is not a job table: column 'created_at' is missing, ...
-  await expect(fetchNextJob(other, 'people', { worker })).rejects.toThrow('column job.status does not exist')
+  await expect(fetchNextJob(other, 'people', { worker })).rejects.toThrow('column "status" does not exist')
   // @ts-expect-error the same
   const refused = createWorker(other, 'people', async () => {})
   await expect(refused.start()).rejects.toBeInstanceOf(JobTableError)

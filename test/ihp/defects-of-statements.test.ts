@@ -48,7 +48,7 @@ test('D7, S13: a claim is one statement, so that nothing can come between the lo
   await add()
   const { other, statements } = logging()
   await fetchNextJob(other, 'send_mail_jobs', { worker })
-  expect(statements()).toEqual([expect.stringMatching(/^update "send_mail_jobs".* returning "job"\.\*$/)])
+  expect(statements()).toEqual([expect.stringMatching(/^update "send_mail_jobs".* returning \*$/)])
 })
 
 test('D12: what is taken over by a claim is tried no more often than it may be', async () => {

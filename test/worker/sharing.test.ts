@@ -44,7 +44,7 @@ function ended(worker: Worker<Database, 'mail_jobs'> | Worker<Database, 'report_
   onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
 }
 
-const isLook = (statement: string) => statement.includes('"place"')
+const isLook = (statement: string) => statement.includes('coalesce((select true as "expired"')
 
 test('ten workers of a process look for jobs and for expired leases in one statement, all tables together', async () => {
   const { db: own, statements, sent } = program()
@@ -63,7 +63,7 @@ test('ten workers of a process look for jobs and for expired leases in one state
   const since = statements.slice(before)
   // Nothing else is sent while nothing is due: not one statement for each worker.
   expect(since.filter((statement) => !isLook(statement))).toEqual([])
-  expect(since.every((look) => look.match(/"place"/g)?.length === 2)).toBe(true)
+  expect(since.every((look) => look.match(/as "expired"/g)?.length === 2)).toBe(true)
 })
 
 test('a look finds a job that nobody was told of, for whichever table', async () => {
