@@ -4,8 +4,7 @@ import { createWorker, enqueue, guardPool } from 'kysely-jobs'
 import { createJobTable, dropJobTable } from 'kysely-jobs/migrate'
 import { fetchNextJobs, type JobId, type LeasedOutcome, settle } from 'kysely-jobs/queue'
 import pg from 'pg'
-import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { PreparedStatements } from '../../src/pg/prepared-statements.js'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from '../worker/mail-jobs.js'
 
@@ -136,49 +135,11 @@ test('a session that has forgotten its statements, as after DISCARD ALL, costs n
   expect((await prepared(db)).length).toBeGreaterThan(1)
 })
 
-const mark = ' /* prepared */'
-
-/** A session whose every answer takes as long as it is told, by a clock that nobody else sees move. */
-function timedSession() {
-  let now = 0
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
-  onTestFinished(() => clock.mockRestore())
-  const client = { processID: 1, getTransactionStatus: () => 'I' } as never // all that is asked of it
-  const statements = new PreparedStatements()
-  const names = new Set<string>()
-  const run = async (takes: number) => {
-    let isNamed = false
-    await statements.send({ text: `select ${mark}` }, client, async ({ name }) => {
-      now += takes
-      isNamed = name !== undefined
-      if (name !== undefined) names.add(name)
-      return { rows: [{ pid: 1 }] } as never // of which process it is, where that is asked
-    })
-    return isNamed
-  }
-  return { run, names, wait: (time: number) => (now += time) }
-}
-
-test('a statement whose kept plan is always slow is planned anew for a while, then kept by another name', async () => {
-  const { run, names, wait } = timedSession()
-  for (let i = 0; i < 8; i++) expect(await run(11)).toBe(true)
-  expect(await run(11)).toBe(false)
-  wait(59_000)
-  expect(await run(11)).toBe(false)
-  wait(1_000)
-  expect(await run(11)).toBe(true)
-  expect(names.size).toBe(2)
-})
-
-test('a statement that is slow now and then stays kept', async () => {
-  const { run, names } = timedSession()
-  for (let i = 0; i < 40; i++) expect(await run(i % 8 === 0 ? 0 : 20)).toBe(true)
-  expect(names.size).toBe(1)
-})
+const mark = sql.raw(' /* prepared */')
 
 test('a session keeps no more than 32 statements, however many there are', async () => {
   const db = session()
-  for (let i = 0; i < 40; i++) await sql`select ${sql.lit(i)}${sql.raw(mark)}`.execute(db)
+  for (let i = 0; i < 40; i++) await sql`select ${sql.lit(i)}${mark}`.execute(db)
   expect(await prepared(db)).toHaveLength(32)
 })
 
@@ -194,7 +155,7 @@ test('a statement that does not ask for it is not kept, nor one that is called w
 test('what is refused for reasons of its own is told as it is, and stays kept', async () => {
   const db = session()
   for (let i = 0; i < 3; i++)
-    await expect(sql`select 1 / ${0}::int${sql.raw(mark)}`.execute(db)).rejects.toMatchObject({ code: '22012' })
+    await expect(sql`select 1 / ${0}::int${mark}`.execute(db)).rejects.toMatchObject({ code: '22012' })
   expect(await prepared(db)).toHaveLength(1)
 })
 
