@@ -19,9 +19,13 @@ const slowestLink = 8
 /** How often open questions are looked at, and how long an answer that is on its way may take to arrive. */
 const period = 250
 
-/** How long (milliseconds) the server may take: to answer anything at all, and to log us in and answer a query. */
+/**
+ * How long (milliseconds) the server may take: to answer anything at all, and to log us in and answer a query; the
+ * latter longer where it has just answered, as a busy server does slowly.
+ */
 const reachLimit = 500
 const lookLimit = 1_000
+const busyLookLimit = 3_000
 
 /** The longest wait (milliseconds) between two looks that closed nothing. */
 const longestPause = 10_000
@@ -166,7 +170,8 @@ export class LivenessCheck {
     const application_name = 'kysely-jobs liveness check'
     const client = new this.#Client({ ...poolConfig(this.#pool), connectionTimeoutMillis: 0, application_name })
     client.on('error', () => {}) // what it was asked rejects
-    const limit = setTimeout(() => asPgClient(client).connection.stream.destroy(), lookLimit).unref()
+    const allowed = this.#isUnanswered ? busyLookLimit : lookLimit
+    const limit = setTimeout(() => asPgClient(client).connection.stream.destroy(), allowed).unref()
     try {
       await client.connect()
       const server = (await backendOf(client))?.server
