@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import type { ClientConfig, Pool } from 'pg'
-import pgListen, { type Options, type Subscriber } from 'pg-listen'
+import type { Options, Subscriber } from 'pg-listen'
 import { poolConfig } from '../pg/pool-config.js'
 
 /** Where to listen: a connection string, a pg config, or a Pool, whose settings (never its clients) are used. */
@@ -31,9 +31,9 @@ export class Listener {
   readonly #socket: Socket
   #closed = false
 
-  private constructor(source: ListenSource, hooks: ListenerHooks) {
+  private constructor(create: Create, source: ListenSource, hooks: ListenerHooks) {
     this.#socket = new Socket()
-    this.#subscriber = subscribe(clientConfig(source, this.#socket))
+    this.#subscriber = create(clientConfig(source, this.#socket), options)
     this.#subscriber.events.on('error', (error) => {
       if (!this.#closed) hooks.lost(error)
     })
@@ -43,7 +43,10 @@ export class Listener {
   /** Connects. @throws what the server or the network says */
   static async open(source: ListenSource, hooks: ListenerHooks): Promise<Listener> {
     let opened = false
-    const listener = new Listener(source, { ...hooks, lost: (reason) => opened && hooks.lost(reason) })
+    const listener = new Listener(await pgListen(), source, {
+      ...hooks,
+      lost: (reason) => opened && hooks.lost(reason),
+    })
     try {
       await listener.#subscriber.connect()
       opened = true
@@ -79,10 +82,23 @@ export class Listener {
   }
 }
 
-/** Under Node's ESM the default export of a CommonJS module is nested one level deeper than in bundlers. */
-function subscribe(config: ClientConfig): Subscriber {
-  const create = (Reflect.get(pgListen, 'default') ?? pgListen) as typeof pgListen.default // either is the function
-  return create(config, options)
+type Create = (config: ClientConfig, options: Options) => Subscriber
+
+/**
+ * Loads pg-listen, which looks for a file beside its own when it is loaded: in a bundle there is none, so that only
+ * those who listen load it. Its default export is nested as deep as Node or the bundler puts it.
+ */
+async function pgListen(): Promise<Create> {
+  try {
+    let found: unknown = await import('pg-listen')
+    while (typeof found === 'object' && found !== null) found = Reflect.get(found, 'default')
+    if (typeof found === 'function') return found as Create // its only function
+    throw new TypeError('it exports no function')
+  } catch (cause) {
+    throw new Error("Can't load pg-listen: mark it as external where this program is bundled (docs/bundlers.md)", {
+      cause,
+    })
+  }
 }
 
 function clientConfig(source: ListenSource, socket: Socket): ClientConfig {
