@@ -9,20 +9,20 @@ import { defaultMaxAttempts } from './results.js'
 export interface FetchNextJobOptions {
   /** The uuid of the worker that claims. */
   readonly worker: string
-  /** The seed's backoffStrategy, for rows an IHP worker put into retry. Default: `run_at` alone decides (D3). */
+  /** The seed's backoffStrategy, for rows an IHP worker put into retry. Default: `run_at` alone decides. */
   readonly backoff?: BackoffRule
   /**
    * The seed's timeoutInMicroseconds: a job still running a second after it is taken from its worker. Default: a
    * running job is never taken.
    */
   readonly timeout?: Duration
-  /** From this attempt on a job that is taken from its worker ends as failed (D12). Default 10. */
+  /** From this attempt on a job that is taken from its worker ends as failed. Default 10. */
   readonly maxAttempts?: number
 }
 
 /**
- * The seed's `fetchNextJob`: locks and takes the next job, or none. Workers do not wait for each other (D5), the row
- * comes back whole from the same statement (D7), and what is due earliest goes first (D24). With a `timeout` abandoned
+ * The seed's `fetchNextJob`: locks and takes the next job, or none. Workers do not wait for each other, the row
+ * comes back whole from the same statement, and what is due earliest goes first. With a `timeout` abandoned
  * jobs are put into retry before, by a statement of their own.
  *
  * @example

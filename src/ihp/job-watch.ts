@@ -32,10 +32,10 @@ export interface Ear {
 /** How long an answer is waited for: a connection that was cut off without a word never gives one. */
 const patience = 20_000
 
-/** Workers that were started together drift apart by this share (D40). */
+/** Workers that were started together drift apart by this share. */
 const pollJitter = 0.1
 
-/** What `watchForJob` and `pollForJob` started: looks until it is closed, and no error ends it (D10). */
+/** What `watchForJob` and `pollForJob` started: looks until it is closed, and no error ends it. */
 export class JobWatch implements AsyncDisposable {
   readonly #jobs: Jobs
   readonly #onJob: OnJob
@@ -73,7 +73,7 @@ export class JobWatch implements AsyncDisposable {
     await this.close()
   }
 
-  /** What was notified while nobody listened is found by the look that follows each LISTEN (D9). */
+  /** What was notified while nobody listened is found by the look that follows each LISTEN. */
   #listen({ source, channel }: Ear): Subscription {
     return sharedListener(this.#jobs.db, source).subscribe(channel, {
       notified: (payload) => this.#notified(Number(payload)),

@@ -19,12 +19,12 @@ export interface ResultOptions {
 export interface FailureOptions<Row> extends ResultOptions {
   /** How many attempts a job has. Default 10. */
   readonly maxAttempts?: number | ((job: Row) => number)
-  /** How long the next attempt waits; it is written into `run_at` (D1, D3). Default: 30 s. */
+  /** How long the next attempt waits; it is written into `run_at`. Default: 30 s. */
   readonly backoff?: Backoff<Row>
 }
 
 /**
- * The seed's `jobDidSucceed`. Fenced: the row is written only while it is still the attempt that was fetched (D14).
+ * The seed's `jobDidSucceed`. Fenced: the row is written only while it is still the attempt that was fetched.
  *
  * @returns whether it was written
  * @example await jobDidSucceed(db, 'send_mail_jobs', job)
@@ -42,7 +42,7 @@ export async function jobDidSucceed<DB, Table extends keyof DB & string>(
 /**
  * The seed's `jobDidFail`: into retry while attempts are left, due after the backoff, else failed. Fenced.
  *
- * @param error whatever was thrown; its text, of bounded length, goes to `last_error` (D30)
+ * @param error whatever was thrown; its text, of bounded length, goes to `last_error`
  * @returns whether it was written
  * @example await jobDidFail(db, 'send_mail_jobs', job, error, { maxAttempts: 3, backoff: exponential({ delay: '5s' }) })
  */

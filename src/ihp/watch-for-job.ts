@@ -13,8 +13,8 @@ export interface WatchOptions extends PollOptions {
 
 /**
  * The seed's `watchForJob`: calls back when a job may be available, from its notifications, its due times and a poll.
- * Claim until there is none: a hundred notifications may be one call (D8). It makes no trigger (D18), and it looks
- * after it listens, so that nothing falls between the two (D9).
+ * Claim until there is none: a hundred notifications may be one call. It makes no trigger, and it looks
+ * after it listens, so that nothing falls between the two.
  *
  * @throws NoSuchTableError, DurationError
  * @example
@@ -34,7 +34,7 @@ export async function watchForJob<DB, Table extends keyof DB & string>(
 
 /**
  * The seed's `pollForJob`: calls back when a job may be available, by looking: at once, at each poll, and when the
- * next job is due (D4). Claim until there is none: it is one call for any number of jobs (D23).
+ * next job is due. Claim until there is none: it is one call for any number of jobs.
  *
  * @throws DurationError
  * @example const poll = pollForJob(db, 'send_mail_jobs', { pollInterval: '60s' }, wakeMyWorkers)

@@ -36,6 +36,7 @@ export interface Rescued {
 /**
  * Takes running jobs whose lease has expired from their workers: back into retry, due at once and first in
  * their place, or to failed when their attempts are used up. At most {@link rescueLimit} rows; rows in another rescue's hands are passed over.
+ * @example await rescue(db, 'send_mail_jobs', { lease: '60s', maxAttempts: 10 })
  */
 export async function rescue<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,

@@ -29,6 +29,7 @@ export class JobTableError extends Error {
 /**
  * Reads from the catalog whether a table is a job table, and what it can do beyond that.
  * @throws JobTableError, NoSuchTableError
+ * @example const { advice } = await inspectJobTable(db, 'send_mail_jobs')
  */
 export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: string): Promise<JobTableDescription> {
   const { db } = jobsOf(handle, table)
