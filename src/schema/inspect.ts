@@ -5,6 +5,7 @@ import { identifyTable, NoSuchTableError } from './identify.js'
 import { jobsOf } from './job-database.js'
 import type { ReadonlyQueryable } from './job-table.js'
 import { insertTriggerName, type TableName, updateTriggerName } from './names.js'
+import { camelCase } from './row.js'
 import { type JobStatus, jobStatuses, pendingStatuses, type SeedJobStatus } from './statuses.js'
 
 /** A job table as it really is. */
@@ -100,7 +101,13 @@ function flawsOf(catalog: Catalog): string[] {
   if (catalog.kind === 'v' || catalog.kind === 'm') return ['it is a view']
   if (catalog.kind !== 'r' && catalog.kind !== 'p') return ['it is no ordinary table']
   const columns = new Map(catalog.columns.map((column) => [column.name, column]))
-  const missing = jobColumnNames.filter((name) => !columns.has(name)).map((name) => `column '${name}' is missing`)
+  const missing = jobColumnNames
+    .filter((name) => !columns.has(name))
+    .map((name) =>
+      columns.has(camelCase(name))
+        ? `column '${camelCase(name)}' must be called '${name}' (CamelCasePlugin shows it as '${camelCase(name)}')`
+        : `column '${name}' is missing`,
+    )
   const wrong = [...jobColumnNames, ...optionalColumnNames].flatMap((name) => {
     const column = columns.get(name)
     return column === undefined ? [] : columnFlaws(column, rules[name])
