@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { type DriverFault, driverFault } from '../pg/driver-fault.js'
 
 /** The database can't be reached or read; the message says why and what to do, in one line without a password. */
 export class ConnectionError extends Error {
@@ -22,6 +23,8 @@ const notTrusted: Sentence = (target, message) =>
   `The certificate of ${address(target)} is not trusted (${message}): give sslrootcert=<file>, or sslmode=no-verify, in the URL`
 const tooSlow: Sentence = (target, message) =>
   `${address(target)} took too long (${message}): try again when it has less to do, or fewer locks`
+const silent: Sentence = (target) =>
+  `${address(target)} does not answer: check host, port and firewalls, and that it is a Postgres server`
 const tryAgain: Sentence = (target, message) => `${address(target)} is not ready (${message}): try again later`
 
 /** By the code of Postgres, of the system, or of TLS. */
@@ -53,29 +56,22 @@ const byCode: Readonly<Record<string, Sentence>> = {
   '55P03': tooSlow,
 }
 
-/** The driver's own errors have no code. */
-const byMessage: readonly (readonly [RegExp, Sentence])[] = [
-  [/^Query read timeout/, tooSlow],
-  [
-    /timeout/,
-    (target) => `${address(target)} does not answer: check host, port and firewalls, and that it is a Postgres server`,
-  ],
-  [
-    /not support SSL/,
-    (target) => `${address(target)} refuses SSL: take sslmode out of the URL, or turn ssl on at the server`,
-  ],
-  [
-    /password must be/i,
-    (target) => `${address(target)} asks for a password: put it into the URL, as postgres://user:password@host/name`,
-  ],
-  [/^Connection terminated|establishing an SSL/, hungUp],
-]
+const byFault: Readonly<Record<DriverFault, Sentence>> = {
+  'query timeout': tooSlow,
+  'pool timeout': silent,
+  'connect timeout': silent,
+  'no SSL': (target) => `${address(target)} refuses SSL: take sslmode out of the URL, or turn ssl on at the server`,
+  'no password': (target) =>
+    `${address(target)} asks for a password: put it into the URL, as postgres://user:password@host/name`,
+  'connection ended': hungUp,
+}
 
 /** What went wrong on the way to a database, said with its remedy; any other error as it is. */
 export function connectionError(error: unknown, target: Target): unknown {
   if (!(error instanceof Error)) return error
   const code = 'code' in error ? String(error.code) : ''
-  const sentence = byCode[code] ?? byMessage.find(([pattern]) => pattern.test(error.message))?.[1]
+  const fault = driverFault(error)
+  const sentence = byCode[code] ?? (fault && byFault[fault])
   return sentence === undefined ? error : new ConnectionError(sentence(target, error.message), { cause: error })
 }
 

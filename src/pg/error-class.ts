@@ -1,3 +1,6 @@
+import { constants } from 'node:os'
+import { driverFault } from './driver-fault.js'
+
 /**
  * SQLSTATE classes in which a statement fails whatever rows it writes: no connection, transaction rolled back,
  * read-only, no resources, shutdown, system error.
@@ -10,14 +13,27 @@ const concernStatement = /^(?:28|42|XX)/
 /** What one row may meet and its neighbours not: a row-level policy refuses it (as it is said of a whole table), or it is corrupt. */
 const concernRow = /^(?:42501|XX00[12])$/
 
+/** Codes of a connection that gave no answer: our own deadlines, a name that was not found, and what ends a TLS connection. */
+const ofConnection =
+  /^(?:DEADLINE|NO_CONNECTION|SERVER_FULL|EAI_\w+|ENOTFOUND|EPROTO|ERR_(?:TLS|SSL|SOCKET|STREAM)_\w+)$/
+
 /**
  * Whether an error would meet any statement of the kind, so that a batch need not be taken apart to find a culprit. In
- * doubt it would not: to look for a culprit in vain costs some statements, to look for none holds up its neighbours.
+ * doubt it would not: to look for a culprit in vain costs some statements, to look for none holds up its neighbours. So
+ * of errors that no server sent, only those of the connection do: any other may come from one row's values.
  */
 export function concernsAll(error: unknown): boolean {
   const code = sqlState(error)
-  if (code === undefined || concernAll.test(code)) return true
+  if (code === undefined) return isOfConnection(error)
+  if (concernAll.test(code)) return true
   return concernStatement.test(code) && !concernRow.test(code) && !wasRaisedWithin(error)
+}
+
+/** The statement got no answer, as its connection was not made, or is lost. */
+function isOfConnection(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = String(Reflect.get(error, 'code') ?? '')
+  return code in constants.errno || ofConnection.test(code) || driverFault(error) !== undefined
 }
 
 /** By a function that the statement called, as a trigger does for each row: Postgres says where. */

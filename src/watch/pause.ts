@@ -1,3 +1,5 @@
+import { driverFault } from '../pg/driver-fault.js'
+
 /** The first pause after an error, and the longest; each is twice the one before, give or take a quarter. */
 const shortest = 50
 const longest = 5_000
@@ -50,6 +52,6 @@ function isAway(error: unknown): boolean {
   const code = String(Reflect.get(error, 'code') ?? '')
   return (
     /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|DEADLINE|NO_CONNECTION|25006|40001|40P01|57P0[123])$/.test(code) ||
-    /^(?:Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
+    driverFault(error) !== undefined
   )
 }

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
-import { sqlState } from '../pg/error-class.js'
+import { driverFault } from '../pg/driver-fault.js'
+import { concernsAll, sqlState } from '../pg/error-class.js'
 import type { JobDatabase } from '../schema/job-database.js'
 import { DeadlineError, withDeadline } from '../watch/deadline.js'
 
@@ -16,9 +17,6 @@ export class NoConnectionError extends Error {
     this.code = code
   }
 }
-
-/** What node-postgres rejects with when `connectionTimeoutMillis` passes while all clients are taken; it has no code. */
-const poolTimeoutMessage = 'timeout exceeded when trying to connect'
 
 /** The server's `too_many_connections`: of all, of the role or of the database. */
 const tooManyConnections = '53300'
@@ -59,10 +57,12 @@ function unanswered(error: unknown, doing: string, limit: number): unknown {
 
 /** Why there was no connection, and the remedy. */
 function withoutConnection(error: unknown, doing: string): unknown {
-  if (error instanceof DeadlineError || (error instanceof Error && error.message === poolTimeoutMessage)) {
+  if (error instanceof DeadlineError || driverFault(error) === 'pool timeout') {
     const text = `No connection for ${doing} in time: all connections of the pool are taken (give it more, by \`max\`, than handlers and the rest of the program hold at once: pg's default is 10), or the server lets nobody in`
     return new NoConnectionError('NO_CONNECTION', text, error)
   }
+  // Nothing was sent: whatever it is (no such password, a pool that has ended), it is of no row.
+  if (!concernsAll(error)) return new NoConnectionError('NO_CONNECTION', `No connection for ${doing}`, error)
   if (sqlState(error) !== tooManyConnections) return error
   const text = `No connection for ${doing}: the server gives no more (raise max_connections, or the limit of the role or database, or let the pools of all processes together be smaller)`
   return new NoConnectionError('SERVER_FULL', text, error)

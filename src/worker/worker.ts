@@ -9,6 +9,7 @@ import type { Job } from '../schema/job-table.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 import { log, type WorkerEvent, type WorkerEvents } from './events.js'
 import { type Settings, WorkerOptionError } from './options.js'
+import { assertTransactions } from './pooling.js'
 import { processShare } from './process-share.js'
 import type { AnyHandler } from './run/context.js'
 import type { UsedColumn, WorkerScope } from './scope.js'
@@ -70,7 +71,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   /**
    * Checks the real table once, then claims jobs until {@link stop}. A second call waits for the first. Stopped while
    * it still looks at the table, it resolves and does nothing more.
-   * @throws JobTableError naming everything the table lacks; WorkerOptionError where its rows may not be deleted; whatever the database says where it can't be reached.
+   * @throws JobTableError naming everything the table lacks; StatementPoolingError behind a pooler in statement mode; WorkerOptionError where its rows may not be deleted; whatever the database says where it can't be reached.
    *   After an error it may be called again.
    */
   start(): Promise<void> {
@@ -85,6 +86,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     this.#state = 'starting'
     try {
       const description = await inspectJobTable(this.db, this.table)
+      await assertTransactions(this.db)
       if (this.#stopping !== undefined) return // stopped while it looked; there is nothing to undo
       if (this.#settings.deleteSucceeded && !description.mayDelete) {
         const text = `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE (with row-level security by a policy too), or leave the option out`
