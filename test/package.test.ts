@@ -17,9 +17,30 @@ test('whoever installs us gets pg-listen, brings kysely and pg, and runs no scri
 test('the tarball holds the library and its documents, nothing else', () => {
   const [{ files }] = JSON.parse(npm('pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'))
   const paths: string[] = files.map(({ path }: { path: string }) => path)
-  const expected = /^(dist\/(src|codegen)\/.+\.(js|d\.ts)|(docs|examples)\/.+|[A-Z]+\.md|LICENSE|package\.json)$/
+  const expected =
+    /^(dist\/((src|codegen)\/.+\.(js|d\.ts)|commonjs\/(.+\.d\.ts|package\.json))|docs\/.+|[A-Z]+\.md|LICENSE|package\.json)$/
   expect(paths.filter((path) => !expected.test(path))).toEqual([])
-  expect(paths).toEqual(expect.arrayContaining(['dist/src/index.js', 'dist/src/index.d.ts', 'LICENSE', 'package.json']))
+  const needed = ['dist/src/index.js', 'dist/src/index.d.ts', 'dist/commonjs/index.d.ts', 'dist/commonjs/package.json']
+  expect(paths).toEqual(expect.arrayContaining([...needed, 'LICENSE', 'package.json']))
+})
+
+test('its page in the registry leads to the repository, and each entry point has types for import and for require', () => {
+  expect(manifest).toMatchObject({
+    homepage: expect.stringContaining('https://'),
+    bugs: expect.stringContaining('https://'),
+    repository: { type: 'git', url: expect.stringContaining('git+https://') },
+  })
+  const { './package.json': _, ...entries } = manifest.exports as Record<string, Record<string, unknown>>
+  for (const [name, conditions] of Object.entries(entries)) {
+    const folder = name === '.' ? '' : `${name.slice(2)}/`
+    expect(conditions).toEqual({
+      require: { types: `./dist/commonjs/${folder}index.d.ts`, default: `./dist/src/${folder}index.js` },
+      types: `./dist/src/${folder}index.d.ts`,
+      default: `./dist/src/${folder}index.js`,
+    })
+    if (folder !== '')
+      expect(manifest.typesVersions['*'][name.slice(2)]).toEqual([`./dist/commonjs/${folder}index.d.ts`])
+  }
 })
 
 test('the lock file names no host', () => {

@@ -21,6 +21,7 @@ const refusals = copyTypeTests()
 
 test.each(['typescript-5.4', 'typescript-5.9', 'typescript-6', 'typescript'])(
   'each line that must not compile says why, in the words of %s',
+  { timeout: 120_000 }, // a busy machine compiles slowly
   async (compiler) => {
     const said = messages(await tsc(compiler))
     const unsaid = refusals

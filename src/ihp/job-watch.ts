@@ -76,7 +76,7 @@ export class JobWatch implements AsyncDisposable {
     await this.close()
   }
 
-  /** What was notified while nobody listened is found by the look that follows each LISTEN (D9). */
+  /** What was notified while nobody listened is found by the look that follows each LISTEN. */
   #listen({ source, channel }: Ear): Subscription {
     return sharedListener(this.#jobs.db, source).subscribe(channel, {
       notified: (payload) => this.#notified(payload),

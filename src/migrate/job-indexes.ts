@@ -38,7 +38,10 @@ export async function createJobIndexes(
   else await inTransaction(db, async (trx) => createIndexes(await existingTarget(trx, name), ''))
 }
 
-/** Drops the three indexes. @throws JobTableOptionError, JobTableNameError, NoSuchTableError */
+/**
+ * Drops the three indexes. @throws JobTableOptionError, JobTableNameError, NoSuchTableError
+ * @example await dropJobIndexes(db, 'orders')
+ */
 export async function dropJobIndexes(
   db: MigrationDatabase,
   name: string,

@@ -16,14 +16,20 @@ const settings = {
   autovacuum_analyze_threshold: 10_000,
 } as const
 
-/** Sets fillfactor and autovacuum of a table as a queue needs them. @throws JobTableNameError, NoSuchTableError */
+/**
+ * Sets fillfactor and autovacuum of a table as a queue needs them. @throws JobTableNameError, NoSuchTableError
+ * @example await setJobStorage(db, 'orders')
+ */
 export async function setJobStorage(db: MigrationDatabase, name: string): Promise<void> {
   const { db: plain, table } = await existingTarget(db, name)
   const list = Object.entries(settings).map(([setting, value]) => `${setting} = ${value}`)
   await execute(plain, `alter table ${quotedName(table)} set (${list.join(', ')})`)
 }
 
-/** Back to the server's settings. @throws JobTableNameError, NoSuchTableError */
+/**
+ * Back to the server's settings. @throws JobTableNameError, NoSuchTableError
+ * @example await resetJobStorage(db, 'orders')
+ */
 export async function resetJobStorage(db: MigrationDatabase, name: string): Promise<void> {
   const { db: plain, table } = await existingTarget(db, name)
   await execute(plain, `alter table ${quotedName(table)} reset (${Object.keys(settings).join(', ')})`)

@@ -65,6 +65,7 @@ export async function createJobTable(
  * Drops a job table with its triggers and their function, and the enum with its last table. A table that is none stays:
  * a wrong name in a `down` would cost its rows.
  * @throws JobTableError, JobTableNameError, NoSuchTableError
+ * @example await dropJobTable(db, 'send_mail_jobs')
  */
 export async function dropJobTable(db: MigrationDatabase, name: string): Promise<void> {
   await inTransaction(db, async (trx) => {

@@ -35,7 +35,10 @@ export async function createJobTriggers(db: MigrationDatabase, name: string): Pr
   })
 }
 
-/** Drops both triggers and their function. @throws JobTableNameError, NoSuchTableError */
+/**
+ * Drops both triggers and their function. @throws JobTableNameError, NoSuchTableError
+ * @example await dropJobTriggers(db, 'orders')
+ */
 export async function dropJobTriggers(db: MigrationDatabase, name: string): Promise<void> {
   await inTransaction(db, async (trx) => {
     const { db: plain, table } = await existingTarget(trx, name)

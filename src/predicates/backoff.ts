@@ -11,7 +11,7 @@ export interface BackoffRule {
   readonly factor: 1 | 2
   /** Milliseconds no delay passes. */
   readonly max: number
-  /** Which share of the delay is left to chance, 0 to 1. */
+  /** The share of the delay, 0 to 1, that chance may take off: with 0.2 a delay of 30 s is 24 to 30 s. */
   readonly jitter: number
 }
 
@@ -28,8 +28,10 @@ export class JitterError extends RangeError {
 }
 
 /**
- * The same delay before each retry (the seed's LinearBackoff, with its sign mended: D1).
+ * The same delay before each retry; `jitter` (default 0) is the share of it that chance may take off, so that jobs
+ * which failed together don't come back together.
  * @throws DurationError, JitterError
+ * @example createWorker(db, 'send_mail_jobs', sendMail, { backoff: linear({ delay: '30s', jitter: 0.2 }) }) // 24 to 30 s
  */
 export function linear(options: { delay: Duration; jitter?: number }): BackoffRule {
   const delay = milliseconds(options.delay, 'backoff delay')
@@ -37,9 +39,10 @@ export function linear(options: { delay: Duration; jitter?: number }): BackoffRu
 }
 
 /**
- * `delay`, `2 delay`, `4 delay` ... up to `max` (default 24 h): the seed's ExponentialBackoff, from the first
- * retry on and capped (D2).
+ * `delay`, `2 delay`, `4 delay` ... up to `max` (default 24 h), each shortened at random by up to the share `jitter`
+ * (default 0), so that jobs which failed together don't come back together.
  * @throws DurationError, JitterError
+ * @example exponential({ delay: '5s', max: '1h', jitter: 0.5 }) // 2.5 to 5 s, 5 to 10 s, 10 to 20 s ... 30 to 60 min
  */
 export function exponential(options: { delay: Duration; max?: Duration; jitter?: number }): BackoffRule {
   const max = milliseconds(options.max ?? '24h', 'backoff max')
@@ -59,7 +62,10 @@ function share(jitter = 0): number {
   throw new JitterError(`backoff jitter: ${String(jitter)} is not a share; give a number from 0 to 1`)
 }
 
-/** Milliseconds that the row's next retry waits, from its `attempts_count` (1 after the first attempt). */
+/**
+ * Milliseconds that the row's next retry waits, from its `attempts_count` (1 after the first attempt).
+ * @example db.selectFrom('jobs').select(backoffDelay(linear({ delay: '30s' })).as('waits'))
+ */
 export function backoffDelay(rule: BackoffRule, table?: string): RawBuilder<number> {
   const attempts = column('attempts_count', table)
   const exponent = sql<number>`least(greatest(${attempts}, 1) - 1, ${sql.lit(maxExponent)})`
@@ -71,6 +77,7 @@ export function backoffDelay(rule: BackoffRule, table?: string): RawBuilder<numb
  * The seed's retryQuery: whether the backoff has passed since the failed attempt was written. Our own fetch does
  * not need it (a failure writes the due time into `run_at`); for rows that a worker of IHP 1.4 or older put into retry.
  * Jitter is left out, as it would be drawn anew at every look.
+ * @example db.selectFrom('jobs').where(isRetryDue(exponential({ delay: '30s' })))
  */
 export function isRetryDue(rule: BackoffRule, table?: string): AliasableExpression<SqlBool> {
   // Taken from now, not added to what the row holds: the sum may be past the last date that Postgres has.

@@ -5,7 +5,10 @@ import { column, job } from './column.js'
 import { isNotRenewed } from './lease.js'
 import { isPending } from './status.js'
 
-/** Its time has come: `run_at <= now()` by the database's clock, inclusive. */
+/**
+ * Its time has come: `run_at <= now()` by the database's clock, inclusive.
+ * @example db.selectFrom('jobs').selectAll().where(isDue())
+ */
 export function isDue(table?: string): AliasableExpression<SqlBool> {
   return job(column('run_at', table), '<=', now())
 }
@@ -16,6 +19,7 @@ export function isDue(table?: string): AliasableExpression<SqlBool> {
  * against 874, the next due time of four priorities 11,036 against 38).
  *
  * @param lease a lock that was not renewed for so long counts for nothing. Default: every lock counts
+ * @example db.selectFrom('jobs').selectAll().where(isUnlocked())
  */
 export function isUnlocked(table?: string, lease?: Duration): AliasableExpression<SqlBool> {
   const holder = column('locked_by', table)

@@ -18,9 +18,10 @@ export interface Lease {
 }
 
 /**
-/**
  * Running, but not renewed for the length of its lease: its worker is gone, or cut off.
  * The seed's timeoutCondition, with the lease renewed by heartbeats in place of a fixed time.
+ *
+ * @example db.selectFrom('jobs').selectAll().where(isLeaseExpired('60s'))
  */
 export function isLeaseExpired(lease: Duration, table?: string): AliasableExpression<SqlBool> {
   return job.and([isRunning(table), isNotRenewed(lease, table)])
@@ -46,6 +47,7 @@ function leaseLength(given: number, table?: string): RawBuilder<number> {
 /**
  * The fence: rows that this worker still holds, by the attempt it claimed. The status is left out on purpose:
  * with it the planner takes the running index (6,438 buffers against 1,407 under bloat).
+ * @example db.updateTable('jobs').set({ note }).where(holdsLease({ worker, attempt: 1, ids: [job.id] }))
  */
 export function holdsLease(
   lease: { worker: string; attempt: number } & Rows,

@@ -10,19 +10,19 @@ export function statusLiteral(status: JobStatus) {
   return sql.lit(status)
 }
 
-/** Whether the status is one of a few. */
+/** Whether the status is one of a few. @example db.selectFrom('jobs').where(hasStatus(['job_status_failed'])) */
 export function hasStatus(statuses: readonly JobStatus[], table?: string): AliasableExpression<SqlBool> {
   if (statuses.length === 0) return job.lit(false) // `in ()` is no SQL
   const status = column('status', table)
   return sql<SqlBool>`${status} in (${sql.join(statuses.map(statusLiteral))})`
 }
 
-/** Waiting for a claim: not started, or in retry. */
+/** Waiting for a claim: not started, or in retry. @example db.selectFrom('jobs').where(isPending()) */
 export function isPending(table?: string): AliasableExpression<SqlBool> {
   return hasStatus(pendingStatuses, table)
 }
 
-/** Held by a worker. */
+/** Held by a worker. @example db.selectFrom('jobs').where(isRunning()) */
 export function isRunning(table?: string): AliasableExpression<SqlBool> {
   return hasStatus(['job_status_running'], table)
 }
@@ -30,6 +30,7 @@ export function isRunning(table?: string): AliasableExpression<SqlBool> {
 /**
  * At its end. Said by what it is not, so that a table with the seed's six values, where the word
  * `job_status_cancelled` would be an error, is served by the same statement and the same index.
+ * @example db.selectFrom('jobs').where(isFinal())
  */
 export function isFinal(table?: string): AliasableExpression<SqlBool> {
   const status = column('status', table)

@@ -15,6 +15,7 @@ import { ofSelection } from './selected.js'
  * In a table with the seed's six statuses the job becomes failed; `last_error` reads "Cancelled: ..." in both.
  *
  * @returns the ids of the jobs that were cancelled; final ones are left alone.
+ * @example await cancelJobs(db, 'send_mail_jobs', { where: (eb) => eb('user_id', '=', user.id) }, { reason: 'user deleted' })
  */
 export async function cancelJobs<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,

@@ -7,7 +7,10 @@ import { jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, ReadonlyQueryable } from '../schema/job-table.js'
 import { rescueLimit } from './rescue.js'
 
-/** Running jobs whose lease has expired, but for those of `except`: what a rescue would take, for those who decide row by row. */
+/**
+ * Running jobs whose lease has expired, but for those of `except`: what a rescue would take, for those who decide row by row.
+ * @example const stuck = await findExpired(db, 'send_mail_jobs', { lease: '60s' })
+ */
 export async function findExpired<DB, Table extends keyof DB & string>(
   db: ReadonlyQueryable<DB>,
   table: JobTable<DB, Table>,

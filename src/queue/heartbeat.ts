@@ -12,6 +12,7 @@ import { inGroups } from './outcome.js'
  * they are locked no rescue takes them either. A job that was claimed ahead of free slots counts as begun from then on.
  *
  * @returns the leases that were renewed; of the others `jobStates` tells whether they are lost or only locked.
+ * @example await heartbeat(db, 'jobs', [{ id: job.id, attempt: job.attempts_count }], { worker })
  */
 export async function heartbeat<DB, Table extends keyof DB & string, Held extends Lease>(
   db: Queryable<DB>,

@@ -12,6 +12,7 @@ import { withPriorityLevels } from './priority-levels.js'
 /**
  * Milliseconds until the next pending job is due, by the database's clock; 0 or less: one is due now; undefined:
  * none waits. One step along the ready index (for each level, with `priority`), whatever the table holds.
+ * @example const wait = await nextDueAt(db, 'send_mail_jobs') // 5000: in five seconds
  */
 export async function nextDueAt<DB, Table extends keyof DB & string>(
   db: ReadonlyQueryable<DB>,

@@ -21,6 +21,7 @@ export interface PruneOptions {
  * Deletes jobs that ended long ago, oldest first, in one chunk.
  *
  * @returns how many were deleted; as many as the limit means there may be more.
+ * @example while ((await pruneJobs(db, 'send_mail_jobs', { olderThan: '30d' })) > 0);
  */
 export async function pruneJobs<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,

@@ -7,6 +7,7 @@ import { settle } from './settle.js'
  * never ran or has ended. They stay due, so that another worker takes them at once.
  *
  * @returns the leases that were still held
+ * @example await release(db, 'jobs', [{ id: job.id, attempt: job.attempts_count }], { worker })
  */
 export async function release<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,

@@ -47,6 +47,8 @@ export interface Rescued {
  *
  * Of a worker of ours the attempt does not count where it was claimed ahead of free slots, and where it is the second in a
  * row that was interrupted. So a job that ends its workers runs at most twice more, in a row, than it has attempts.
+ *
+ * @example await rescue(db, 'send_mail_jobs', { lease: '60s', maxAttempts: 10 })
  */
 export async function rescue<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,

@@ -18,9 +18,10 @@ export interface RetryOptions<Row> {
 
 /**
  * Lets jobs run again from the beginning: all attempts, no lock, due at once or after a delay. For final jobs and
- * for pending ones (also those a hand left locked, D39); a running job is left to its worker.
+ * for pending ones (also those that manual SQL left locked); a running job is left to its worker.
  *
  * @returns the ids of the jobs that will run
+ * @example await retryJobs(db, 'send_mail_jobs', { where: (eb) => eb('status', '=', 'job_status_failed') }, { delay: '5m' })
  */
 export async function retryJobs<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,

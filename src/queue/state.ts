@@ -19,7 +19,10 @@ export interface JobState {
   readonly attempt: number
 }
 
-/** Where jobs stand now; those that are gone are left out. */
+/**
+ * Where jobs stand now; those that are gone are left out.
+ * @example const [state] = await jobStates(db, 'send_mail_jobs', [job.id]) // state?.status
+ */
 export async function jobStates<DB, Table extends keyof DB & string>(
   db: ReadonlyQueryable<DB>,
   table: JobTable<DB, Table>,

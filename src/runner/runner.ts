@@ -14,6 +14,7 @@ export interface RunnableWorker {
 }
 
 export interface RunnerOptions {
+  /** What to start and to stop together. */
   readonly workers: readonly RunnableWorker[]
   /** How long handlers may run on after the first signal. Default 30 s. */
   readonly deadline?: Duration | undefined

@@ -6,6 +6,7 @@ import { jobsOf } from './job-database.js'
 import type { ReadonlyQueryable } from './job-table.js'
 import { keyFlaw, keyOf } from './key.js'
 import { insertTriggerName, type TableName, updateTriggerName } from './names.js'
+import { camelCase } from './row.js'
 import { type JobStatus, jobStatuses, pendingStatuses, type SeedJobStatus } from './statuses.js'
 
 /** A job table as it really is. */
@@ -35,6 +36,7 @@ export class JobTableError extends Error {
 /**
  * Reads from the catalog whether a table is a job table, and what it can do beyond that.
  * @throws JobTableError, NoSuchTableError
+ * @example const { advice } = await inspectJobTable(db, 'send_mail_jobs')
  */
 export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: string): Promise<JobTableDescription> {
   const { db } = jobsOf(handle, table)
@@ -106,7 +108,13 @@ function flawsOf(catalog: Catalog, table: TableName): string[] {
   if (catalog.kind === 'v' || catalog.kind === 'm') return ['it is a view']
   if (catalog.kind !== 'r' && catalog.kind !== 'p') return ['it is no ordinary table']
   const columns = new Map(catalog.columns.map((column) => [column.name, column]))
-  const missing = jobColumnNames.filter((name) => !columns.has(name)).map((name) => `column '${name}' is missing`)
+  const missing = jobColumnNames
+    .filter((name) => !columns.has(name))
+    .map((name) =>
+      columns.has(camelCase(name))
+        ? `column '${camelCase(name)}' must be called '${name}' (CamelCasePlugin shows it as '${camelCase(name)}')`
+        : `column '${name}' is missing`,
+    )
   const wrong = [...jobColumnNames, ...optionalColumnNames].flatMap((name) => {
     const column = columns.get(name)
     return column === undefined ? [] : columnFlaws(column, rules[name])

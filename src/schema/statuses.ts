@@ -37,6 +37,7 @@ export const finalStatuses = [
   'job_status_cancelled',
 ] as const satisfies readonly JobStatus[]
 
+/** A status that no worker leaves by itself. */
 export type FinalStatus = (typeof finalStatuses)[number]
 
 /** What people read in place of the column's value. */
@@ -70,7 +71,10 @@ export const jobStatusMoves: Readonly<Record<JobStatus, readonly JobStatus[]>> =
 
 const known: ReadonlySet<unknown> = new Set(jobStatuses)
 
-/** Whether a value is one of the seven status names; exact and case-sensitive. */
+/**
+ * Whether a value is one of the seven status names; exact and case-sensitive.
+ * @example isJobStatus('job_status_retry') // true
+ */
 export function isJobStatus(value: unknown): value is JobStatus {
   return known.has(value)
 }
@@ -89,6 +93,7 @@ export class JobStatusError extends TypeError {
 /**
  * Reads a status from a database value, a form or a URL.
  * @throws JobStatusError naming the value; null and undefined have a message (and a code) of their own.
+ * @example parseJobStatus('job_status_retry')
  */
 export function parseJobStatus(value: unknown): JobStatus {
   if (isJobStatus(value)) return value

@@ -49,6 +49,13 @@ test('everything that is missing or wrong is said in one error', async () => {
   })
 })
 
+test('a column that is in camel case in the database itself is named, and what it must be called', async () => {
+  await changed('alter table odd_jobs rename locked_by to "lockedBy"')
+  await expect(inspectJobTable(db, 'odd_jobs')).rejects.toThrow(
+    "odd_jobs is not a job table: column 'lockedBy' must be called 'locked_by' (CamelCasePlugin shows it as 'lockedBy')",
+  )
+})
+
 test.each([
   ['alter table odd_jobs alter locked_at set not null', "column 'locked_at' must be nullable"],
   [

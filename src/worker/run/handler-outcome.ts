@@ -10,17 +10,20 @@ export type HandlerOutcome =
   | { readonly [brand]: true; readonly kind: 'cancel'; readonly reason: string }
   | { readonly [brand]: true; readonly kind: 'retryIn'; readonly delay: number; readonly reason: string }
 
-/** Run the job later, and don't count this attempt. */
+/** Run the job later, and don't count this attempt. @example if (!isOfficeHour()) return snooze('1h') */
 export function snooze(delay: Duration): HandlerOutcome {
   return { [brand]: true, kind: 'snooze', delay: milliseconds(delay, 'snooze') }
 }
 
-/** End the job on purpose; it will not run again. */
+/** End the job on purpose; it will not run again. @example if (user === undefined) return cancel('the user is gone') */
 export function cancel(reason = 'by its handler'): HandlerOutcome {
   return { [brand]: true, kind: 'cancel', reason }
 }
 
-/** This attempt failed; try again after this delay in place of the backoff. Without attempts left the job fails. */
+/**
+ * This attempt failed; try again after this delay in place of the backoff. Without attempts left the job fails.
+ * @example if (response.status === 429) return retryIn('5m', 'rate limited')
+ */
 export function retryIn(delay: Duration, reason = 'retry asked for by the handler'): HandlerOutcome {
   return { [brand]: true, kind: 'retryIn', delay: milliseconds(delay, 'retryIn'), reason }
 }
