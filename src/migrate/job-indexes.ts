@@ -1,5 +1,7 @@
 import { readCatalog } from '../schema/catalog.js'
 import {
+  dueIndexName,
+  dueOrder,
   finishedIndexName,
   quoted,
   quotedName,
@@ -21,9 +23,9 @@ export interface JobIndexOptions {
 }
 
 /**
- * Makes the three partial indexes of a job table: `job_ready_<table>` for the fetch, by `run_at` (and `priority`
- * where the table has it), `job_running_<table>` for heartbeat and rescue, `job_finished_<table>` for prune. One
- * that is there but broken, or of the days before `priority`, is made anew.
+ * Makes the partial indexes of a job table: `job_ready_<table>` for the fetch, by `run_at` (and `priority` where the
+ * table has it, then also `job_due_<table>` for what is due at any level), `job_running_<table>` for heartbeat and
+ * rescue, `job_finished_<table>` for prune. One that is there but broken, or of the days before `priority`, is made anew.
  *
  * @example await createJobIndexes(db, 'orders', { concurrently: true })
  * @throws JobTableOptionError, JobTableNameError, NoSuchTableError
@@ -38,7 +40,7 @@ export async function createJobIndexes(
   else await inTransaction(db, async (trx) => createIndexes(await existingTarget(trx, name), ''))
 }
 
-/** Drops the three indexes. @throws JobTableOptionError, JobTableNameError, NoSuchTableError */
+/** Drops these indexes. @throws JobTableOptionError, JobTableNameError, NoSuchTableError */
 export async function dropJobIndexes(
   db: MigrationDatabase,
   name: string,
@@ -46,7 +48,7 @@ export async function dropJobIndexes(
 ): Promise<void> {
   checkOptions(options, ['concurrently'])
   const target = await existingTarget(db, name)
-  for (const index of wantedIndexes(target.table, false)) {
+  for (const index of wantedIndexes(target.table, true)) {
     await dropIndex(target, index.name, options.concurrently ? ' concurrently' : '')
   }
 }
@@ -65,6 +67,9 @@ function wantedIndexes(table: TableName, hasPriority: boolean): WantedIndex[] {
       columns: hasPriority ? ['priority desc', 'run_at'] : ['run_at'],
       predicate: `status in (${literals(pendingStatuses)})`,
     },
+    ...(hasPriority
+      ? [{ name: dueIndexName(table), columns: [dueOrder], predicate: `status in (${literals(pendingStatuses)})` }]
+      : []),
     // By locked_by and not locked_at, so that a heartbeat changes no indexed column and stays a HOT update.
     {
       name: runningIndexName(table),

@@ -1,15 +1,15 @@
 import type { Expression, QueryResult } from 'kysely'
 import { isUnlocked } from '../predicates/claimable.js'
 import { millisecondsUntil } from '../predicates/clock.js'
+import { inDueOrder } from '../predicates/due-order.js'
 import { isPending } from '../predicates/status.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { prepared } from './prepared.js'
-import { withPriorityLevels } from './priority-levels.js'
 
 /**
  * Milliseconds until the next pending job is due, by the database's clock; 0 or less: one is due now; undefined:
- * none waits. One step along the ready index (for each level, with `priority`), whatever the table holds.
+ * none waits. One step along the ready index (the due index, with `priority`), whatever the table holds.
  */
 export async function nextDueAt<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
@@ -36,35 +36,24 @@ function answer({ rows: [row] }: QueryResult<{ readonly due: number | null }>): 
 
 /** The same as part of a statement: milliseconds, or null where none waits. */
 export function nextDue(jobs: Jobs, byPriority: boolean) {
-  return (byPriority ? nextOfLevels(jobs) : nextOfAll(jobs)).$asScalar()
-}
-
-function nextOfAll(jobs: Jobs) {
-  return jobs.db.selectFrom(earliest(jobs).as('next')).select((eb) => dueIn(eb.ref('next.run_at')))
-}
-
-function nextOfLevels(jobs: Jobs) {
-  return withPriorityLevels(jobs)
-    .selectFrom('level')
-    .innerJoinLateral(
-      earliest(jobs)
-        .where((eb) => eb('job.priority', '=', eb.ref('level.priority' as 'job.priority'))) // `level` is in scope of a lateral join only
-        .as('next'),
-      (join) => join.onTrue(),
-    )
-    .select((eb) => dueIn(eb.fn.min('next.run_at')))
+  const next = earliest(jobs, byPriority).as('next')
+  return jobs.db
+    .selectFrom(next)
+    .select((eb) => dueIn(eb.ref('next.run_at')))
+    .$asScalar()
 }
 
 function dueIn(time: Expression<unknown>) {
   return millisecondsUntil(time).$castTo<number | null>().as('due')
 }
 
-function earliest(jobs: Jobs) {
+/** By the index that is ordered by time: with `priority` that is the due index. */
+function earliest(jobs: Jobs, byPriority: boolean) {
   return jobs.db
     .selectFrom(jobs.table)
     .select('job.run_at')
     .where(isPending('job'))
     .where(isUnlocked('job'))
-    .orderBy('job.run_at')
+    .orderBy((eb) => (byPriority ? inDueOrder(eb.ref('job.run_at')) : eb.ref('job.run_at')))
     .limit(1)
 }

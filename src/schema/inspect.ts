@@ -3,7 +3,7 @@ import { type Catalog, type CatalogColumn, readCatalog } from './catalog.js'
 import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalColumnNames } from './columns.js'
 import { identifyTable, NoSuchTableError } from './identify.js'
 import type { Queryable } from './job-table.js'
-import { insertTriggerName, quoted, quotedName, type TableName, updateTriggerName } from './names.js'
+import { dueOrder, insertTriggerName, quoted, quotedName, type TableName, updateTriggerName } from './names.js'
 import { type JobStatus, jobStatuses, pendingStatuses, type SeedJobStatus } from './statuses.js'
 
 /** A job table as it really is. */
@@ -171,7 +171,14 @@ function adviceOn(catalog: Catalog, table: TableName): string[] {
       const leads = columns[0] === first || columns[0] === `${first} desc`
       return leads && predicate !== null && statuses.every((status) => names(predicate, status))
     })
-  const first = catalog.columns.some((column) => column.name === 'priority') ? 'priority' : 'run_at'
+  const byPriority = catalog.columns.some((column) => column.name === 'priority')
+  const wanted: [column: string, statuses: readonly JobStatus[]][] = [
+    ...(byPriority ? ['priority', dueOrder] : ['run_at']).map((name): (typeof wanted)[number] => [
+      name,
+      pendingStatuses,
+    ]),
+    ['locked_by', ['job_status_running']],
+  ]
   const lackingTriggers = [insertTriggerName(table), updateTriggerName(table)].filter(
     (trigger) => !catalog.triggers.includes(trigger),
   )
@@ -179,7 +186,7 @@ function adviceOn(catalog: Catalog, table: TableName): string[] {
     ...(indexes.some(({ columns }) => columns[0] === 'id')
       ? []
       : [`${name} has no index that begins with id, by which jobs are updated: make id its primary key`]),
-    ...(hasIndex(first, pendingStatuses) && hasIndex('locked_by', ['job_status_running'])
+    ...(wanted.every(([column, statuses]) => hasIndex(column, statuses))
       ? []
       : [
           `${name} lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them`,

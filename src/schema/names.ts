@@ -42,6 +42,14 @@ export function readyIndexName(table: TableName): string {
   return objectName('job_ready_', table)
 }
 
+/** The partial index by which a table with `priority` is asked what is due, at whatever level. */
+export function dueIndexName(table: TableName): string {
+  return objectName('job_due_', table)
+}
+
+/** What the due index is ordered by, as Postgres shows it. */
+export const dueOrder = "(run_at AT TIME ZONE 'UTC'::text)"
+
 /** The partial index rescue goes by. */
 export function runningIndexName(table: TableName): string {
   return objectName('job_running_', table)

@@ -76,6 +76,10 @@ test('indexes are built beside running writers, and a broken or outdated one is 
   )
   const { rows } = await sql`select indexrelid::regclass::text as broken from pg_index where not indisvalid`.execute(db)
   expect(rows).toEqual([])
+  const due = () => sql`select 'job_due_orders'::regclass::oid as oid`.execute(db)
+  const made = await due()
+  await createJobIndexes(db, 'orders', { concurrently: true })
+  expect((await due()).rows).toEqual(made.rows) // what is as it should be stays
   await dropJobIndexes(db, 'orders', { concurrently: true })
   expect(await indexesOf(db, 'orders')).toEqual(['CREATE UNIQUE INDEX orders_pkey btree (id)'])
 })

@@ -67,7 +67,7 @@ test('the status can be text, which takes the seven statuses and nothing else', 
   expect(await serves(db, 'text_status_jobs')).toBe(true)
 })
 
-test('optional columns come with the table, and priority leads the index of the fetch', async () => {
+test('optional columns come with the table, priority leads the index of the fetch, and what is due has one of its own', async () => {
   await createJobTable(db, 'report_jobs', undefined, {
     columns: ['priority', 'max_attempts', 'result', 'progress', 'started_at', 'finished_at', 'errors', 'traceparent'],
   })
@@ -83,6 +83,9 @@ test('optional columns come with the table, and priority leads the index of the 
   ])
   expect(await indexesOf(db, 'report_jobs')).toContainEqual(
     expect.stringContaining('job_ready_report_jobs btree (priority DESC, run_at)'),
+  )
+  expect(await indexesOf(db, 'report_jobs')).toContainEqual(
+    expect.stringContaining("job_due_report_jobs btree ((run_at AT TIME ZONE 'UTC'::text))"),
   )
   expect((await inspectJobTable(db, 'report_jobs')).advice).toEqual([])
 })

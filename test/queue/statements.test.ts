@@ -42,7 +42,7 @@ test('a fetch by priority goes level by level, each in the order of run_at', asy
       `select "due"."id" from "level" inner join lateral (select "job"."id" from "mail_jobs" as "job"`,
       `where ("job"."status" in ('job_status_not_started', 'job_status_retry') and "job"."run_at" <= now()`,
       `and ("job"."locked_by" = "job"."locked_by") is not true) and "job"."priority" = "level"."priority"`,
-      `order by "job"."run_at" limit $4 for update skip locked) as "due" on true limit $5`,
+      `order by "job"."run_at" limit $5 for update skip locked) as "due" on true limit $6`,
     ),
   )
 })

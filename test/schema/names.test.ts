@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import {
   channelName,
+  dueIndexName,
   finishedIndexName,
   functionName,
   insertTriggerName,
@@ -22,6 +23,7 @@ const all = [
   insertTriggerName,
   updateTriggerName,
   readyIndexName,
+  dueIndexName,
   runningIndexName,
   finishedIndexName,
 ]
@@ -38,6 +40,7 @@ test("a table in public has the seed's names", () => {
     'did_insert_job_send_mail_jobs',
     'did_update_job_send_mail_jobs',
     'job_ready_send_mail_jobs',
+    'job_due_send_mail_jobs',
     'job_running_send_mail_jobs',
     'job_finished_send_mail_jobs',
   ])
