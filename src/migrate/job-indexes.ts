@@ -2,6 +2,7 @@ import { readCatalog } from '../schema/catalog.js'
 import {
   dueIndexName,
   dueOrder,
+  failedIndexName,
   finishedIndexName,
   quoted,
   quotedName,
@@ -25,7 +26,8 @@ export interface JobIndexOptions {
 /**
  * Makes the partial indexes of a job table: `job_ready_<table>` for the fetch, by `run_at` (and `priority` where the
  * table has it, then also `job_due_<table>` for what is due at any level), `job_running_<table>` for heartbeat and
- * rescue, `job_finished_<table>` for prune. One that is there but broken, or of the days before `priority`, is made anew.
+ * rescue, `job_finished_<table>` for prune, `job_failed_<table>` for counts. One that is there but broken, or of the days
+ * before `priority`, is made anew.
  *
  * @example await createJobIndexes(db, 'orders', { concurrently: true })
  * @throws JobTableOptionError, JobTableNameError, NoSuchTableError
@@ -78,6 +80,11 @@ function wantedIndexes(table: TableName, hasPriority: boolean): WantedIndex[] {
     },
     // By what it is not: the predicate of isFinal, which holds for a six-value enum too.
     { name: finishedIndexName(table), columns: ['updated_at'], predicate: `status not in (${literals(unfinished)})` },
+    {
+      name: failedIndexName(table),
+      columns: ['status', 'updated_at'],
+      predicate: `status in (${literals(['job_status_failed', 'job_status_timed_out'])})`,
+    },
   ]
 }
 

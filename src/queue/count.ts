@@ -1,36 +1,46 @@
-import { type RawBuilder, sql } from 'kysely'
-import { isClaimable } from '../predicates/claimable.js'
+import { type Expression, type SqlBool, sql } from 'kysely'
+import { isClaimable, isDue } from '../predicates/claimable.js'
 import { column } from '../predicates/column.js'
-import { isRunning } from '../predicates/status.js'
-import { writtenName } from '../schema/identify.js'
+import { inDueOrder } from '../predicates/due-order.js'
+import { hasStatus, isFinal, isPending, isRunning } from '../predicates/status.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
-import { quotedName } from '../schema/names.js'
-import { type JobStatus, jobStatuses } from '../schema/statuses.js'
+import { finalStatuses, type JobStatus, jobStatuses, pendingStatuses } from '../schema/statuses.js'
+import { readTableFacts, type TableFacts } from './table-facts.js'
 
-/** `due` is counted up to here: a longer queue is long enough to know. */
-export const dueCap = 1000
+/** Jobs of a kind are counted one by one up to here: more are enough to know. */
+export const countBound = 10_000
 
-/** How many jobs there are. */
+/** How many jobs there are, and how good each number is: exact, unless `atLeast` or `estimated` names it. */
 export interface JobCounts {
   /** Jobs by status. */
   readonly statuses: Readonly<Record<JobStatus, number>>
-  /** Jobs a worker could claim now, counted exactly up to {@link dueCap}. */
+  /** Jobs that a worker could claim now. */
   readonly due: number
-  /** False where the counts by status come from the planner's statistics (some percent off); `running` is exact always. */
+  /** Numbers that are so many or more: counting stopped at {@link countBound}. */
+  readonly atLeast: readonly (JobStatus | 'due')[]
+  /** Numbers that come from the planner's statistics, some percent off and of the time when these were made. */
+  readonly estimated: readonly JobStatus[]
+  /** Milliseconds since ANALYZE or autovacuum made those statistics; null: nothing is estimated, or the time is not known. */
+  readonly statisticsAge: number | null
+  /** Whether all of the numbers are exact. */
   readonly exact: boolean
 }
 
 export interface CountOptions<Row> {
-  /** Count every row. Default false: from the planner's statistics. */
+  /** Count every row, however many. Default false. */
   readonly exact?: boolean
-  /** `priority` where the table has it: due jobs are found by an index that begins with it. */
+  /** @deprecated Without effect: the table is asked whether it has `priority`. */
   readonly columns?: readonly OptionalColumn<Row>[]
 }
 
 /**
- * Counts for people, at a cost that does not grow with the table: from the planner's statistics, running and due
- * ones exactly. A table that was never analysed, or `exact: true`, is counted row by row.
+ * Counts for people, at a cost that does not grow with the table: what waits, runs or has failed is counted exactly up
+ * to 10,000 of a kind, by the indexes of createJobIndexes; what has ended otherwise, and what is beyond, is estimated.
+ *
+ * @example
+ * const { statuses, atLeast } = await countJobs(db, 'mail_jobs')
+ * const failed = `${statuses.job_status_failed}${atLeast.includes('job_status_failed') ? ' or more' : ''}`
  */
 export async function countJobs<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
@@ -38,57 +48,105 @@ export async function countJobs<DB, Table extends keyof DB & string>(
   options: CountOptions<DB[Table]> = {},
 ): Promise<JobCounts> {
   const jobs = jobsOf(db, table)
-  const byPriority = new Set<string>(options.columns).has('priority')
-  const few = await countFew(jobs, byPriority, statistics(quotedName(writtenName(db, table))))
-  const estimates = options.exact || few.estimates === null ? null : (JSON.parse(few.estimates) as Counted) // made below
-  const counted = estimates ?? (await countAll(jobs))
-  const statuses = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<JobStatus, number> // all seven
-  for (const [status, count] of counted) statuses[status] = Number(count)
+  const facts = await readTableFacts(db, table)
+  const bound = options.exact ? Number.POSITIVE_INFINITY : countBound
+  const kinds = kindsOf(facts, bound)
+  const [first, ...others] = kinds.map((kind, place) => countOf(jobs, kind, place, bound))
+  const rows = first === undefined ? [] : await others.reduce((all, one) => all.unionAll(one), first).execute()
+  return countsOf(kinds, rows, facts, bound)
+}
+
+/** Jobs that are counted together, by one index. */
+interface Kind {
+  readonly statuses: readonly JobStatus[]
+  readonly rows: Expression<SqlBool>
+  /** As the index is ordered: else, with stale statistics, the table itself would be read. */
+  readonly order: Expression<unknown>
+}
+
+/**
+ * All that have ended are counted only where the statistics don't say that these are too many; statistics of long ago may
+ * say that none are, so those that failed are counted by themselves where they have an index.
+ */
+function kindsOf({ byPriority, hasFailedIndex, estimates }: TableFacts, bound: number): Kind[] {
+  const runAt = column('run_at', 'job')
+  const failed = ['job_status_failed', 'job_status_timed_out'] as const
+  const ended = finalStatuses.reduce((sum, status) => sum + (estimates?.get(status) ?? 0), 0)
+  const ofEnded = { statuses: finalStatuses, rows: isFinal('job'), order: column('updated_at', 'job') }
+  const ofFailed = { statuses: failed, rows: hasStatus(failed, 'job'), order: column('status', 'job') }
+  return [
+    { statuses: pendingStatuses, rows: isPending('job'), order: byPriority ? inDueOrder(runAt) : runAt },
+    { statuses: ['job_status_running'], rows: isRunning('job'), order: column('locked_by', 'job') },
+    ...(ended <= bound ? [ofEnded] : []),
+    ...(hasFailedIndex && bound < Number.POSITIVE_INFINITY ? [ofFailed] : []),
+  ]
+}
+
+interface Counted {
+  /** Which of the kinds it is a part of. */
+  readonly kind: string
+  readonly status: JobStatus
+  readonly count: string
+  /** Those that could be claimed, and those whose time has come. */
+  readonly due: string
+  readonly timely: string
+}
+
+/** As text, whatever the user's type parsers make of numbers. */
+function countOf({ db, table }: Jobs, { rows, order }: Kind, place: number, bound: number) {
+  const counted = db
+    .selectFrom(table)
+    .select([
+      'job.status',
+      sql<boolean>`${isClaimable('job')}`.as('claimable'),
+      sql<boolean>`${isDue('job')}`.as('timely'),
+    ])
+    .where(rows)
+    .$if(bound < Number.POSITIVE_INFINITY, (query) => query.orderBy(order).limit(bound))
+  return db
+    .selectFrom(counted.as('counted'))
+    .select([
+      sql<string>`${sql.lit(String(place))}`.as('kind'),
+      sql<JobStatus>`counted.status::text`.as('status'),
+      sql<string>`count(*)::text`.as('count'),
+      sql<string>`count(*) filter (where counted.claimable)::text`.as('due'),
+      sql<string>`count(*) filter (where counted.timely)::text`.as('timely'),
+    ])
+    .groupBy('counted.status')
+}
+
+function countsOf(kinds: readonly Kind[], rows: readonly Counted[], facts: TableFacts, bound: number): JobCounts {
+  const estimateOf = (status: JobStatus) => facts.estimates?.get(status) ?? 0
+  const entries = jobStatuses.map((status) => [status, estimateOf(status)])
+  const statuses = Object.fromEntries(entries) as Record<JobStatus, number> // all seven
+  const atLeast = new Set<JobStatus | 'due'>()
+  const estimated = new Set(jobStatuses)
+  for (const [place, kind] of kinds.entries()) {
+    const counted = rows.filter((row) => row.kind === String(place))
+    const isWhole = sum(counted, 'count') < bound
+    for (const status of kind.statuses) {
+      const count = sum(
+        counted.filter((row) => row.status === status),
+        'count',
+      )
+      if (isWhole || facts.estimates === undefined || count > estimateOf(status)) {
+        statuses[status] = count
+        estimated.delete(status)
+        atLeast[isWhole ? 'delete' : 'add'](status)
+      }
+    }
+  }
+  if (sum(rows, 'timely') >= bound) atLeast.add('due')
   return {
-    statuses: { ...statuses, job_status_running: Number(few.running) },
-    due: Number(few.due),
-    exact: estimates === null,
+    statuses,
+    due: sum(rows, 'due'),
+    atLeast: [...atLeast],
+    estimated: [...estimated],
+    statisticsAge: estimated.size === 0 ? null : facts.age,
+    exact: atLeast.size + estimated.size === 0,
   }
 }
 
-type Counted = readonly (readonly [JobStatus, number])[]
-
-function countFew(jobs: Jobs, byPriority: boolean, estimates: RawBuilder<string | null>) {
-  const count = sql<string>`count(*)`
-  // Ordered as the ready index is: else the table itself would be read where few of many pending jobs are due.
-  const due = jobs.db
-    .selectFrom(jobs.table)
-    .select('job.id')
-    .where(isClaimable('job'))
-    .$if(byPriority, (query) => query.orderBy('job.priority', 'desc'))
-    .orderBy('job.run_at')
-    .limit(dueCap)
-    .as('due')
-  return jobs.db
-    .selectNoFrom((eb) => [
-      eb.selectFrom(due).select(count.as('count')).as('due'),
-      eb.selectFrom(jobs.table).select(count.as('count')).where(isRunning('job')).as('running'),
-      estimates.as('estimates'),
-    ])
-    .executeTakeFirstOrThrow()
-}
-
-/** Pairs of status and estimated rows, as JSON text; null where the table was never analysed. */
-function statistics(table: string): RawBuilder<string | null> {
-  return sql<string | null>`(
-    select json_agg(json_build_array(common.status, round(common.share * class.reltuples)))::text
-    from pg_catalog.pg_class class
-    join pg_catalog.pg_namespace namespace on namespace.oid = class.relnamespace
-    join pg_catalog.pg_stats stats on stats.schemaname = namespace.nspname and stats.tablename = class.relname
-    cross join unnest(stats.most_common_vals::text::text[], stats.most_common_freqs) as common(status, share)
-    where class.oid = pg_catalog.to_regclass(${table}) and stats.attname = 'status' and class.reltuples > 0)`
-}
-
-async function countAll(jobs: Jobs): Promise<Counted> {
-  const rows = await jobs.db
-    .selectFrom(jobs.table)
-    .select([column('status').as('status'), sql<string>`count(*)`.as('count')])
-    .groupBy('job.status')
-    .execute()
-  return rows.map(({ status, count }) => [status, Number(count)])
+function sum(rows: readonly Counted[], what: 'count' | 'due' | 'timely'): number {
+  return rows.reduce((all, row) => all + Number(row[what]), 0)
 }

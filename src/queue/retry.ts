@@ -1,12 +1,11 @@
 import { clockTimestamp, later } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
-import { isSelected } from '../predicates/selected.js'
 import { isRunning, statusLiteral } from '../predicates/status.js'
-import type { JobId } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobSelection } from '../schema/selection.js'
+import { type ChangedJobs, writeInChunks } from './chunks.js'
 
 export interface RetryOptions<Row> {
   /** How long from now the jobs are due. Default: at once. */
@@ -16,36 +15,44 @@ export interface RetryOptions<Row> {
 }
 
 /**
- * Lets jobs run again from the beginning: all attempts, no lock, due at once or after a delay. For final jobs and
- * for pending ones (also those a hand left locked, D39); a running job is left to its worker.
+ * Lets jobs run again from the beginning: all attempts, no lock, due at once or after a delay. For final jobs and for
+ * pending ones, also those that manual SQL, or IHP's dashboard, left locked; a running job is left to its worker.
  *
- * @returns the ids of the jobs that will run
+ * Outside of a transaction each thousand jobs are a transaction of their own; in one of yours all are part of it. A job
+ * that the table refuses (a unique index over unfinished jobs, a trigger) keeps its state and stops no other.
+ *
+ * @returns the ids of the jobs that will run, and as `refused` those that were not let, each with its error
+ * @throws whatever concerns all jobs (no connection, no privilege, a timeout): chunks before it are written
+ * @example
+ * const retried = await retryJobs(db, 'mail_jobs', { where: (job) => job('status', '=', 'job_status_failed') })
+ * for (const { id, error } of retried.refused) console.warn(id, error)
  */
 export async function retryJobs<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   selection: JobSelection<DB[Table]>,
   options: RetryOptions<DB[Table]> = {},
-): Promise<JobId[]> {
+): Promise<ChangedJobs> {
   const jobs = jobsOf(db, table)
   const delay = milliseconds(options.delay ?? 0, 'delay')
   const cleared = new Set<string>(options.columns)
-  const rows = await jobs.db
-    .updateTable(jobs.table)
-    .set({
-      status: statusLiteral('job_status_not_started'),
-      attempts_count: 0,
-      locked_at: null,
-      locked_by: null,
-      run_at: later(clockTimestamp(), delay),
-      updated_at: clockTimestamp(),
-      ...(cleared.has('started_at') && { started_at: null }),
-      ...(cleared.has('finished_at') && { finished_at: null }),
-      ...(cleared.has('result') && { result: null }),
-    })
-    .where(isSelected(selection))
-    .where(job.not(isRunning('job')))
-    .returning('job.id')
-    .execute()
-  return rows.map(({ id }) => id)
+  return writeInChunks(jobs, selection, job.not(isRunning('job')), async (rows) => {
+    const retried = await jobs.db
+      .updateTable(jobs.table)
+      .set({
+        status: statusLiteral('job_status_not_started'),
+        attempts_count: 0,
+        locked_at: null,
+        locked_by: null,
+        run_at: later(clockTimestamp(), delay),
+        updated_at: clockTimestamp(),
+        ...(cleared.has('started_at') && { started_at: null }),
+        ...(cleared.has('finished_at') && { finished_at: null }),
+        ...(cleared.has('result') && { result: null }),
+      })
+      .where(rows)
+      .returning('job.id')
+      .execute()
+    return retried.map(({ id }) => id)
+  })
 }

@@ -31,6 +31,7 @@ test('a job table has the nine columns of the seed, then those of its own', asyn
     'to text not null',
   ])
   expect(await indexesOf(db, 'mail_jobs')).toEqual([
+    expect.stringContaining('job_failed_mail_jobs btree (status, updated_at) WHERE (status = ANY'),
     expect.stringContaining('job_finished_mail_jobs btree (updated_at) WHERE (status <> ALL'),
     expect.stringContaining('job_ready_mail_jobs btree (run_at) WHERE (status = ANY'),
     expect.stringContaining('job_running_mail_jobs btree (locked_by) WHERE (status = '),

@@ -126,6 +126,6 @@ test('a prune deletes a chunk of the oldest', async () => {
 test('a retry of final and pending jobs goes by their ids: no partial index invites the planner', async () => {
   const [statement] = await sent((db) => retryJobs(db, 'mail_jobs', { ids: [crypto.randomUUID()] }))
   expect(statement).toContain(
-    `where "job"."id" = any($5) and not "job"."status" in ('job_status_running') returning "job"."id"`,
+    `where ("job"."id" = any($5) and not "job"."status" in ('job_status_running')) returning "job"."id"`,
   )
 })

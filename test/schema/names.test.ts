@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import {
   channelName,
   dueIndexName,
+  failedIndexName,
   finishedIndexName,
   functionName,
   insertTriggerName,
@@ -25,6 +26,7 @@ const all = [
   readyIndexName,
   dueIndexName,
   runningIndexName,
+  failedIndexName,
   finishedIndexName,
 ]
 const inPublic = (name: string): TableName => ({ schema: 'public', name })
@@ -42,6 +44,7 @@ test("a table in public has the seed's names", () => {
     'job_ready_send_mail_jobs',
     'job_due_send_mail_jobs',
     'job_running_send_mail_jobs',
+    'job_failed_send_mail_jobs',
     'job_finished_send_mail_jobs',
   ])
 })

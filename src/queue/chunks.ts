@@ -1,0 +1,87 @@
+import { type Expression, type SqlBool, sql } from 'kysely'
+import { concernsAll, sqlState } from '../pg/error-class.js'
+import { job } from '../predicates/column.js'
+import { hasIdIn } from '../predicates/ids.js'
+import { isSelected } from '../predicates/selected.js'
+import type { JobId } from '../schema/columns.js'
+import type { Jobs } from '../schema/job-database.js'
+import type { JobSelection } from '../schema/selection.js'
+
+/** The most rows of one statement: locked, written and committed together. */
+const chunkSize = 1000
+
+/** A job that the table did not let be changed. */
+export interface RefusedJob {
+  readonly id: JobId
+  /** What Postgres said; its `detail` may hold values of the row. */
+  readonly error: unknown
+}
+
+/** The ids of the jobs that were changed, and beside them those that were refused. */
+export type ChangedJobs = JobId[] & { readonly refused: readonly RefusedJob[] }
+
+/** Writes to the rows of a condition. @returns their ids */
+type Write = (rows: Expression<SqlBool>) => Promise<JobId[]>
+
+/**
+ * Writes to selected jobs in chunks: those that `may` be written when it begins, and still are when their chunk comes.
+ * Outside of a transaction each chunk is its own. A chunk that is refused for a row of it is halved until that row is
+ * alone; in a transaction of the user's it is undone by a savepoint, so that the transaction goes on.
+ */
+export async function writeInChunks<Row>(
+  jobs: Jobs,
+  selection: JobSelection<Row>,
+  may: Expression<SqlBool>,
+  write: Write,
+): Promise<ChangedJobs> {
+  const selected = isSelected(selection)
+  const rows = selection.ids === undefined ? job.and([selected, may]) : may
+  const ids = [...new Set(selection.ids ?? (await idsOf(jobs, rows)))]
+  const changed: JobId[] = []
+  const refused: RefusedJob[] = []
+  const writeChunk = async (chunk: readonly JobId[]): Promise<void> => {
+    try {
+      changed.push(...(await undoable(jobs, () => write(job.and([hasIdIn(chunk, 'job'), rows])))))
+    } catch (error) {
+      if (concernsAll(error)) throw error
+      const [id, ...others] = chunk
+      if (id !== undefined && others.length === 0) refused.push({ id, error })
+      else for (const half of halves(chunk)) await writeChunk(half)
+    }
+  }
+  for (let start = 0; start < ids.length; start += chunkSize) {
+    await writeChunk(ids.slice(start, start + chunkSize))
+    // Said of a row where a policy refuses it, and of the table where the role may not write to it.
+    if (changed.length === 0 && sqlState(refused[0]?.error) === '42501') throw refused[0]?.error
+  }
+  return Object.defineProperty(changed, 'refused', { value: refused, enumerable: refused.length > 0 }) as ChangedJobs // just given
+}
+
+function halves<Entry>(entries: readonly Entry[]): Entry[][] {
+  const middle = Math.ceil(entries.length / 2)
+  return [entries.slice(0, middle), entries.slice(middle)]
+}
+
+/** As text, past the user's type parsers: they come back as parameters. */
+async function idsOf({ db, table }: Jobs, rows: Expression<SqlBool>): Promise<JobId[]> {
+  const found = await db
+    .selectFrom(table)
+    .select((eb) => eb.cast<string>('job.id', 'text').as('id'))
+    .where(rows)
+    .execute()
+  return found.map(({ id }) => id)
+}
+
+/** In a transaction of the user's, a statement that fails must not end it. */
+export async function undoable<Result>({ db }: Jobs, statement: () => Promise<Result>): Promise<Result> {
+  if (!db.isTransaction) return statement()
+  await sql`savepoint kysely_jobs`.execute(db)
+  try {
+    const result = await statement()
+    await sql`release savepoint kysely_jobs`.execute(db)
+    return result
+  } catch (error) {
+    await sql`rollback to savepoint kysely_jobs; release savepoint kysely_jobs`.execute(db).catch(() => {})
+    throw error
+  }
+}
