@@ -50,8 +50,14 @@ export function withPriorityLevels(jobs: Jobs) {
     )
     .with('level', (db) => {
       const last = db.selectFrom('step').select('step.priority').where('step.place', '=', job.lit(mostLevels))
+      const time = inDueOrder(column('run_at', 'job'))
+      // Of this db, which knows `step`: by the user's handle, withSchema would give it a schema.
+      const due = db
+        .selectFrom(jobs.table)
+        .select('job.priority')
+        .where(job.and([isPending('job'), job(time, '<=', inDueOrder(now())), isUnlocked('job'), job.exists(last)]))
       const ofDue = (order: 'asc' | 'desc', limit: number) =>
-        db.selectFrom(dueByTime(jobs, order, limit).where(job.exists(last)).as('due')).select('due.priority')
+        db.selectFrom(due.orderBy(time, order).limit(limit).as('due')).select('due.priority')
       const below = ofDue('asc', longestWaiting).union(ofDue('desc', latest)).orderBy('priority', 'desc')
       // Not sorted together, so that a claim which is full at the highest level asks for no other.
       return db
@@ -60,17 +66,4 @@ export function withPriorityLevels(jobs: Jobs) {
         .where('step.place', '>', job.lit(0))
         .unionAll(db.selectFrom(below.as('due')).select('due.priority').where('due.priority', '<', last))
     })
-}
-
-/** Due jobs by the due index. */
-function dueByTime(jobs: Jobs, order: 'asc' | 'desc', limit: number) {
-  const time = inDueOrder(column('run_at', 'job'))
-  return jobs.db
-    .selectFrom(jobs.table)
-    .select('job.priority')
-    .where(isPending('job'))
-    .where(job(time, '<=', inDueOrder(now())))
-    .where(isUnlocked('job'))
-    .orderBy(time, order)
-    .limit(limit)
 }

@@ -72,6 +72,7 @@ function factsOf(table: string) {
         where s.schemaname = n.nspname and s.tablename = c.relname and s.attname = 'status' and not s.inherited)
     )::text as facts
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'r' and (c.oid = pg_catalog.to_regclass(${table})
-      or c.oid in (select relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(${table}))))`
+    where c.relkind = 'r' and c.oid = any(array(
+      select pg_catalog.to_regclass(${table})::pg_catalog.oid
+      union all select relid from pg_catalog.pg_partition_tree(pg_catalog.to_regclass(${table}))))`
 }
