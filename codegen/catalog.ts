@@ -19,6 +19,10 @@ export interface Column {
   readonly name: string
   /** The oid of its type. */
   readonly type: number
+  /** Of an array as it was declared, 2 for `int[][]`; 0 for all else. */
+  readonly dimensions: number
+  /** Refuses null, though rows of before may hold it where `isNotNull` is false: NOT NULL that is NOT VALID. */
+  readonly refusesNull: boolean
   readonly isNotNull: boolean
   readonly hasDefault: boolean
   /** `GENERATED ALWAYS`, as an expression or as identity: Postgres refuses any value for it. */
@@ -40,6 +44,8 @@ export interface CatalogType {
   readonly element: number
   /** The array of this type. */
   readonly array: number
+  /** Of a domain over an array, as it was declared. */
+  readonly dimensions: number
   /** Stands between the elements in the text of its array; a semicolon for box, a comma for all others. */
   readonly delimiter: string
   readonly isNotNull: boolean
@@ -73,6 +79,8 @@ async function readTables<DB>(trx: Transaction<DB>): Promise<readonly Table[]> {
         json_agg(json_build_object(
           'name', a.attname,
           'type', a.atttypid::bigint,
+          'dimensions', a.attndims,
+          'refusesNull', a.attnotnull,
           'isNotNull', a.attnotnull and not exists (
             select from pg_constraint k
             where k.conrelid = c.oid and k.contype = 'n' and k.conkey = array[a.attnum] and not k.convalidated),
@@ -97,7 +105,7 @@ async function readTypes<DB>(trx: Transaction<DB>): Promise<readonly CatalogType
     select json_build_object(
       'oid', t.oid::bigint, 'schema', n.nspname, 'name', t.typname, 'kind', t.typtype,
       'base', t.typbasetype::bigint, 'element', t.typelem::bigint, 'array', t.typarray::bigint,
-      'delimiter', t.typdelim, 'isNotNull', t.typnotnull, 'hasDefault', t.typdefault is not null,
+      'dimensions', t.typndims, 'delimiter', t.typdelim, 'isNotNull', t.typnotnull, 'hasDefault', t.typdefault is not null,
       'labels', array(select e.enumlabel from pg_enum e where e.enumtypid = t.oid)) as type
     from pg_type t join pg_namespace n on n.oid = t.typnamespace`.execute(trx)
   return rows.map(({ type }) => type)

@@ -13,9 +13,15 @@ export function columnType(column: Column, isView: boolean, known: KnownTypes): 
   const type = typeOf(column.type, known)
   // A view may show null in a column whose domain refuses it: an outer join does not ask the domain.
   const isNotNull = column.isNotNull || (!isView && refusesNull(type, known))
-  const read = isNotNull ? valueType(type, known) : `${valueType(type, known)} | null`
+  const value = valueType(type, known, column.dimensions)
+  if (column.refusesNull && !isNotNull) return optional(column, type, `NullFromBefore<${value}>`)
+  const read = isNotNull ? value : `${value} | null`
   if (column.isAlwaysGenerated) return `GeneratedAlways<${read}>`
-  return column.hasDefault || column.isIdentity || type.hasDefault ? `Generated<${read}>` : read
+  return optional(column, type, read)
+}
+
+function optional(column: Column, type: CatalogType, value: string): string {
+  return column.hasDefault || column.isIdentity || type.hasDefault ? `Generated<${value}>` : value
 }
 
 function refusesNull(type: CatalogType, known: KnownTypes): boolean {
@@ -23,21 +29,27 @@ function refusesNull(type: CatalogType, known: KnownTypes): boolean {
 }
 
 /** The driver is told the type under a domain, so a domain is read as that; an enum is text. */
-function valueType(type: CatalogType, known: KnownTypes): string {
-  if (type.kind === 'd') return valueType(typeOf(type.base, known), known)
+function valueType(type: CatalogType, known: KnownTypes, dimensions = 1): string {
+  if (type.kind === 'd') return valueType(typeOf(type.base, known), known, type.dimensions)
   if (type.kind === 'e') return known.nameOf(type)
   const element = elementOf(type, known)
-  if (element !== undefined) return arrayType(element, known)
+  if (element !== undefined) return arrayType(element, known, dimensions)
   return type.schema === 'pg_catalog' ? scalarType(type.name) : 'string'
 }
 
 /** An array of a domain is, to the driver, an array of an unknown type: it stays text, as that of an enum. */
-function arrayType(element: CatalogType, known: KnownTypes): string {
+function arrayType(element: CatalogType, known: KnownTypes, dimensions: number): string {
   const parsed = element.schema === 'pg_catalog' ? parsedArrayType(element.name) : undefined
-  if (parsed !== undefined) return parsed
+  if (parsed !== undefined) return nested(parsed, dimensions)
   // The driver writes arrays with commas, and one in another as a second dimension: these are written as text.
   if (element.delimiter !== ',' || isArray(element, known)) return 'string'
-  return `ArrayText<${valueType(element, known)}>`
+  return `ArrayText<${valueType(element, known)}${'[]'.repeat(Math.max(0, dimensions - 1))}>`
+}
+
+/** Postgres checks no dimensions, but who declared `int[][]` keeps arrays of arrays in it. */
+function nested(array: string, dimensions: number): string {
+  if (dimensions <= 1) return array
+  return nested(array.endsWith('[]') ? `${array}[]` : `ArrayType<${array}>`, dimensions - 1)
 }
 
 function isArray(type: CatalogType, known: KnownTypes): boolean {

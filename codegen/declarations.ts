@@ -36,6 +36,7 @@ function jsDoc(comment: string | null, indent: string): string {
     .trim()
     .replaceAll('*/', '*\\/')
     .split(/\r\n|[\n\r\u2028\u2029]/)
-  if (lines.length === 1) return `${indent}/** ${lines[0]} */\n`
+  // On the last line of a comment, `@ts-expect-error` and its like are told to the compiler.
+  if (lines.length === 1 && !/^[\s/*]*@ts-/.test(lines[0] ?? '')) return `${indent}/** ${lines[0]} */\n`
   return `${indent}/**\n${lines.map((line) => `${indent} * ${line}`.trimEnd()).join('\n')}\n${indent} */\n`
 }

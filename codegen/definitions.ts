@@ -53,6 +53,9 @@ export type Json = ColumnType<JsonValue, JsonInput, JsonInput>`,
 
   JsonValue: `export type JsonValue = JsonArray | JsonObject | JsonPrimitive`,
 
+  NullFromBefore: `/** NOT NULL, but not validated: rows of before may hold null, and no new ones. */
+export type NullFromBefore<T> = ColumnType<SelectType<T> | null, InsertType<T>, UpdateType<T>>`,
+
   Numeric: `export type Numeric = ColumnType<string, number | string, number | string>`,
 
   NumericArray: `/** Unlike one numeric, those of an array are read as numbers. */
@@ -65,7 +68,7 @@ export type Point = ColumnType<{ x: number; y: number }, string, string>`,
 }
 
 /** What the definitions take from kysely. */
-const importable = ['ColumnType', 'InsertType', 'SelectType']
+const importable = ['ColumnType', 'InsertType', 'SelectType', 'UpdateType']
 
 /** Names that a table's or an enum's type must not take, for they mean something else in the file. */
 export const reservedNames: readonly string[] = ['Buffer', 'DB', 'Date', ...importable, ...Object.keys(definitions)]
@@ -76,7 +79,11 @@ export function preamble(words: ReadonlySet<string>): string[] {
   for (const word of words) define(word, used)
   const texts = [...used].sort().map((name) => definitions[name] ?? '')
   const imported = importable.filter((name) => texts.some((text) => wordsOf(text).has(name)))
-  return imported.length === 0 ? texts : [`import type { ${imported.join(', ')} } from 'kysely'`, ...texts]
+  // Not an import: TypeScript resolves none of Node's modules where its types are not among `types`.
+  const node = words.has('Buffer') ? ['/// <reference types="node" />'] : []
+  return imported.length === 0
+    ? [...node, ...texts]
+    : [...node, `import type { ${imported.join(', ')} } from 'kysely'`, ...texts]
 }
 
 /** Adds a definition and those it uses in turn. */

@@ -18,7 +18,10 @@ export async function generate(
   terminal: Terminal,
 ): Promise<0 | 1> {
   if (verify && out === undefined) throw new UsageError('--verify needs --out: the file to compare with the database')
-  const text = await withDatabase(url ?? terminal.env.DATABASE_URL, (db) => generateTypes(db, selection))
+  const warn = (warning: string) => terminal.stderr.write(`kysely-jobs: ${warning}\n`)
+  const text = await withDatabase(url ?? terminal.env.DATABASE_URL, (db) =>
+    generateTypes(db, selection, { previous: out === undefined ? undefined : readOutput(out), warn }),
+  )
   if (out === undefined) {
     terminal.stdout.write(text)
     return 0

@@ -1,5 +1,8 @@
 import { readCatalog } from '../schema/catalog.js'
 import {
+  dueIndexName,
+  dueOrder,
+  failedIndexName,
   finishedIndexName,
   quoted,
   quotedName,
@@ -21,9 +24,10 @@ export interface JobIndexOptions {
 }
 
 /**
- * Makes the three partial indexes of a job table: `job_ready_<table>` for the fetch, by `run_at` (and `priority`
- * where the table has it), `job_running_<table>` for heartbeat and rescue, `job_finished_<table>` for prune. One
- * that is there but broken, or of the days before `priority`, is made anew.
+ * Makes the partial indexes of a job table: `job_ready_<table>` for the fetch, by `run_at` (and `priority` where the
+ * table has it, then also `job_due_<table>` for what is due at any level), `job_running_<table>` for heartbeat and
+ * rescue, `job_finished_<table>` for prune, `job_failed_<table>` for counts. One that is there but broken, or of the days
+ * before `priority`, is made anew.
  *
  * @example await createJobIndexes(db, 'orders', { concurrently: true })
  * @throws JobTableOptionError, JobTableNameError, NoSuchTableError
@@ -39,7 +43,7 @@ export async function createJobIndexes(
 }
 
 /**
- * Drops the three indexes. @throws JobTableOptionError, JobTableNameError, NoSuchTableError
+ * Drops these indexes. @throws JobTableOptionError, JobTableNameError, NoSuchTableError
  * @example await dropJobIndexes(db, 'orders')
  */
 export async function dropJobIndexes(
@@ -49,7 +53,7 @@ export async function dropJobIndexes(
 ): Promise<void> {
   checkOptions(options, ['concurrently'])
   const target = await existingTarget(db, name)
-  for (const index of wantedIndexes(target.table, false)) {
+  for (const index of wantedIndexes(target.table, true)) {
     await dropIndex(target, index.name, options.concurrently ? ' concurrently' : '')
   }
 }
@@ -68,6 +72,9 @@ function wantedIndexes(table: TableName, hasPriority: boolean): WantedIndex[] {
       columns: hasPriority ? ['priority desc', 'run_at'] : ['run_at'],
       predicate: `status in (${literals(pendingStatuses)})`,
     },
+    ...(hasPriority
+      ? [{ name: dueIndexName(table), columns: [dueOrder], predicate: `status in (${literals(pendingStatuses)})` }]
+      : []),
     // By locked_by and not locked_at, so that a heartbeat changes no indexed column and stays a HOT update.
     {
       name: runningIndexName(table),
@@ -76,6 +83,11 @@ function wantedIndexes(table: TableName, hasPriority: boolean): WantedIndex[] {
     },
     // By what it is not: the predicate of isFinal, which holds for a six-value enum too.
     { name: finishedIndexName(table), columns: ['updated_at'], predicate: `status not in (${literals(unfinished)})` },
+    {
+      name: failedIndexName(table),
+      columns: ['status', 'updated_at'],
+      predicate: `status in (${literals(['job_status_failed', 'job_status_timed_out'])})`,
+    },
   ]
 }
 

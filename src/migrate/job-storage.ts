@@ -1,5 +1,5 @@
-import { quotedName } from '../schema/names.js'
-import { execute, type MigrationDatabase } from './migration-database.js'
+import { quotedName, type TableName } from '../schema/names.js'
+import { catalogQuery, execute, literal, type MigrationDatabase } from './migration-database.js'
 import { existingTarget } from './target.js'
 
 /**
@@ -17,13 +17,13 @@ const settings = {
 } as const
 
 /**
- * Sets fillfactor and autovacuum of a table as a queue needs them. @throws JobTableNameError, NoSuchTableError
+ * Sets fillfactor and autovacuum of a table as a queue needs them; of a partitioned table those of its partitions, as it
+ * has none itself. Call it again for partitions that come later. @throws JobTableNameError, NoSuchTableError
  * @example await setJobStorage(db, 'orders')
  */
 export async function setJobStorage(db: MigrationDatabase, name: string): Promise<void> {
-  const { db: plain, table } = await existingTarget(db, name)
   const list = Object.entries(settings).map(([setting, value]) => `${setting} = ${value}`)
-  await execute(plain, `alter table ${quotedName(table)} set (${list.join(', ')})`)
+  await changeStorage(db, name, `set (${list.join(', ')})`)
 }
 
 /**
@@ -31,6 +31,21 @@ export async function setJobStorage(db: MigrationDatabase, name: string): Promis
  * @example await resetJobStorage(db, 'orders')
  */
 export async function resetJobStorage(db: MigrationDatabase, name: string): Promise<void> {
+  await changeStorage(db, name, `reset (${Object.keys(settings).join(', ')})`)
+}
+
+async function changeStorage(db: MigrationDatabase, name: string, change: string): Promise<void> {
   const { db: plain, table } = await existingTarget(db, name)
-  await execute(plain, `alter table ${quotedName(table)} reset (${Object.keys(settings).join(', ')})`)
+  for (const part of await storedParts(plain, table)) await execute(plain, `alter table ${quotedName(part)} ${change}`)
+}
+
+/** The tables in which its rows are: itself, or its partitions; not those of another server. */
+function storedParts(db: MigrationDatabase, table: TableName): Promise<TableName[]> {
+  const oid = `${literal(quotedName(table))}::pg_catalog.regclass`
+  return catalogQuery(
+    db,
+    `select n.nspname as schema, c.relname as name
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'r' and (c.oid = ${oid} or c.oid in (select relid from pg_catalog.pg_partition_tree(${oid})))`,
+  )
 }

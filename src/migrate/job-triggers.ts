@@ -1,5 +1,6 @@
 import {
   channelName,
+  fullQueue,
   functionName,
   insertTriggerName,
   quoted,
@@ -69,7 +70,7 @@ function triggers(table: TableName): [name: string, when: string][] {
 /**
  * The search_path is pinned, and every name found through it is the catalog's, whoever inserts. Due as of this very
  * moment: by the transaction's now(), a retry without a delay would lie in the future, and a delay given deep in a long
- * transaction would be told too long.
+ * transaction would be told too long. Not where the server's queue is nearly full: the commit would fail, the job's with it.
  */
 function createFunction(table: TableName): string {
   const body = `
@@ -81,7 +82,7 @@ begin
   else
     due := new.run_at;
   end if;
-  if due < 'infinity' then
+  if due < 'infinity' and pg_notification_queue_usage() < ${fullQueue} then
     perform pg_notify(${literal(channelName(table))}, case
       when due <= clock_timestamp() then '0'
       else ceil(extract(epoch from due - clock_timestamp()) * 1000)::bigint::text

@@ -1,45 +1,63 @@
 import { clockTimestamp } from '../predicates/clock.js'
-import { job } from '../predicates/column.js'
+import { column, job } from '../predicates/column.js'
 import { isPending, isRunning, statusLiteral } from '../predicates/status.js'
-import type { JobId } from '../schema/columns.js'
 import { inspectJobTable } from '../schema/inspect.js'
-import { jobsOf } from '../schema/job-database.js'
+import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
+import { own } from '../schema/own-names.js'
 import type { JobSelection } from '../schema/selection.js'
+import { asText } from '../schema/text.js'
+import { type ChangedJobs, undoable, writeInChunks } from './chunks.js'
 import { tellWorkers } from './notify.js'
-import { ofSelection } from './selected.js'
 
 /**
  * Ends jobs on purpose, pending and running ones. A running job's lease is taken with it: its handler's signal
  * aborts when its worker looks (a notification makes it look at once), and whatever it still does is fenced off.
  * In a table with the seed's six statuses the job becomes failed; `last_error` reads "Cancelled: ..." in both.
  *
- * @returns the ids of the jobs that were cancelled; final ones are left alone.
- * @example await cancelJobs(db, 'send_mail_jobs', { where: (eb) => eb('user_id', '=', user.id) }, { reason: 'user deleted' })
+ * Outside of a transaction each thousand jobs are a transaction of their own; in one of yours all are part of it. A job
+ * that the table refuses (a trigger, a CHECK) keeps its state and stops no other.
+ *
+ * @returns the ids of the jobs that were cancelled (final ones are left alone), and as `refused` those that were not let
+ * @throws whatever concerns all jobs (no connection, no privilege, a timeout): chunks before it are written
+ * @example
+ * await cancelJobs(db, 'mail_jobs', { where: (job) => job('user_id', '=', id) }, { reason: 'the user left' })
  */
 export async function cancelJobs<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   selection: JobSelection<DB[Table]>,
   options: { readonly reason?: string } = {},
-): Promise<JobId[]> {
+): Promise<ChangedJobs> {
   const { table: name, holdsCancelled, columns, key } = await inspectJobTable(db, table)
   const jobs = jobsOf(db, table, key)
-  const status = holdsCancelled ? 'job_status_cancelled' : 'job_status_failed'
-  const { db: locking, isLocked } = ofSelection(jobs, selection)
-  const rows = await locking
-    .updateTable(jobs.table)
-    .set({
-      status: statusLiteral(status),
-      locked_by: null,
-      updated_at: clockTimestamp(),
-      ...(columns.has('finished_at') && { finished_at: clockTimestamp() }),
-      last_error: `Cancelled: ${options.reason ?? 'on request'}`,
-    })
-    .where(isLocked)
-    .where(job.or([isPending(), isRunning()]))
-    .returning('id')
-    .execute()
-  if (rows.length > 0) await tellWorkers(jobs, name, { kind: 'check leases' })
-  return rows.map(({ id }) => id)
+  const may = job.or([isPending(), isRunning()])
+  return writeInChunks(jobs, selection, may, async ({ db, table, isLocked }) => {
+    const cancelled = await db
+      .updateTable(table)
+      .set({
+        status: statusLiteral(holdsCancelled ? 'job_status_cancelled' : 'job_status_failed'),
+        locked_by: null,
+        updated_at: clockTimestamp(),
+        ...(columns.has('finished_at') && { finished_at: clockTimestamp() }),
+        last_error: `Cancelled: ${options.reason ?? 'on request'}`,
+      })
+      .where(isLocked)
+      .returning(['id', wasRunning(jobs)])
+      .execute()
+    if (cancelled.some((row) => row[own.text] === 'true')) {
+      // Else their next heartbeat tells them: the jobs are cancelled, whatever becomes of the notification.
+      await undoable(jobs, () => tellWorkers(jobs, name, { kind: 'check leases' })).catch(() => {})
+    }
+    return cancelled.map(({ id }) => id)
+  })
+}
+
+/** What RETURNING selects for itself is as the statement found it. Exists, as an id may be that of more than one row. */
+function wasRunning(jobs: Jobs) {
+  const before = jobs.db
+    .selectFrom(jobs.db.dynamic.table(jobs.name).as(own.before))
+    .where(job(column('id', own.before), '=', column('id', own.row)))
+    .where(isRunning(own.before))
+  return asText(job.exists(before))
 }

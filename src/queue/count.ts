@@ -1,96 +1,134 @@
-import { type RawBuilder, sql } from 'kysely'
-import { isClaimable } from '../predicates/claimable.js'
+import { type Expression, type SqlBool, sql } from 'kysely'
+import { isClaimable, isDue } from '../predicates/claimable.js'
 import { column } from '../predicates/column.js'
-import { isRunning } from '../predicates/status.js'
-import { writtenName } from '../schema/identify.js'
+import { inDueOrder } from '../predicates/due-order.js'
+import { hasStatus, isFinal, isPending, isRunning } from '../predicates/status.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
-import type { JobTable, OptionalColumn, ReadonlyQueryable } from '../schema/job-table.js'
-import { quotedName } from '../schema/names.js'
+import type { JobTable, ReadonlyQueryable } from '../schema/job-table.js'
 import { own } from '../schema/own-names.js'
-import { type JobStatus, jobStatuses } from '../schema/statuses.js'
+import { finalStatuses, type JobStatus, jobStatuses, pendingStatuses } from '../schema/statuses.js'
+import { asJsonText, textsOf } from '../schema/text.js'
+import { readTableFacts, type TableFacts } from './table-facts.js'
 
-/** `due` is counted up to here: a longer queue is long enough to know. */
-export const dueCap = 1000
+/** Jobs of a kind are counted one by one up to here: more are enough to know. */
+export const countBound = 10_000
 
-/** How many jobs there are. */
+/** How many jobs there are, and how good each number is: exact, unless `atLeast` or `estimated` names it. */
 export interface JobCounts {
   /** Jobs by status. */
   readonly statuses: Readonly<Record<JobStatus, number>>
-  /** Jobs a worker could claim now, counted exactly up to {@link dueCap}. */
+  /** Jobs that a worker could claim now. */
   readonly due: number
-  /** False where the counts by status come from the planner's statistics (some percent off); `running` is exact always. */
+  /** Numbers that are so many or more: counting stopped at {@link countBound}. */
+  readonly atLeast: readonly (JobStatus | 'due')[]
+  /** Numbers that come from the planner's statistics, some percent off and of the time when these were made. */
+  readonly estimated: readonly JobStatus[]
+  /** Milliseconds since ANALYZE or autovacuum made those statistics; null: nothing is estimated, or the time is not known. */
+  readonly statisticsAge: number | null
+  /** Whether all of the numbers are exact. */
   readonly exact: boolean
 }
 
-export interface CountOptions<Row> {
-  /** Count every row. Default false: from the planner's statistics. */
+export interface CountOptions {
+  /** Count every row, however many. Default false. */
   readonly exact?: boolean
-  /** `priority` where the table has it: due jobs are found by an index that begins with it. */
-  readonly columns?: readonly OptionalColumn<Row>[]
 }
 
 /**
- * Counts for people, at a cost that does not grow with the table: from the planner's statistics, running and due
- * ones exactly. A table that was never analysed, or `exact: true`, is counted row by row.
- * @example const { due, statuses } = await countJobs(db, 'send_mail_jobs') // statuses.job_status_failed
+ * Counts for people, at a cost that does not grow with the table: what waits, runs or has failed is counted exactly up
+ * to 10,000 of a kind, by the indexes of createJobIndexes; what has ended otherwise, and what is beyond, is estimated.
+ *
+ * @example
+ * const { statuses, atLeast } = await countJobs(db, 'mail_jobs')
+ * const failed = `${statuses.job_status_failed}${atLeast.includes('job_status_failed') ? ' or more' : ''}`
  */
 export async function countJobs<DB, Table extends keyof DB & string>(
   db: ReadonlyQueryable<DB>,
   table: JobTable<DB, Table>,
-  options: CountOptions<DB[Table]> = {},
+  options: CountOptions = {},
 ): Promise<JobCounts> {
   const jobs = jobsOf(db, table)
-  const byPriority = new Set<string>(options.columns).has('priority')
-  const few = await countFew(jobs, byPriority, statistics(quotedName(writtenName(jobs.db, table))))
-  const estimates = options.exact || few.estimates === null ? null : (JSON.parse(few.estimates) as Counted) // made below
-  const counted = estimates ?? (await countAll(jobs))
-  const statuses = Object.fromEntries(jobStatuses.map((status) => [status, 0])) as Record<JobStatus, number> // all seven
-  for (const [status, count] of counted) statuses[status] = Number(count)
+  const facts = await readTableFacts(jobs.db, table)
+  const bound = options.exact ? Number.POSITIVE_INFINITY : countBound
+  const kinds = kindsOf(facts, bound)
+  const [first, ...others] = kinds.map((kind, place) => countOf(jobs, kind, place, bound))
+  const query = first && others.reduce((all, one) => all.unionAll(one), first).compile()
+  const texts = query === undefined ? [] : await textsOf(jobs.db, query)
+  const rows = texts.map((text) => JSON.parse(text ?? '') as Counted) // made below
+  return countsOf(kinds, rows, facts, bound)
+}
+
+/** Jobs that are counted together, by one index. */
+interface Kind {
+  readonly statuses: readonly JobStatus[]
+  readonly rows: Expression<SqlBool>
+  /** As the index is ordered: else, with stale statistics, the table itself would be read. */
+  readonly order: Expression<unknown>
+}
+
+/**
+ * All that have ended are counted only where the statistics don't say that these are too many; statistics of long ago may
+ * say that none are, so those that failed are counted by themselves where they have an index.
+ */
+function kindsOf({ byPriority, hasFailedIndex, estimates }: TableFacts, bound: number): Kind[] {
+  const runAt = column('run_at')
+  const failed = ['job_status_failed', 'job_status_timed_out'] as const
+  const ended = finalStatuses.reduce((sum, status) => sum + (estimates?.get(status) ?? 0), 0)
+  const ofEnded = { statuses: finalStatuses, rows: isFinal(), order: column('updated_at') }
+  const ofFailed = { statuses: failed, rows: hasStatus(failed), order: column('status') }
+  return [
+    { statuses: pendingStatuses, rows: isPending(), order: byPriority ? inDueOrder(runAt) : runAt },
+    { statuses: ['job_status_running'], rows: isRunning(), order: column('locked_by') },
+    ...(ended <= bound ? [ofEnded] : []),
+    ...(hasFailedIndex && bound < Number.POSITIVE_INFINITY ? [ofFailed] : []),
+  ]
+}
+
+/** How many jobs of a kind have a status, how many of these could be claimed, and how many have a time that has come. */
+type Counted = readonly [kind: number, status: JobStatus, count: number, due: number, timely: number]
+
+function countOf({ db, table }: Jobs, { rows, order }: Kind, place: number, bound: number) {
+  const counted = db
+    .selectFrom(table)
+    .select(['status', sql<boolean>`${isClaimable()}`.as('claimable'), sql<boolean>`${isDue()}`.as('timely')])
+    .where(rows)
+    .$if(bound < Number.POSITIVE_INFINITY, (query) => query.orderBy(order).limit(bound))
+  const counts = [sql`count(*)`, sql`count(*) filter (where claimable)`, sql`count(*) filter (where timely)`]
+  return db
+    .selectFrom(counted.as(own.counted))
+    .select(asJsonText([sql.lit(place), sql`status::text`, ...counts]))
+    .groupBy('status')
+}
+
+function countsOf(kinds: readonly Kind[], rows: readonly Counted[], facts: TableFacts, bound: number): JobCounts {
+  const estimateOf = (status: JobStatus) => facts.estimates?.get(status) ?? 0
+  const entries = jobStatuses.map((status) => [status, estimateOf(status)])
+  const statuses = Object.fromEntries(entries) as Record<JobStatus, number> // all seven
+  const atLeast = new Set<JobStatus | 'due'>()
+  const estimated = new Set(jobStatuses)
+  for (const [place, kind] of kinds.entries()) {
+    const counted = rows.filter(([of]) => of === place)
+    const isWhole = sum(counted.map(([, , count]) => count)) < bound
+    for (const status of kind.statuses) {
+      const count = counted.find(([, of]) => of === status)?.[2] ?? 0
+      if (isWhole || facts.estimates === undefined || count > estimateOf(status)) {
+        statuses[status] = count
+        estimated.delete(status)
+        atLeast[isWhole ? 'delete' : 'add'](status)
+      }
+    }
+  }
+  if (sum(rows.map(([, , , , timely]) => timely)) >= bound) atLeast.add('due')
   return {
-    statuses: { ...statuses, job_status_running: Number(few.running) },
-    due: Number(few.due),
-    exact: estimates === null,
+    statuses,
+    due: sum(rows.map(([, , , due]) => due)),
+    atLeast: [...atLeast],
+    estimated: [...estimated],
+    statisticsAge: estimated.size === 0 ? null : facts.age,
+    exact: atLeast.size + estimated.size === 0,
   }
 }
 
-type Counted = readonly (readonly [JobStatus, number])[]
-
-function countFew(jobs: Jobs, byPriority: boolean, estimates: RawBuilder<string | null>) {
-  const count = sql<string>`count(*)`
-  // Ordered as the ready index is: else the table itself would be read where few of many pending jobs are due.
-  const due = jobs.db
-    .selectFrom(jobs.table)
-    .select('id')
-    .where(isClaimable())
-    .$if(byPriority, (query) => query.orderBy('priority', 'desc'))
-    .orderBy('run_at')
-    .limit(dueCap)
-    .as(own.due)
-  return jobs.db
-    .selectNoFrom((eb) => [
-      eb.selectFrom(due).select(count.as('count')).as('due'),
-      eb.selectFrom(jobs.table).select(count.as('count')).where(isRunning()).as('running'),
-      estimates.as('estimates'),
-    ])
-    .executeTakeFirstOrThrow()
-}
-
-/** Pairs of status and estimated rows, as JSON text; null where the table was never analysed. */
-function statistics(table: string): RawBuilder<string | null> {
-  return sql<string | null>`(
-    select json_agg(json_build_array(common.status, round(common.share * class.reltuples)))::text
-    from pg_catalog.pg_class class
-    join pg_catalog.pg_namespace namespace on namespace.oid = class.relnamespace
-    join pg_catalog.pg_stats stats on stats.schemaname = namespace.nspname and stats.tablename = class.relname
-    cross join unnest(stats.most_common_vals::text::text[], stats.most_common_freqs) as common(status, share)
-    where class.oid = pg_catalog.to_regclass(${table}) and stats.attname = 'status' and class.reltuples > 0)`
-}
-
-async function countAll(jobs: Jobs): Promise<Counted> {
-  const rows = await jobs.db
-    .selectFrom(jobs.table)
-    .select([column('status').as('status'), sql<string>`count(*)`.as('count')])
-    .groupBy('status')
-    .execute()
-  return rows.map(({ status, count }) => [status, Number(count)])
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, number) => all + number, 0)
 }

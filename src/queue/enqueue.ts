@@ -5,7 +5,7 @@ import { type Duration, milliseconds } from '../schema/duration.js'
 import { type JobAlias, type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable } from '../schema/job-table.js'
 import { checkNewJob } from './new-job.js'
-import { plainValues, type Shape, shapeOf } from './plain-values.js'
+import { plainValues, type Shape, shapeOf, sizeOf } from './plain-values.js'
 
 export interface EnqueueOptions {
   /** How long from now, by the database's clock, the jobs are due; in place of `run_at`. Default: at once. */
@@ -14,6 +14,9 @@ export interface EnqueueOptions {
 
 /** Postgres takes 65,535 parameters in a statement; half of that keeps a statement's plan and text small too. */
 const maxParameters = 32_000
+
+/** About the most bytes of values in a statement of more than one row: Postgres and both ends hold it all at once. */
+const maxBytes = 8_000_000
 
 /**
  * Inserts jobs: the typed shorthand of an ordinary insert, in the user's own transaction where one is given.
@@ -85,8 +88,18 @@ function insertOf({ db, name }: Jobs, rows: readonly NewRow[], { columns, plain 
 }
 
 function inChunks(rows: readonly NewRow[], { columns }: Shape): NewRow[][] {
-  const size = Math.max(1, Math.floor(maxParameters / Math.max(1, columns.length)))
+  const most = Math.max(1, Math.floor(maxParameters / Math.max(1, columns.length)))
   const chunks: NewRow[][] = []
-  for (let start = 0; start < rows.length; start += size) chunks.push(rows.slice(start, start + size))
+  let bytes = 0
+  for (const row of rows) {
+    const size = rows.length === 1 ? 0 : sizeOf(row)
+    bytes += size
+    const chunk = chunks.at(-1)
+    if (chunk !== undefined && chunk.length < most && bytes <= maxBytes) chunk.push(row)
+    else {
+      chunks.push([row])
+      bytes = size
+    }
+  }
   return chunks
 }

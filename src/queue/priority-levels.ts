@@ -1,38 +1,73 @@
+import { sql } from 'kysely'
+import { isUnlocked } from '../predicates/claimable.js'
+import { now } from '../predicates/clock.js'
+import { column, job } from '../predicates/column.js'
+import { inDueOrder } from '../predicates/due-order.js'
 import { isPending } from '../predicates/status.js'
 import type { Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 
+/** The most levels that a claim looks up one by one. */
+const mostLevels = 100
+
+/** Where there are more, only levels of these due jobs are added: of so many that wait longest, and of the latest. */
+const longestWaiting = 1000
+const latest = 100
+
+/** Above every priority, whatever integer type the column has. */
+const above = sql.lit('9223372036854775807')
+
 /**
- * The distinct priorities among the pending jobs, highest first, each found by one step along the ready index.
- * An `order by priority desc, run_at` would read every job that is not due yet (7,706 buffers against 11 to 26).
+ * The priorities at which a claim looks for due jobs, highest first: the {@link mostLevels} highest among the pending
+ * jobs, each found by one step along the ready index. An `order by priority desc, run_at` would read every job that is
+ * not due yet (7,706 buffers against 11 to 26).
+ *
+ * Whoever may set priorities could make 65,535 levels of jobs that are never due (a claim took 164,079 buffers, with the
+ * bound 540). So where there are more than so many, the levels below come from the due jobs themselves, by the due index:
+ * in the order of priority while no more than {@link longestWaiting} jobs are due, and none waits for ever.
  */
 export function withPriorityLevels(jobs: Jobs) {
-  return jobs.db.withRecursive(`${own.level}(priority)`, (db) =>
-    db
-      .selectFrom(
-        db
-          .selectFrom(jobs.table)
-          .select('priority')
-          .where(isPending())
-          .orderBy('priority', 'desc')
-          .limit(1)
-          .as(own.highest),
-      )
-      .select((eb) => eb.ref(`${own.highest}.priority`).$castTo<number | null>().as('priority'))
-      .unionAll(
-        db
-          .selectFrom(own.level)
-          .where(`${own.level}.priority`, 'is not', null)
-          .select((eb) =>
-            eb
-              .selectFrom(jobs.table)
-              .select('priority')
-              .where(isPending())
-              .whereRef('priority', '<', `${own.level}.priority`)
-              .orderBy('priority', 'desc')
-              .limit(1)
-              .as('priority'),
-          ),
-      ),
-  )
+  return jobs.db
+    .withRecursive(`${own.step}(priority, place)`, (db) =>
+      db
+        .selectNoFrom((eb) => [eb.cast<number | null>(above, 'bigint').as('priority'), eb.lit<number>(0).as('place')])
+        .unionAll(
+          db
+            .selectFrom(own.step)
+            .where(`${own.step}.priority`, 'is not', null)
+            .where(`${own.step}.place`, '<', job.lit(mostLevels))
+            .select((eb) => [
+              eb
+                .selectFrom(jobs.table)
+                .select('priority')
+                .where(isPending())
+                .whereRef('priority', '<', `${own.step}.priority`)
+                .orderBy('priority', 'desc')
+                .limit(1)
+                .as('priority'),
+              eb(`${own.step}.place`, '+', eb.lit(1)).as('place'),
+            ]),
+        ),
+    )
+    .with(own.level, (db) => {
+      const priority = `${own.step}.priority` as const
+      const last = db.selectFrom(own.step).select(priority).where(`${own.step}.place`, '=', job.lit(mostLevels))
+      const time = inDueOrder(column('run_at'))
+      // Of this db, which knows the steps: by the user's handle, withSchema would give them a schema.
+      const due = db
+        .selectFrom(jobs.table)
+        .select('priority')
+        .where(job.and([isPending(), job(time, '<=', inDueOrder(now())), isUnlocked(), job.exists(last)]))
+      const ofDue = (order: 'asc' | 'desc', limit: number) =>
+        db.selectFrom(due.orderBy(time, order).limit(limit).as(own.due)).select(`${own.due}.priority`)
+      const below = ofDue('asc', longestWaiting).union(ofDue('desc', latest)).orderBy('priority', 'desc')
+      // Not sorted together, so that a claim which is full at the highest level asks for no other.
+      return db
+        .selectFrom(own.step)
+        .select(priority)
+        .where(`${own.step}.place`, '>', job.lit(0))
+        .unionAll(
+          db.selectFrom(below.as(own.due)).select(`${own.due}.priority`).where(`${own.due}.priority`, '<', last),
+        )
+    })
 }

@@ -19,15 +19,17 @@ export interface CatalogColumn {
   readonly name: string
   /** As people write it: `timestamp with time zone`, `character varying(36)`. */
   readonly type: string
-  /** The type's name in pg_type; of a domain, that of the type it stands on. */
+  /** The type's name in pg_type; of a domain, that of the type it stands on in the end. */
   readonly base: string
-  /** Where the type, or the type a domain stands on, is defined. */
+  /** Where that type is defined. */
   readonly baseSchema: string
   /** The most characters a varchar holds; null: as many as there are. */
   readonly length: number | null
   readonly notNull: boolean
   /** The values of an enum, in order; null: it is none. */
   readonly labels: readonly string[] | null
+  /** The expression of its default; null: it has none. */
+  readonly default: string | null
 }
 
 export interface CatalogIndex {
@@ -63,19 +65,27 @@ export async function readCatalog(
   return rows[0] && (JSON.parse(rows[0].catalog) as Catalog)
 }
 
+/** A column's type, and where that is a domain the types under it, of which the last is none. */
+const chain = sql`with recursive chain as (
+  select t.* from pg_catalog.pg_type t where t.oid = a.atttypid
+  union all select t.* from chain join pg_catalog.pg_type t on t.oid = chain.typbasetype)`
+
 const columns = sql`coalesce((
   select pg_catalog.json_agg(pg_catalog.json_build_object(
     'name', a.attname,
     'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
     'base', b.typname,
     'baseSchema', bn.nspname,
-    'length', case when b.typname = 'varchar' then nullif(greatest(a.atttypmod, t.typtypmod), -1) - 4 end,
-    'notNull', a.attnotnull or t.typnotnull,
+    'length', case when b.typname = 'varchar' then nullif(greatest(a.atttypmod, d.modifier), -1) - 4 end,
+    'notNull', a.attnotnull or d.notnull,
+    'default', (select pg_catalog.pg_get_expr(f.adbin, c.oid) from pg_catalog.pg_attrdef f where f.adrelid = c.oid and f.adnum = a.attnum),
     'labels', (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = b.oid)
   ) order by a.attnum)
   from pg_catalog.pg_attribute a
-  join pg_catalog.pg_type t on t.oid = a.atttypid
-  join pg_catalog.pg_type b on b.oid = case t.typtype when 'd' then t.typbasetype else t.oid end
+  cross join lateral (
+    ${chain} select pg_catalog.max(oid) filter (where typbasetype = 0) as base, pg_catalog.max(typtypmod) as modifier,
+      pg_catalog.bool_or(typnotnull) as notnull from chain) d
+  join pg_catalog.pg_type b on b.oid = d.base
   join pg_catalog.pg_namespace bn on bn.oid = b.typnamespace
   where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 ), '[]')`
@@ -84,7 +94,7 @@ const statusChecks = sql`coalesce((
   select pg_catalog.json_agg(pg_catalog.pg_get_constraintdef(k.oid))
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_constraint k
-    on k.contype = 'c' and (k.contypid = a.atttypid or (k.conrelid = c.oid and k.conkey = array[a.attnum]))
+    on k.contype = 'c' and (k.contypid in (${chain} select oid from chain) or (k.conrelid = c.oid and k.conkey = array[a.attnum]))
   where a.attrelid = c.oid and a.attname = 'status'
 ), '[]')`
 

@@ -5,7 +5,7 @@ import { identifyTable, NoSuchTableError } from './identify.js'
 import { jobsOf } from './job-database.js'
 import type { ReadonlyQueryable } from './job-table.js'
 import { keyFlaw, keyOf } from './key.js'
-import { insertTriggerName, type TableName, updateTriggerName } from './names.js'
+import { dueOrder, insertTriggerName, quoted, quotedName, type TableName, updateTriggerName } from './names.js'
 import { camelCase } from './row.js'
 import { type JobStatus, jobStatuses, pendingStatuses, type SeedJobStatus } from './statuses.js'
 
@@ -63,10 +63,28 @@ export async function readJobTable(db: QueryExecutorProvider, table: TableName):
   }
   const flaws = flawsOf(catalog, table)
   if (flaws.length === 0) return catalog
-  const remedy = flaws.some((flaw) => flaw.endsWith('is missing'))
-    ? '. addJobColumns, in a migration, adds what is missing'
-    : ''
-  throw new JobTableError(`${shown(table)} is not a job table: ${flaws.join('; ')}${remedy}`)
+  const remedies = [
+    flaws.some((flaw) => flaw.endsWith('is missing')) ? '. addJobColumns, in a migration, adds what is missing' : '',
+    zoneRemedy(catalog, table),
+  ]
+  throw new JobTableError(`${shown(table)} is not a job table: ${flaws.join('; ')}${remedies.join('')}`)
+}
+
+/** What gives time zones to the columns that lack them, in one rewrite of the table; empty where none does. */
+function zoneRemedy({ columns }: Catalog, table: TableName): string {
+  const zoned = Object.entries(rules).filter(([, rule]) => rule.types === times.types)
+  const zoneless = columns.filter(
+    (column) => column.base === 'timestamp' && zoned.some(([name]) => name === column.name),
+  )
+  if (zoneless.length === 0) return ''
+  const changes = zoneless.flatMap(({ name, default: expression }) => {
+    const column = `alter column ${quoted(name)}`
+    const retyped = `${column} type timestamptz using ${quoted(name)} at time zone 'UTC'`
+    // Such a default would be cast by the time zone of whoever inserts; now() is taken over as it is.
+    if (!/time ?zone/i.test(expression ?? '')) return [retyped]
+    return [retyped, `${column} set default (${expression}) at time zone 'UTC'`]
+  })
+  return `. Without a time zone these mean another moment to each session. If they hold UTC, as Prisma writes it, this statement in a migration mends them (in Prisma's schema: @db.Timestamptz): alter table ${quotedName(table)} ${changes.join(', ')}`
 }
 
 interface Rule {
@@ -80,14 +98,15 @@ interface Rule {
 }
 
 const texts = { types: ['text', 'varchar'], wanted: 'text' } as const
-const times = { types: ['timestamptz', 'timestamp'], wanted: 'timestamp with time zone' } as const
+const times = { types: ['timestamptz'], wanted: 'timestamp with time zone' } as const
 const integers = { types: ['int4', 'int2', 'int8'], wanted: 'integer' } as const
 const jsons = { types: ['jsonb', 'json'], wanted: 'jsonb' } as const
 
 /** `result` is missing here: it may be of any type. */
 const rules: Readonly<Record<JobColumnName, Rule> & Partial<Record<OptionalColumnName, Rule>>> = {
   id: { types: ['uuid', 'int8', 'int4', 'text', 'varchar'], wanted: 'uuid, bigint, integer or text' },
-  created_at: times,
+  // Never read by us, and maybe the key of partitions, whose type can't be changed.
+  created_at: { ...times, types: ['timestamptz', 'timestamp'] },
   updated_at: times,
   status: { ...texts, wanted: 'an enum of the job statuses, or text', length: 22 },
   last_error: { ...texts, length: Number.POSITIVE_INFINITY, nullable: true },
@@ -169,7 +188,14 @@ function adviceOn(catalog: Catalog, table: TableName): string[] {
       const leads = columns[0] === first || columns[0] === `${first} desc`
       return leads && predicate !== null && statuses.every((status) => names(predicate, status))
     })
-  const first = catalog.columns.some((column) => column.name === 'priority') ? 'priority' : 'run_at'
+  const byPriority = catalog.columns.some((column) => column.name === 'priority')
+  const wanted: [column: string, statuses: readonly JobStatus[]][] = [
+    ...(byPriority ? ['priority', dueOrder] : ['run_at']).map((name): (typeof wanted)[number] => [
+      name,
+      pendingStatuses,
+    ]),
+    ['locked_by', ['job_status_running']],
+  ]
   const lackingTriggers = [insertTriggerName(table), updateTriggerName(table)].filter(
     (trigger) => !catalog.triggers.includes(trigger),
   )
@@ -177,7 +203,7 @@ function adviceOn(catalog: Catalog, table: TableName): string[] {
     ...(indexes.some(({ columns }) => columns[0] === 'id')
       ? []
       : [`${name} has no index that begins with id, by which jobs are updated: make id its primary key`]),
-    ...(hasIndex(first, pendingStatuses) && hasIndex('locked_by', ['job_status_running'])
+    ...(wanted.every(([column, statuses]) => hasIndex(column, statuses))
       ? []
       : [
           `${name} lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them`,

@@ -24,6 +24,12 @@ export function channelName(table: TableName): string {
   return objectName('job_available_', table)
 }
 
+/**
+ * From this share of the server's notification queue on we notify no more: once it is full, each transaction that notifies
+ * fails at its commit. What nobody is told of is found by polling.
+ */
+export const fullQueue = 0.9
+
 /** The function behind both triggers. */
 export function functionName(table: TableName): string {
   return objectName('notify_job_queued_', table)
@@ -42,9 +48,22 @@ export function readyIndexName(table: TableName): string {
   return objectName('job_ready_', table)
 }
 
+/** The partial index by which a table with `priority` is asked what is due, at whatever level. */
+export function dueIndexName(table: TableName): string {
+  return objectName('job_due_', table)
+}
+
+/** What the due index is ordered by, as Postgres shows it. */
+export const dueOrder = "(run_at AT TIME ZONE 'UTC'::text)"
+
 /** The partial index rescue goes by. */
 export function runningIndexName(table: TableName): string {
   return objectName('job_running_', table)
+}
+
+/** The partial index by which those that failed are counted and found. */
+export function failedIndexName(table: TableName): string {
+  return objectName('job_failed_', table)
 }
 
 /** The partial index prune goes by. */

@@ -7,11 +7,16 @@ export const own = {
   row: 'kysely_jobs_row',
   /** A level of priority. */
   level: 'kysely_jobs_level',
-  highest: 'kysely_jobs_highest',
+  /** A step from one level of priority to the next. */
+  step: 'kysely_jobs_step',
   /** The jobs that are due at a level. */
   due: 'kysely_jobs_due',
   /** The job that is due next. */
   next: 'kysely_jobs_next',
+  /** A job as it was before the statement. */
+  before: 'kysely_jobs_before',
+  /** The jobs that are counted. */
+  counted: 'kysely_jobs_counted',
   /** The rows that a statement has locked. */
   locked: 'kysely_jobs_locked',
   /** What tells a row from all others, as text, where its id does not. */

@@ -144,7 +144,7 @@ test('a column without a NOT NULL that holds for all rows may be null', async (c
   await create(
     `create table loose (a int, b int not null); alter table loose add constraint a_there not null a not valid`,
   )
-  expect(await properties('loose')).toEqual(['a: number | null', 'b: number'])
+  expect(await properties('loose')).toEqual(['a: NullFromBefore<number>', 'b: number'])
 })
 
 test('comments are kept, and can neither end a comment nor begin code', async () => {

@@ -44,6 +44,24 @@ test('a table that exists becomes a job table part by part, and loses each part 
   expect({ left: await leftovers(db), columns: await columnsOf(db, 'orders') }).toEqual(before)
 })
 
+test('the storage of a table in partitions is that of its partitions', async () => {
+  await sql`
+    create schema parts; create table events (id uuid not null, kind text not null) partition by list (kind);
+    create table parts.mails partition of events for values in ('mail') partition by hash (id);
+    create table parts."mails 0" partition of parts.mails for values with (modulus 1, remainder 0);
+    create table others partition of events default`.execute(db)
+  const options = async () => {
+    const { rows } = await sql<{ name: string }>`
+      select relname as name from pg_class where 'fillfactor=85' = any(reloptions) and relname in
+        ('events', 'mails', 'mails 0', 'others') order by relname`.execute(db)
+    return rows.map(({ name }) => name)
+  }
+  await setJobStorage(db, 'events')
+  expect(await options()).toEqual(['mails 0', 'others'])
+  await resetJobStorage(db, 'events')
+  expect(await options()).toEqual([])
+})
+
 test('what a table has stays as it is: its id, its rows, its own columns of the same names', async () => {
   await createOrders(db)
   await sql`insert into orders (total) values (1), (2)`.execute(db)
@@ -76,6 +94,10 @@ test('indexes are built beside running writers, and a broken or outdated one is 
   )
   const { rows } = await sql`select indexrelid::regclass::text as broken from pg_index where not indisvalid`.execute(db)
   expect(rows).toEqual([])
+  const due = () => sql`select 'job_due_orders'::regclass::oid as oid`.execute(db)
+  const made = await due()
+  await createJobIndexes(db, 'orders', { concurrently: true })
+  expect((await due()).rows).toEqual(made.rows) // what is as it should be stays
   await dropJobIndexes(db, 'orders', { concurrently: true })
   expect(await indexesOf(db, 'orders')).toEqual(['CREATE UNIQUE INDEX orders_pkey btree (id)'])
 })

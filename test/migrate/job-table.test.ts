@@ -31,6 +31,7 @@ test('a job table has the nine columns of the seed, then those of its own', asyn
     'to text not null',
   ])
   expect(await indexesOf(db, 'mail_jobs')).toEqual([
+    expect.stringContaining('job_failed_mail_jobs btree (status, updated_at) WHERE (status = ANY'),
     expect.stringContaining('job_finished_mail_jobs btree (updated_at) WHERE (status <> ALL'),
     expect.stringContaining('job_ready_mail_jobs btree (run_at) WHERE (status = ANY'),
     expect.stringContaining('job_running_mail_jobs btree (locked_by) WHERE (status = '),
@@ -67,7 +68,7 @@ test('the status can be text, which takes the seven statuses and nothing else', 
   expect(await serves(db, 'text_status_jobs')).toBe(true)
 })
 
-test('optional columns come with the table, and priority leads the index of the fetch', async () => {
+test('optional columns come with the table, priority leads the index of the fetch, and what is due has one of its own', async () => {
   await createJobTable(db, 'report_jobs', undefined, {
     columns: ['priority', 'max_attempts', 'result', 'started_at', 'finished_at', 'errors'],
   })
@@ -81,6 +82,9 @@ test('optional columns come with the table, and priority leads the index of the 
   ])
   expect(await indexesOf(db, 'report_jobs')).toContainEqual(
     expect.stringContaining('job_ready_report_jobs btree (priority DESC, run_at)'),
+  )
+  expect(await indexesOf(db, 'report_jobs')).toContainEqual(
+    expect.stringContaining("job_due_report_jobs btree ((run_at AT TIME ZONE 'UTC'::text))"),
   )
   expect((await inspectJobTable(db, 'report_jobs')).advice).toEqual([])
 })

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import { DurationError, enqueue, NewJobError } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
 import { fetchNextJobs } from 'kysely-jobs/queue'
@@ -7,7 +7,7 @@ import { queueManagedColumns } from '../../src/schema/columns.js'
 import { testDatabase } from '../support/database.js'
 import { rolledBack, worker } from './mail-jobs.js'
 
-const { db } = await testDatabase((handle) =>
+const { db, pool } = await testDatabase((handle) =>
   createJobTable(
     handle,
     'mail_jobs',
@@ -69,6 +69,24 @@ test('70,000 rows of several columns go in whole, in their order, in one transac
   const { rows: found } = await sql<object>`
     select count(*)::int, count(distinct xmin::text)::int as transactions, sum(size) from mail_jobs`.execute(db)
   expect(found).toEqual([{ count: 70_000, transactions: 1, sum: String((69_999 * 70_000) / 2) }])
+})
+
+test('a statement holds no more than some megabytes, whatever the rows hold, and it is all or nothing still', async () => {
+  const statements: string[] = []
+  const logged = new Kysely<any>({
+    dialect: new PostgresDialect({ pool }),
+    log: ({ query }) => {
+      statements.push(query.sql)
+    },
+  })
+  const large = 'x'.repeat(1_000_000)
+  const rows = Array.from({ length: 20 }, () => ({ to: large }))
+  expect(await enqueue(logged, 'mail_jobs', rows)).toHaveLength(20)
+  expect(statements.filter((statement) => statement.startsWith('insert'))).toHaveLength(3)
+  await expect(enqueue(logged, 'mail_jobs', [...rows, { to: large, size: 1_000_000 }])).rejects.toThrow(
+    'check constraint',
+  )
+  expect(await count()).toBe(20)
 })
 
 test('or not at all: the last of 70,000 is refused, and none is there', async () => {

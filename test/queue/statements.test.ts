@@ -45,7 +45,7 @@ test('a fetch by priority goes level by level, each in the order of run_at', asy
       `select "kysely_jobs_due".* from "kysely_jobs_level" inner join lateral (select "id" from "mail_jobs" as "kysely_jobs_row"`,
       `where "status" in ('job_status_not_started', 'job_status_retry')`,
       `and ("locked_by" = "locked_by") is not true and "run_at" <= now() and "priority" = "kysely_jobs_level"."priority"`,
-      `order by "run_at" limit $4 for no key update skip locked) as "kysely_jobs_due" on true limit $5`,
+      `order by "run_at" limit $5 for no key update skip locked) as "kysely_jobs_due" on true limit $6`,
     ),
   )
 })

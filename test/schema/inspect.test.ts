@@ -70,6 +70,57 @@ test.each([
   await expect(inspectJobTable(await changed(change), 'odd_jobs')).rejects.toThrow(flaw)
 })
 
+test('columns without a time zone are refused, all in one, with the statement that mends them', async () => {
+  await sql`create schema "Pris ma"; create table "Pris ma"."Odd ""jobs" (
+    id uuid primary key, created_at timestamp(3) not null default current_timestamp, updated_at timestamp(3) not null,
+    status text not null default 'job_status_not_started', last_error text, attempts_count int not null default 0,
+    locked_at timestamp(3), locked_by text, run_at timestamp not null default (now() at time zone 'utc'), started_at timestamp,
+    "my time" timestamp)`.execute(db)
+  const prisma = db.withSchema('Pris ma')
+  const { message } = await inspectJobTable(prisma, 'Odd "jobs').then(
+    () => ({ message: 'accepted' }),
+    (error) => error,
+  )
+  for (const name of ['updated_at', 'locked_at', 'run_at', 'started_at']) {
+    expect(message).toMatch(
+      new RegExp(`column '${name}' is timestamp.* without time zone, must be timestamp with time zone`),
+    )
+  }
+  const statement = message.slice(message.indexOf('alter table'))
+  expect(statement.match(/alter table|type timestamptz/g)).toHaveLength(5)
+  await db.connection().execute(async (connection) => {
+    const odd = connection.withSchema('Pris ma')
+    const insert = () =>
+      odd.insertInto('Odd "jobs').values({ id: crypto.randomUUID(), updated_at: sql`now()` }).execute()
+    await insert()
+    await sql`set time zone 'Asia/Tokyo'`.execute(connection)
+    await sql.raw(statement).execute(connection)
+    await insert()
+    const { rows } = await sql`
+      select max(abs(extract(epoch from now() - run_at)))::int < 60 as near from "Pris ma"."Odd ""jobs"`.execute(
+      connection,
+    )
+    expect(rows).toEqual([{ near: true }])
+    await sql`reset time zone`.execute(connection)
+  })
+  expect((await inspectJobTable(prisma, 'Odd "jobs')).columns.get('created_at')).toBe('timestamp(3) without time zone')
+})
+
+test('a domain over a domain serves as the type under both, with its length, its NOT NULL and its CHECK', async () => {
+  await sql`
+    create domain name36 as varchar(36); create domain holder as name36;
+    create domain name20 as varchar(20); create domain short as name20;
+    create domain filled as int not null; create domain level as filled;
+    create domain known as text check (value in ('job_status_not_started', 'job_status_running', 'job_status_retry',
+      'job_status_succeeded', 'job_status_failed', 'job_status_timed_out')); create domain state as known;
+    create table domain_jobs (status state not null, locked_by holder, priority level, last_error text)`.execute(db)
+  await addJobColumns(db, 'domain_jobs')
+  expect((await inspectJobTable(db, 'domain_jobs')).holdsCancelled).toBe(false)
+  await expect(
+    inspectJobTable(await changed('alter table odd_jobs alter locked_by type short'), 'odd_jobs'),
+  ).rejects.toThrow("column 'locked_by' is short, too short")
+})
+
 test('a status that can not hold every status of the seed is refused, whether enum, CHECK or domain', async () => {
   for (const type of [
     "text check (status in ('job_status_not_started', 'job_status_running', 'job_status_succeeded'))",

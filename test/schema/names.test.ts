@@ -3,6 +3,8 @@ import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import {
   channelName,
+  dueIndexName,
+  failedIndexName,
   finishedIndexName,
   functionName,
   insertTriggerName,
@@ -22,7 +24,9 @@ const all = [
   insertTriggerName,
   updateTriggerName,
   readyIndexName,
+  dueIndexName,
   runningIndexName,
+  failedIndexName,
   finishedIndexName,
 ]
 const inPublic = (name: string): TableName => ({ schema: 'public', name })
@@ -38,7 +42,9 @@ test("a table in public has the seed's names", () => {
     'did_insert_job_send_mail_jobs',
     'did_update_job_send_mail_jobs',
     'job_ready_send_mail_jobs',
+    'job_due_send_mail_jobs',
     'job_running_send_mail_jobs',
+    'job_failed_send_mail_jobs',
     'job_finished_send_mail_jobs',
   ])
 })

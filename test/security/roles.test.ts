@@ -144,7 +144,7 @@ const deeds: Record<string, ((as: Kysely<any>) => Promise<unknown>)[]> = {
     async (as) => {
       const id = await running()
       expect((await countJobs(as, table)).statuses.job_status_running).toBe(1)
-      expect((await countJobs(as, table, { exact: true, columns: ['priority'] })).statuses.job_status_running).toBe(1)
+      expect((await countJobs(as, table, { exact: true })).statuses.job_status_running).toBe(1)
       expect(await jobStates(as, table, [id])).toMatchObject([{ worker: holder, attempt: 1 }])
       expect(await nextDueAt(as, table, { columns: ['priority'] })).toBeUndefined()
     },

@@ -1,5 +1,14 @@
 import type { Kysely, SqlBool, Transaction } from 'kysely'
-import { cancelJobs, countJobs, type Job, type JobStatus, linear, pruneJobs, retryJobs } from 'kysely-jobs'
+import {
+  type ChangedJobs,
+  cancelJobs,
+  countJobs,
+  type Job,
+  type JobStatus,
+  linear,
+  pruneJobs,
+  retryJobs,
+} from 'kysely-jobs'
 import {
   fetchNextJobs,
   hasStatus,
@@ -31,7 +40,9 @@ export async function verbs() {
   await rescue(db, 'report_jobs', { lease: '60s', maxAttempts: 3, columns: ['max_attempts'] })
   await nextDueAt(db, 'report_jobs', { columns: ['priority'] })
   const cancelled = await cancelJobs(db, 'mail_jobs', { where: (eb) => eb('user_id', '=', 'ann') })
-  holds<Equal<typeof cancelled, JobId[]>>()
+  const ids: JobId[] = cancelled
+  holds<Equal<typeof cancelled, ChangedJobs>>()
+  await retryJobs(db, 'mail_jobs', { ids: [...ids, ...cancelled.refused.map(({ id }) => id)] })
   await retryJobs(db, 'mail_jobs', { where: (eb) => eb.and([eb('job.template', '=', 'welcome'), isDue('job')]) })
   await retryJobs(db, 'mail_jobs', { ids: jobs.map(({ id }) => id) })
   await pruneJobs(db, 'mail_jobs', { olderThan: '30d', statuses: ['job_status_succeeded'] })

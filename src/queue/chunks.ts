@@ -1,0 +1,111 @@
+import { type Expression, type QueryCreator, type SqlBool, sql } from 'kysely'
+import { concernsAll, sqlState } from '../pg/error-class.js'
+import { column, job } from '../predicates/column.js'
+import { isAmong, keyText } from '../predicates/rows.js'
+import { isSelected } from '../predicates/selected.js'
+import type { JobId } from '../schema/columns.js'
+import type { JobDatabase, Jobs } from '../schema/job-database.js'
+import type { JobSelection } from '../schema/selection.js'
+import { asJsonText, textsOf } from '../schema/text.js'
+import { rowsOf } from './fenced.js'
+import { ofLocked, toldOf } from './locked.js'
+
+/** The most rows of one statement: locked, written and committed together. */
+const chunkSize = 1000
+
+/** A job that the table did not let be changed. */
+export interface RefusedJob {
+  readonly id: JobId
+  /** What Postgres said; its `detail` may hold values of the row. */
+  readonly error: unknown
+}
+
+/** The ids of the jobs that were changed, and beside them those that were refused. */
+export type ChangedJobs = JobId[] & { readonly refused: readonly RefusedJob[] }
+
+/** Rows of a chunk, locked by a sub-select of the statement that writes to them. */
+interface Chunk {
+  readonly db: QueryCreator<JobDatabase>
+  readonly table: Jobs['table']
+  readonly isLocked: Expression<SqlBool>
+}
+
+/** Writes to the rows of a chunk. @returns their ids */
+type Write = (chunk: Chunk) => Promise<JobId[]>
+
+/** What tells a row from all others. */
+type Told = { readonly id: JobId; readonly key?: string | undefined }
+
+/**
+ * Writes to selected jobs in chunks: those that `may` be written when it begins, and still are when their chunk comes.
+ * Outside of a transaction each chunk is its own. A chunk that is refused for a row of it is halved until that row is
+ * alone; in a transaction of the user's it is undone by a savepoint, so that the transaction goes on.
+ */
+export async function writeInChunks<Row>(
+  jobs: Jobs,
+  selection: JobSelection<Row>,
+  may: Expression<SqlBool>,
+  write: Write,
+): Promise<ChangedJobs> {
+  const selected = job.and([isSelected(selection), may])
+  const rows =
+    selection.ids !== undefined && jobs.key === undefined ? oneOfEach(selection.ids) : await told(jobs, selected)
+  const changed: JobId[] = []
+  const refused: RefusedJob[] = []
+  const writeChunk = async (chunk: readonly Told[]): Promise<void> => {
+    const locked = jobs.db
+      .selectFrom(jobs.asJob)
+      .where(isAmong(rowsOf(jobs, chunk)))
+      .where(selected)
+      .forNoKeyUpdate()
+    try {
+      changed.push(
+        ...(await undoable(jobs, () => write({ ...ofLocked(jobs, toldOf(jobs, locked)), table: jobs.table }))),
+      )
+    } catch (error) {
+      if (concernsAll(error)) throw error
+      const [row, ...others] = chunk
+      if (row !== undefined && others.length === 0) refused.push({ id: row.id, error })
+      else for (const half of halves(chunk)) await writeChunk(half)
+    }
+  }
+  for (let start = 0; start < rows.length; start += chunkSize) {
+    await writeChunk(rows.slice(start, start + chunkSize))
+    // Said of a row where a policy refuses it, and of the table where the role may not write to it.
+    if (changed.length === 0 && sqlState(refused[0]?.error) === '42501') throw refused[0]?.error
+  }
+  return Object.defineProperty(changed, 'refused', { value: refused, enumerable: refused.length > 0 }) as ChangedJobs // just given
+}
+
+function oneOfEach(ids: readonly JobId[]): Told[] {
+  return [...new Set(ids)].map((id) => ({ id }))
+}
+
+function halves<Entry>(entries: readonly Entry[]): Entry[][] {
+  const middle = Math.ceil(entries.length / 2)
+  return [entries.slice(0, middle), entries.slice(middle)]
+}
+
+/** As text, past the user's type parsers: they come back as parameters. */
+async function told({ db, asJob, key }: Jobs, selected: Expression<SqlBool>): Promise<Told[]> {
+  const values = [job.cast<string>(column('id'), 'text'), ...(key === undefined ? [] : [keyText(key)])]
+  const texts = await textsOf(db, db.selectFrom(asJob).select(asJsonText(values)).where(selected).compile())
+  return texts.map((text) => {
+    const [id, key] = JSON.parse(text ?? '') as [id: string, key?: string] // made above
+    return { id, key }
+  })
+}
+
+/** In a transaction of the user's, a statement that fails must not end it. */
+export async function undoable<Result>({ db }: Jobs, statement: () => Promise<Result>): Promise<Result> {
+  if (!db.isTransaction) return statement()
+  await sql`savepoint kysely_jobs`.execute(db)
+  try {
+    const result = await statement()
+    await sql`release savepoint kysely_jobs`.execute(db)
+    return result
+  } catch (error) {
+    await sql`rollback to savepoint kysely_jobs; release savepoint kysely_jobs`.execute(db).catch(() => {})
+    throw error
+  }
+}
