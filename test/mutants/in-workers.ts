@@ -171,7 +171,7 @@ export const inWorkers: readonly Mutant[] = [
     breaks: 'a job whose row was refused once runs again, though its handler ended well',
     file: 'src/worker/settle/settler.ts',
     text: 'this.#putAside({ ...entry, refusedAt: since }, asidePause)',
-    replacement: "this.#giveUp(entry.of, 'refused')",
+    replacement: "this.#lose(entry.of, 'refused')",
     test: 'test/worker/bad-input.test.ts',
     title: 'an outcome that the table refuses is tried again',
   },
