@@ -281,7 +281,7 @@ export const inWorkers: readonly Mutant[] = [
     text: 'scope.snapshots.conflictedAt ??= performance.now()',
     replacement: '',
     test: 'test/worker/snapshots.test.ts',
-    title: 'one (repeatable read) that only completes runs once more',
+    title: 'that only completes runs once more, as its heartbeat stood in its way',
   },
   {
     name: 'a kept lease that anybody may take',
