@@ -1,67 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client, Pool } from 'pg'
-import { sqlState } from './error-class.js'
+import {
+  type Activity,
+  activities,
+  asPgClient,
+  type Backend,
+  backendOf,
+  type PgClient,
+  type Stream,
+} from './backend.js'
 import { poolConfig } from './pool-config.js'
 
-/** What pg has of a client beyond its types. */
-export interface PgClient {
-  /** The backend's process, as the server said when it connected; null before. */
-  readonly processID: number | null
-  readonly connection: { readonly stream: { readonly remoteAddress?: string; destroy(): void } }
-}
-
-/** How long (milliseconds) an answer may take before somebody looks whether it will ever come. */
+/** How long (milliseconds) an answer's first byte may take before the server is asked; longer for a long question. */
 const patience = 500
+/** Bytes a millisecond: of links that are slower, a long question is given up to its own deadline. */
+const slowestLink = 8
 
 /** How often open questions are looked at, and how long an answer that is on its way may take to arrive. */
 const period = 250
 
-/** How long a look may take, and how many may be under way: one that meets the same dead network holds up no other. */
+/** How long (milliseconds) the server may take: to answer anything at all, and to log us in and answer a query. */
+const reachLimit = 500
 const lookLimit = 1_000
-const mostLooks = lookLimit / period
 
-/** How long (milliseconds) a server that refused a look is left alone. */
-const refusedPause = 5_000
+/** The longest wait (milliseconds) between two looks that closed nothing. */
+const longestPause = 10_000
 
-/** What a server says of its backends. */
-interface Backends {
-  /** The server's address: of a connection to another (a pool over several hosts) it knows nothing. */
-  readonly asked: string | undefined
-  /** pg_stat_activity.state by pid. */
-  readonly states: ReadonlyMap<number, string | null>
-}
-
-/** What pg keeps out of its types. */
-export function asPgClient(client: object): PgClient {
-  return client as PgClient // every client of pg has them
-}
-
-/** Something the server was asked, and has not answered. */
-interface Question {
+interface Watched {
   readonly client: PgClient
+  /** The plain socket: TLS replaces the client's own stream. */
+  readonly socket: Stream
+  /** Undefined as long as it is not known, and where nobody tells it. */
+  backend?: Backend | undefined
+}
+
+/** Something that is to be answered: a login or a query. */
+export interface Question {
+  readonly of: Watched
   readonly askedAt: number
-  /** When (monotonic milliseconds) to look after it next. */
-  due: number
-  /** Its statement was seen at work. */
-  atWork: boolean
+  readonly bytesRead: number
+  readonly bytesWritten: number
 }
 
 /**
- * Feels the liveness of connections that owe an answer. One that was cut off without a word never gives it, and looks like
- * one whose statement is slow; the server knows the difference. It is asked over a fresh connection: a backend that is
- * idle while we wait for it, or gone, will not answer any more. That connection is closed, and all that rest;
- * the pool makes new ones. A statement at work is left alone, as is everything behind a pooler, where
- * backends can't be told apart.
+ * Finds connections that were cut off without a word. Such a connection looks like one whose statement is slow; the
+ * server knows the difference. It is asked over one more connection, by the backend's own identity: a backend that is
+ * gone, or has been idle while the first byte of its answer is due, will not answer any more, and its connection is
+ * closed. Nothing else is: not a connection on which bytes arrive, nor one behind a pooler, nor one to another server
+ * than the one that is asked. Those have their deadlines.
  */
 export class LivenessCheck {
   readonly #pool: Pool
   readonly #Client: typeof Client
-  readonly #open = new Map<PgClient, Question>()
-  /** When (monotonic milliseconds) each connection at rest was last heard of. */
-  readonly #idle = new Map<PgClient, number>()
+  readonly #watched = new Map<object, Watched>()
+  readonly #open = new Set<Question>()
   #timer: ReturnType<typeof setInterval> | undefined
-  #looks = 0
-  /** The last look found nobody to ask: a pool that ends need not wait for an answer. */
-  #unreachable = false
+  #isBusy = false
+  /** When (monotonic milliseconds) the server may be asked again, and the wait that this came from. */
+  #nextLook = 0
+  #pause = period
+  /** The last look got no answer. */
+  #isUnanswered = false
 
   /** @param connect the pool's own class of clients, unguarded */
   constructor(pool: Pool, connect: typeof Client) {
@@ -69,103 +68,151 @@ export class LivenessCheck {
     this.#Client = connect
   }
 
-  /** A client begins to connect, or a query is sent. */
-  asked(client: PgClient): void {
-    const now = performance.now()
-    this.#open.set(client, { client, askedAt: now, due: now + patience, atWork: false })
-    this.#timer ??= setInterval(() => void this.#look(), period).unref()
+  watch(client: object): void {
+    const pgClient = asPgClient(client)
+    this.#watched.set(client, { client: pgClient, socket: pgClient.connection.stream })
   }
 
-  answered(client: PgClient): void {
-    this.#open.delete(client)
+  forget(client: object): void {
+    this.#watched.delete(client)
+  }
+
+  /** Tells who answers a client; only then it may be closed. */
+  isAnsweredBy(client: object, backend: Backend | undefined): void {
+    const watched = this.#watched.get(client)
+    if (watched !== undefined) watched.backend = backend
+  }
+
+  /** Whether a client's session is one of the server, and not of a pooler. */
+  isDirect(client: object): boolean {
+    return this.#watched.get(client)?.backend !== undefined
+  }
+
+  /** A client begins to connect, or is about to send a query. */
+  asked(client: object): Question | undefined {
+    const of = this.#watched.get(client)
+    if (of === undefined) return undefined
+    const { bytesRead = Number.NaN, bytesWritten = Number.NaN } = of.socket
+    const question = { of, askedAt: performance.now(), bytesRead, bytesWritten }
+    this.#open.add(question)
+    this.#timer ??= setInterval(() => void this.#check(), period).unref()
+    return question
+  }
+
+  answered(question: Question | undefined): void {
+    if (question !== undefined) this.#open.delete(question)
     if (this.#open.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }
 
-  rests(client: PgClient): void {
-    this.#idle.set(client, performance.now())
-  }
-
-  /** It is in use, or gone. */
-  restsNoMore(client: PgClient): void {
-    this.#idle.delete(client)
-  }
-
-  async #look(): Promise<void> {
-    const now = performance.now()
+  /** One at a time, so that there is never more than one connection of its own. */
+  async #check(): Promise<void> {
+    if (this.#isBusy) return
     const { ending } = this.#pool
-    const due = [...this.#open.values()].filter((question) => question.due <= now || (ending && !question.atWork))
-    if (due.length === 0 || this.#looks >= mostLooks) return
-    if (ending && this.#unreachable) return this.#closeAll(due)
-    this.#looks += 1
+    const now = performance.now()
+    const overdue = now < this.#nextLook ? [] : [...this.#open].filter((question) => isOverdue(question, now))
+    if (overdue.length === 0 && !ending) return
+    this.#isBusy = true
     try {
-      const backends = await this.#backends(due)
-      this.#unreachable = false
-      if (backends !== undefined) this.#judge(due, backends)
-    } catch (error) {
-      this.#unreachable = sqlState(error) === undefined
-      // A server that refuses is there, and has enough to do.
-      if (!this.#unreachable) for (const question of due) question.due = now + refusedPause
+      const isReachable = !(ending || this.#isUnanswered) || (await this.#reach())
+      // A pool that ends does not wait for a server that can't be reached.
+      if (!isReachable && ending) this.#close([...this.#open])
+      if (isReachable && overdue.length > 0) await this.#look(overdue)
     } finally {
-      this.#looks -= 1
+      this.#isBusy = false
     }
   }
 
-  /** What the backends do; undefined where it can't be told, behind a pooler. */
-  async #backends(due: readonly Question[]): Promise<Backends | undefined> {
-    const limit = this.#pool.ending ? lookLimit / 2 : lookLimit
-    const limits = { connectionTimeoutMillis: limit, query_timeout: limit }
-    const client = new this.#Client({ ...poolConfig(this.#pool), ...limits })
-    client.on('error', () => {}) // the query's own rejection says it
+  /** A look that closes something may be followed by another soon; any other by one that waits twice as long. */
+  async #look(overdue: readonly Question[]): Promise<void> {
+    const calm = performance.now() > this.#nextLook + this.#pause
+    const longer = calm ? period : Math.min(longestPause, this.#pause * 2)
+    try {
+      const closed = await this.#closeLost(overdue)
+      this.#isUnanswered = false
+      this.#pause = closed > 0 ? period : longer
+    } catch {
+      this.#pause = this.#isUnanswered ? Math.max(longer, 2 * lookLimit) : period
+      this.#isUnanswered = true
+    }
+    this.#nextLook = performance.now() + this.#pause
+  }
+
+  /**
+   * Whether anything answers at the server's address: every server and pooler answers at once whether it speaks TLS,
+   * while a login may hang, and one that was given up stays with the server until its own time-out.
+   */
+  #reach(): Promise<boolean> {
+    const { connection, host, port } = asPgClient(new this.#Client(poolConfig(this.#pool)))
+    const { stream } = connection
+    return new Promise((resolve) => {
+      const end = (answered: boolean) => {
+        clearTimeout(timer)
+        stream.destroy()
+        resolve(answered)
+      }
+      const timer = setTimeout(end, reachLimit, false)
+      stream.once('data', () => end(true))
+      stream.once('close', () => end(false))
+      connection.on('error', () => {})
+      connection.once('connect', () => connection.requestSsl())
+      connection.connect(host.startsWith('/') ? `${host}/.s.PGSQL.${port}` : port, host)
+    })
+  }
+
+  /** Closes what will not be answered, and connections at rest whose backend is gone. @returns how many */
+  async #closeLost(overdue: readonly Question[]): Promise<number> {
+    const application_name = 'kysely-jobs liveness check'
+    const client = new this.#Client({ ...poolConfig(this.#pool), connectionTimeoutMillis: 0, application_name })
+    client.on('error', () => {}) // what it was asked rejects
+    const limit = setTimeout(() => asPgClient(client).connection.stream.destroy(), lookLimit).unref()
     try {
       await client.connect()
-      const pids = due.flatMap(({ client: { processID } }) => processID ?? [])
-      const { rows } = await client.query(
-        'select pid, state, pid = pg_backend_pid() as own from pg_stat_activity where pid = any($1) or pid = pg_backend_pid()',
-        [pids],
+      const server = (await backendOf(client))?.server
+      const same = [...this.#watched.values()].filter(({ backend }) => server && backend?.server === server)
+      const pids = same.flatMap(({ backend }) => backend?.pid ?? [])
+      const found = await activities(client, pids)
+      const rowOf = ({ backend }: Watched) => found.get(backend?.pid ?? '')
+      const gone = new Set(same.filter((watched) => isGone(watched, rowOf(watched))))
+      const unanswerable = overdue.filter(
+        ({ of }) => same.includes(of) && !gone.has(of) && rowOf(of)?.state.startsWith('idle'),
       )
-      const own = rows.find((row) => row.own)
-      if (own?.pid !== Reflect.get(client, 'processID')) return undefined
-      return {
-        asked: asPgClient(client).connection.stream.remoteAddress,
-        states: new Map(rows.map(({ pid, state }) => [pid, state])),
-      }
+      clearTimeout(limit)
+      if (gone.size + unanswerable.length === 0) return 0
+      await sleep(period, undefined, { ref: false }) // what was sent before may be on its way
+      return this.#close(unanswerable) + this.#closeGone(gone)
     } finally {
       client.end().catch(() => {})
     }
   }
 
-  #judge(due: readonly Question[], { asked, states }: Backends): void {
-    const lost: Question[] = []
-    for (const question of due) {
-      const { processID, connection } = question.client
-      const elsewhere = processID !== null && connection.stream.remoteAddress !== asked
-      const state = processID === null ? undefined : states.get(processID)
-      if (!elsewhere && (state === undefined || state?.startsWith('idle'))) lost.push(question)
-      else {
-        question.atWork = true
-        question.due = performance.now() + (performance.now() - question.askedAt) // when it is twice as old
-      }
-    }
-    if (lost.length > 0) setTimeout(() => this.#giveUp(lost), period).unref()
+  /** Closes the connections of questions that are still without a single byte of their answer. */
+  #close(questions: readonly Question[]): number {
+    const silent = questions.filter((question) => this.#open.has(question) && isSilent(question))
+    for (const { of } of silent) of.client.connection.stream.destroy() // queries and logins reject at once
+    return silent.length
   }
 
-  /**
-   * Those whose answer did not arrive after all, and with them all that rest and have not been heard of just now: to
-   * connect again costs little, to ask one more that is dead as long again.
-   */
-  #giveUp(lost: readonly Question[]): void {
-    const still = lost.filter((question) => this.#open.get(question.client) === question)
-    if (still.length === 0) return
-    this.#closeAll(still)
-    for (const question of this.#open.values()) if (!question.atWork) question.due = 0 // they need no patience any more
-    const recently = performance.now() - period
-    for (const [client, heardAt] of this.#idle) if (heardAt <= recently) client.connection.stream.destroy()
+  #closeGone(gone: ReadonlySet<Watched>): number {
+    const heard = new Set([...this.#open].filter((question) => !isSilent(question)).map(({ of }) => of))
+    const lost = [...gone].filter((watched) => !heard.has(watched))
+    for (const { client } of lost) client.connection.stream.destroy()
+    return lost.length
   }
+}
 
-  /** Their queries, or their connecting, reject at once. */
-  #closeAll(questions: readonly Question[]): void {
-    for (const { client } of questions) client.connection.stream.destroy()
-  }
+/** Its process id is nobody's any more, or somebody else's. Who may not see when that one began can't tell. */
+function isGone({ backend }: Watched, row: Activity | undefined): boolean {
+  return row === undefined || (row.since !== null && row.since !== backend?.since)
+}
+
+function isSilent({ of, bytesRead }: Question): boolean {
+  return of.socket.bytesRead === bytesRead
+}
+
+function isOverdue(question: Question, now: number): boolean {
+  const { of, askedAt, bytesWritten } = question
+  const written = (of.socket.bytesWritten ?? Number.NaN) - bytesWritten
+  return of.backend !== undefined && isSilent(question) && now - askedAt > patience + written / slowestLink
 }

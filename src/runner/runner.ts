@@ -8,7 +8,7 @@ export interface RunnableWorker {
   readonly table: string
   /** The database handle it was created with. */
   readonly db: Pick<Kysely<unknown>, 'getExecutor'>
-  start(): Promise<void>
+  start(options?: { readonly retry?: boolean | undefined }): Promise<void>
   stop(options?: { readonly deadline?: Duration | undefined }): Promise<{ readonly left: number }>
   health(): WorkerHealth
 }
@@ -28,8 +28,8 @@ type Signal = keyof typeof signals
 export class Runner {
   readonly #workers: readonly RunnableWorker[]
   readonly #deadline: number
-  /** Resolves when somebody calls {@link stop}. */
-  readonly #asked = Promise.withResolvers<void>()
+  /** Resolves when somebody calls {@link stop}, to what that comes to. */
+  readonly #asked = Promise.withResolvers<{ readonly stopped: Promise<{ readonly left: number }> }>()
 
   /** @internal Use `createRunner`. */
   constructor(options: RunnerOptions) {
@@ -38,11 +38,12 @@ export class Runner {
   }
 
   /**
-   * Starts all workers; where one can't start, the others are stopped again.
+   * Starts all workers, and waits for a server that is away or not up yet, unless `retry` is false. Where one can't start,
+   * the others are stopped again.
    * @throws what the first worker's `start()` threw
    */
-  async start(): Promise<void> {
-    const started = await Promise.allSettled(this.#workers.map((worker) => worker.start()))
+  async start({ retry = true }: { readonly retry?: boolean | undefined } = {}): Promise<void> {
+    const started = await Promise.allSettled(this.#workers.map((worker) => worker.start({ retry })))
     const failed = started.find((result) => result.status === 'rejected')
     if (failed === undefined) return
     await this.#stopAll(0)
@@ -51,8 +52,9 @@ export class Runner {
 
   /** Stops all workers, at the same time. A later call can bring the deadline forward. */
   async stop(options: { readonly deadline?: Duration | undefined } = {}): Promise<{ readonly left: number }> {
-    this.#asked.resolve()
-    return this.#stopAll(options.deadline ?? this.#deadline)
+    const stopped = this.#stopAll(options.deadline ?? this.#deadline)
+    this.#asked.resolve({ stopped })
+    return stopped
   }
 
   async #stopAll(deadline: Duration): Promise<{ readonly left: number }> {
@@ -78,16 +80,16 @@ export class Runner {
     const signalled = nextSignals()
     try {
       const starting = this.start()
-      const told = Promise.race([signalled.first, this.#asked.promise])
+      const told = Promise.race([signalled.first.then(() => undefined), this.#asked.promise])
       await Promise.race([starting, told])
       starting.catch(() => {}) // where the signal came first, the stop is what counts
-      await told
+      const asked = await told
       let forcedBy: Signal | undefined
       void signalled.second.then((signal) => {
         forcedBy = signal
         return this.stop({ deadline: 0 })
       })
-      const { left } = await this.stop()
+      const { left } = await (asked?.stopped ?? this.stop()) // whoever asked said by when
       if (forcedBy !== undefined) process.exit(signals[forcedBy])
       if (left > 0) process.exit(1)
     } finally {
@@ -98,7 +100,7 @@ export class Runner {
 
 /**
  * Workers as one process: start all, run until a signal, drain. They share one listener, one rescue timer for each
- * table, and the gate through which a job that kills its workers runs alone; hence one database.
+ * table, and the quarantine in which a job that kills its workers runs alone; hence one database.
  *
  * @throws RunnerOptionError without workers, for a worker of another database, or an option that is none; DurationError
  * @example

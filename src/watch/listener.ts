@@ -1,6 +1,8 @@
 import { Socket } from 'node:net'
-import type { ClientConfig, Pool } from 'pg'
-import pgListen, { type Options, type Subscriber } from 'pg-listen'
+import pg, { type ClientConfig, type Pool } from 'pg'
+import type pgListen from 'pg-listen'
+import type { Options, Subscriber } from 'pg-listen'
+import { sqlState } from '../pg/error-class.js'
 import { poolConfig } from '../pg/pool-config.js'
 
 /** Where to listen: a connection string, a pg config, or a Pool, whose settings (never its clients) are used. */
@@ -25,28 +27,51 @@ const farewell = 200
  */
 const options: Options = { retryLimit: 1, retryTimeout: 0, paranoidChecking: false, parse: (payload) => payload }
 
+/** pg-listen is not there, as in a bundle that is run without its node_modules. */
+export class ListenerLoadError extends Error {
+  override readonly name = 'ListenerLoadError'
+  readonly code = 'LISTENER_LOAD'
+}
+
+type CreateSubscriber = typeof pgListen.default
+
+/** What a server older than 14, or a pooler, says of a setting in a login that it does not know. */
+const unknownSetting = /^(?:08P01|0A|22|42)/
+
 /** One connection that listens, from its opening to its loss: the only door to pg-listen. */
 export class Listener {
   readonly #subscriber: Subscriber
   readonly #socket: Socket
+  #opened = false
   #closed = false
+  /** The last statement: pg asks for one at a time. */
+  #last: Promise<unknown> = Promise.resolve()
 
-  private constructor(source: ListenSource, hooks: ListenerHooks) {
-    this.#socket = new Socket()
-    this.#subscriber = subscribe(clientConfig(source, this.#socket))
+  private constructor(create: CreateSubscriber, config: ClientConfig, hooks: ListenerHooks) {
+    const socket = new Socket()
+    this.#socket = socket
+    this.#subscriber = create({ ...config, stream: () => socket }, options)
     this.#subscriber.events.on('error', (error) => {
-      if (!this.#closed) hooks.lost(error)
+      if (this.#opened && !this.#closed) hooks.lost(error)
     })
     this.#subscriber.events.on('notification', ({ channel, payload }) => hooks.notified(channel, String(payload ?? '')))
   }
 
-  /** Connects. @throws what the server or the network says */
+  /** Connects. @throws ListenerLoadError; what the server or the network says */
   static async open(source: ListenSource, hooks: ListenerHooks): Promise<Listener> {
-    let opened = false
-    const listener = new Listener(source, { ...hooks, lost: (reason) => opened && hooks.lost(reason) })
+    const create = await loadPgListen()
+    const config = clientConfig(source)
+    try {
+      return await Listener.#open(new Listener(create, withoutIdleTimeout(config), hooks))
+    } catch (error) {
+      if (!unknownSetting.test(sqlState(error) ?? '')) throw error
+      return await Listener.#open(new Listener(create, config, hooks))
+    }
+  }
+  static async #open(listener: Listener): Promise<Listener> {
     try {
       await listener.#subscriber.connect()
-      opened = true
+      listener.#opened = true
       return listener
     } catch (error) {
       await listener.close()
@@ -55,12 +80,20 @@ export class Listener {
   }
 
   /** Resolves when the LISTEN took effect. */
-  async listen(channel: string): Promise<void> {
-    await this.#subscriber.listenTo(channel)
+  listen(channel: string): Promise<void> {
+    return this.#inTurn(() => this.#subscriber.listenTo(channel))
   }
 
-  async unlisten(channel: string): Promise<void> {
-    await this.#subscriber.unlisten(channel)
+  unlisten(channel: string): Promise<void> {
+    return this.#inTurn(() => this.#subscriber.unlisten(channel))
+  }
+
+  #inTurn(statement: () => Promise<unknown> | undefined): Promise<void> {
+    const done = this.#last.then(async () => {
+      await statement()
+    })
+    this.#last = done.catch(() => {}) // its own caller is told
+    return done
   }
 
   /** Says goodbye, and destroys the socket where nobody answers. */
@@ -79,21 +112,43 @@ export class Listener {
   }
 }
 
-/** Under Node's ESM the default export of a CommonJS module is nested one level deeper than in bundlers. */
-function subscribe(config: ClientConfig): Subscriber {
-  const create = (Reflect.get(pgListen, 'default') ?? pgListen) as typeof pgListen.default // either is the function
-  return create(config, options)
+/**
+ * Loads pg-listen when something listens, and out of the sight of bundlers: pg-format, beneath it, requires a file by
+ * `__dirname`, so that no bundle that holds it can run. The default export of a CommonJS module is nested once or twice.
+ * @throws ListenerLoadError
+ */
+async function loadPgListen(): Promise<CreateSubscriber> {
+  try {
+    const name = ['pg', 'listen'].join('-') // a constant would be found by minifiers
+    let loaded: unknown = await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ name)
+    while (typeof loaded === 'object' && loaded !== null && 'default' in loaded) loaded = loaded.default
+    return loaded as CreateSubscriber // its only export
+  } catch (cause) {
+    throw new ListenerLoadError(
+      'listen: the package pg-listen can not be loaded. In a bundled program mark it as external (esbuild and Bun: --external:pg-listen; rollup and webpack: externals; Next.js: serverExternalPackages), and have it in the node_modules where the program runs; or leave `listen` out, and poll',
+      { cause },
+    )
+  }
 }
 
-function clientConfig(source: ListenSource, socket: Socket): ClientConfig {
+function clientConfig(source: ListenSource): ClientConfig {
   const given = typeof source === 'string' ? { connectionString: source } : isPool(source) ? poolConfig(source) : source
   return {
     connectionTimeoutMillis: patience,
     query_timeout: patience,
     application_name: 'kysely-jobs listener',
     ...given,
-    stream: () => socket,
   }
+}
+
+/** Who listens says nothing for long: `idle_session_timeout` would end it each time. */
+function withoutIdleTimeout(config: ClientConfig): ClientConfig {
+  const { options: given = '' } = Reflect.get(new pg.Client(config), 'connectionParameters') // untyped
+  const settings = `${given || ''} -c idle_session_timeout=0`.trim()
+  const { connectionString } = config
+  if (!connectionString?.includes('options=')) return { ...config, options: settings }
+  // Those of a connection string go before all others, and the last of them counts.
+  return { ...config, connectionString: `${connectionString}&options=${encodeURIComponent(settings)}` }
 }
 
 function isPool(source: ClientConfig | Pool): source is Pool {

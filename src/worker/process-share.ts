@@ -1,4 +1,5 @@
 import type { DialectAdapter, Kysely } from 'kysely'
+import { MemoryBudget } from './claim/memory-budget.js'
 import { Poller } from './claim/poller.js'
 import { Quarantine } from './quarantine/quarantine.js'
 
@@ -6,6 +7,8 @@ import { Quarantine } from './quarantine/quarantine.js'
 export interface ProcessShare {
   /** Closed while a job is to be alone. */
   readonly quarantine: Quarantine
+  /** What the jobs that they have claimed may take. */
+  readonly memory: MemoryBudget
   /** Polls and looks for expired leases, for all of them at once. */
   readonly poller: Poller
 }
@@ -15,7 +18,11 @@ const shares = new WeakMap<DialectAdapter, ProcessShare>()
 
 export function processShare(db: Pick<Kysely<unknown>, 'getExecutor'>): ProcessShare {
   const { adapter } = db.getExecutor()
-  const share = shares.get(adapter) ?? { quarantine: new Quarantine(), poller: new Poller() }
+  const share = shares.get(adapter) ?? {
+    quarantine: new Quarantine(),
+    memory: new MemoryBudget(),
+    poller: new Poller(),
+  }
   shares.set(adapter, share)
   return share
 }

@@ -4,6 +4,7 @@ import { type Insertable, Kysely, PostgresDialect, type SqlBool, sql } from 'kys
 import { enqueue } from 'kysely-jobs'
 import { isPending, isRunning } from 'kysely-jobs/queue'
 import pg from 'pg'
+import { workerOf } from '../../src/schema/lease-token.ts'
 import { type Proxy as FaultProxy, startProxy } from '../support/proxy.ts'
 import { Crew } from './crew.ts'
 import { checkInvariants, type Evidence } from './invariants.ts'
@@ -189,9 +190,10 @@ export class Arena {
   async #evidence(end = ''): Promise<Evidence> {
     const columns = ['id', 'act', 'status', 'attempts_count', 'last_error', 'result'] as const
     const asked = (id: string) => sql<SqlBool>`${sql.ref(id)}::text like ${`%${end}`}`
+    const moves = await this.db.selectFrom('moves').selectAll().where(asked('job_id')).orderBy('at').execute()
     return {
       jobs: await this.db.selectFrom('chaos_jobs').select(columns).where(asked('id')).execute(),
-      moves: await this.db.selectFrom('moves').selectAll().where(asked('job_id')).orderBy('at').execute(),
+      moves: moves.map((move) => ({ ...move, holder: move.holder && workerOf(move.holder) })),
       effects: await this.db.selectFrom('effects').selectAll().where(asked('job_id')).execute(),
       deeds: await this.witness.selectFrom('deeds').selectAll().where(asked('job')).orderBy('begun').execute(),
       workers: await this.witness.selectFrom('workers').selectAll().execute(),

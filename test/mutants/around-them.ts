@@ -141,8 +141,8 @@ export const aroundThem: readonly Mutant[] = [
   {
     name: 'a pool that ends its process',
     breaks: 'a backend that is terminated ends the process of whoever holds its connection',
-    file: 'src/pg/guard-pool.ts',
-    text: "client.on('error', () => {}) // whoever holds the client learns it from the query",
+    file: 'src/pg/guarded-client.ts',
+    text: "this.on('error', () => {}) // whoever holds the client learns it from the query",
     replacement: '',
     test: 'test/pg/guard-pool.test.ts',
     title: 'a backend that is terminated under a client at rest in a transaction',

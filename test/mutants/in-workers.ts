@@ -113,6 +113,15 @@ export const inWorkers: readonly Mutant[] = [
     title: 'a job that was interrupted once is never claimed ahead',
   },
   {
+    name: 'claims whatever their size',
+    breaks: 'jobs of 400 kB fill the memory of their process',
+    file: 'src/worker/claim/prefetch.ts',
+    text: 'return Math.min(rows, Math.max(least, fitting))',
+    replacement: 'return Math.min(rows, Math.max(least, fitting) * 1000)',
+    test: 'test/worker/prefetch.test.ts',
+    title: 'large jobs are claimed no faster than memory allows',
+  },
+  {
     name: 'a claim ahead that counts',
     breaks: 'a process that is killed costs jobs their last attempt that no handler ever saw',
     file: 'src/worker/claim/claimer.ts',

@@ -4,7 +4,7 @@ import { createWorker, enqueue, guardPool } from 'kysely-jobs'
 import { createJobTable, dropJobTable } from 'kysely-jobs/migrate'
 import { fetchNextJobs, type JobId, type LeasedOutcome, settle } from 'kysely-jobs/queue'
 import pg from 'pg'
-import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from '../worker/mail-jobs.js'
 
@@ -136,22 +136,6 @@ test('a session that has forgotten its statements, as after DISCARD ALL, costs n
 })
 
 const mark = sql.raw(' /* prepared */')
-
-test('a statement whose kept plan is always slow is planned anew for a while', async () => {
-  const db = session()
-  for (let i = 0; i < 10; i++) await sql`select pg_sleep(0.011)${mark}`.execute(db)
-  expect(await prepared(db)).toMatchObject([{ statement: 'select pg_sleep(0.011) /* prepared */', runs: 8 }])
-})
-
-test('a statement that is slow now and then stays kept', async () => {
-  const db = session()
-  for (let i = 0; i < 10; i++) {
-    const inNoTime = i % 2 === 0 ? vi.spyOn(performance, 'now').mockReturnValue(performance.now()) : undefined
-    await sql`select pg_sleep(${i % 2 === 0 ? 0 : 0.02})${mark}`.execute(db)
-    inNoTime?.mockRestore()
-  }
-  expect(await prepared(db)).toMatchObject([{ runs: 10 }])
-})
 
 test('a session keeps no more than 32 statements, however many there are', async () => {
   const db = session()

@@ -72,3 +72,24 @@ test('run() ends when somebody stops the runner', async () => {
   await runner.stop()
   await running
 })
+
+test('run() keeps to the deadline of whoever stops the runner', async () => {
+  const held = Promise.withResolvers<void>()
+  const mail = createWorker(db, 'mail_jobs', () => held.promise, { logger: quiet })
+  const runner = createRunner(db, { workers: [mail] })
+  const running = runner.run()
+  const claimed = next(mail, 'claimed')
+  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  await claimed
+  let deadlines: unknown[] = []
+  const stop = mail.stop.bind(mail)
+  mail.stop = (options) => {
+    deadlines = [...deadlines, options?.deadline]
+    return stop(options)
+  }
+  const stopping = runner.stop({ deadline: '1h' })
+  held.resolve()
+  expect(await stopping).toEqual({ left: 0 })
+  await running
+  expect(deadlines).toEqual(['1h'])
+})

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { serverAccount } from '../../tools/postgres/account.ts'
 import { freePort, scratchFolder } from '../../tools/postgres/cluster.ts'
 
-/** A pooler in transaction mode: a client has a session of the server for one transaction, and then another. */
+/** A pooler, by default in transaction mode: a client has a session of the server for one transaction, and then another. */
 export interface PgBouncer {
   readonly url: string
   stop(): Promise<void>
@@ -22,7 +22,11 @@ export const withoutPgBouncer =
   program === undefined ? 'skipped: this machine has no PgBouncer (Debian: apt-get install pgbouncer)' : undefined
 
 /** Starts one on a free port of 127.0.0.1 in front of a server; `sessions` is how many of the server's its clients share. */
-export async function startPgBouncer(serverUrl: string, sessions: number): Promise<PgBouncer> {
+export async function startPgBouncer(
+  serverUrl: string,
+  sessions: number,
+  mode: 'transaction' | 'statement' = 'transaction',
+): Promise<PgBouncer> {
   if (program === undefined) throw new Error(withoutPgBouncer)
   const account = serverAccount() // it refuses to run as root
   const scratch = scratchFolder(account)
@@ -30,7 +34,7 @@ export async function startPgBouncer(serverUrl: string, sessions: number): Promi
   url.hostname = '127.0.0.1'
   url.port = String(await freePort())
   const file = join(scratch, 'pgbouncer.ini')
-  writeFileSync(file, configuration(new URL(serverUrl), url.port, sessions))
+  writeFileSync(file, configuration(new URL(serverUrl), url.port, sessions, mode))
   const child = spawn(program, [file], { ...account, cwd: scratch, stdio: ['ignore', 'ignore', 'pipe'] })
   const end = () => void child.kill('SIGKILL')
   process.once('exit', end)
@@ -54,7 +58,7 @@ export async function startPgBouncer(serverUrl: string, sessions: number): Promi
   throw new Error(`PgBouncer did not start: ${log.join('\n')}`)
 }
 
-function configuration(server: URL, port: string, sessions: number): string {
+function configuration(server: URL, port: string, sessions: number, mode: string): string {
   const password = server.password && ` password='${decodeURIComponent(server.password).replaceAll("'", "''")}'`
   return `[databases]
 * = host=${server.hostname} port=${server.port || 5432} user=${decodeURIComponent(server.username)}${password}
@@ -63,7 +67,7 @@ listen_addr = 127.0.0.1
 listen_port = ${port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = ${mode}
 default_pool_size = ${sessions}
 max_client_conn = 200
 `

@@ -230,3 +230,30 @@ test('a hook that throws hurts no other', async () => {
   await notify('both', 'heard')
   await ear.until(() => ear.heard.includes('heard'))
 })
+
+test.each<[string, (url: string, options: string) => ListenSource]>([
+  ['a connection string', (url, options) => `${url}?options=${encodeURIComponent(options)}`],
+  ['a pg config', (url, options) => ({ connectionString: url, options })],
+])('idle_session_timeout does not cut a listener off, given by %s', async (_, source) => {
+  const never = { period: 60_000, patience: 5_000 } // no probe keeps it busy
+  const ear = listen('quiet', source(url, '-c idle_session_timeout=100ms'), never)
+  await ear.listening()
+  await sql`select pg_sleep(0.4)`.execute(db)
+  await notify('quiet', 'still here')
+  await ear.until(() => ear.heard.length === 1)
+  expect(ear.states).toEqual(['listening'])
+})
+
+test('channels that are asked for at once are listened to one after the other, as pg 9 wants it', async () => {
+  const warnings: string[] = []
+  const keep = ({ message }: Error) => warnings.push(message)
+  process.on('warning', keep)
+  onTestFinished(() => void process.off('warning', keep))
+  const first = listen('many 0')
+  await first.listening()
+  const others = Array.from({ length: 5 }, (_, i) => listen(`many ${i + 1}`))
+  await Promise.all(others.map((ear) => ear.listening()))
+  await Promise.all(others.map(({ subscription }) => subscription.close()))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(warnings).toEqual([])
+})

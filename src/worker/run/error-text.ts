@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { shown } from '../../schema/shown.js'
+import { withoutSecrets } from './mask-secrets.js'
 
 /** The longest `last_error` that is written: enough for a stack, too little to bloat the table. */
 export const maxErrorLength = 8_000
@@ -9,9 +10,6 @@ const maxCauses = 5
 
 /** What makes an error's text. `job` is undefined for an error that is not of one job. */
 export type DescribeError<Job> = (error: unknown, job: Job | undefined) => string
-
-/** The password of a URL, wherever it stands in a text. */
-const urlPassword = /(:\/\/[^\s:/?#@]*):[^\s/?#@]*@/g
 
 /**
  * What a handler threw, as text that Postgres can hold and a person can read: whatever it is, circular, hostile
@@ -38,10 +36,8 @@ export function describedBy(describeError: DescribeError<object>): (error: unkno
 }
 
 function bounded(text: string): string {
-  const storable = text
-    .slice(0, maxErrorLength * 2)
+  const storable = withoutSecrets(text.slice(0, maxErrorLength * 2))
     .replaceAll('\0', '\uFFFD')
-    .replaceAll(urlPassword, '$1:***@')
     .toWellFormed()
   if (storable.length <= maxErrorLength) return storable
   return `${storable.slice(0, maxErrorLength - 30).toWellFormed()} ... (${text.length} characters)`

@@ -1,6 +1,6 @@
 import type { Outcome } from '../../queue/outcome.js'
 import { after } from '../../watch/timer.js'
-import { Prefetch } from '../claim/prefetch.js'
+import { type HeldJobs, Prefetch } from '../claim/prefetch.js'
 import { abortAfter } from '../lease/lease-renewer.js'
 import { waitUntil } from '../quarantine/quarantine.js'
 import { sorted } from '../quarantine/sorted.js'
@@ -40,7 +40,7 @@ export class Slots {
     this.#call = callOf(scope, handler)
     this.#settler = settler
     this.#freed = freed
-    this.#prefetch = new Prefetch(scope.settings.concurrency)
+    this.#prefetch = new Prefetch(scope.settings.concurrency, scope.share.memory)
     this.#stallCheck = setInterval(() => this.#releaseStalled(), longestWait)
   }
 
@@ -64,7 +64,16 @@ export class Slots {
 
   /** How many more jobs to claim now. */
   get room(): number {
-    return this.#scope.share.quarantine.isClosed ? 0 : this.#prefetch.room(this.running, this.ready)
+    return this.#scope.share.quarantine.isClosed ? 0 : this.#prefetch.room(this.#held)
+  }
+
+  /** How many bytes of memory the jobs take that were claimed and not settled. */
+  get bytes(): number {
+    return this.#prefetch.bytesOf(this.#held)
+  }
+
+  get #held(): HeldJobs {
+    return { running: this.running, ready: this.ready, unwritten: this.#settler.unwritten }
   }
 
   /** Jobs claimed ahead must not wait for handlers that are not so fast any more. */
@@ -75,6 +84,7 @@ export class Slots {
 
   /** Takes claimed jobs; their handlers start by {@link begin}, or in a slot that is freed. */
   take(attempts: readonly Attempt[]): void {
+    this.#prefetch.brought(attempts.map(({ job }) => job))
     if (this.#scope.share.quarantine.isClosed) this.#release(attempts)
     else this.#sort(attempts)
   }
