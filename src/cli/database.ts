@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
+import { connectionError } from '../pg/connection-error.js'
 import { guardPool } from '../pg/guard-pool.js'
-import { connectionError } from './connection-error.js'
 import { clientOf } from './database-url.js'
 
 /**

@@ -8,7 +8,7 @@ export interface RunnableWorker {
   readonly table: string
   /** The database handle it was created with. */
   readonly db: Pick<Kysely<unknown>, 'getExecutor'>
-  start(): Promise<void>
+  start(options?: { readonly retry?: boolean | undefined }): Promise<void>
   stop(options?: { readonly deadline?: Duration | undefined }): Promise<{ readonly left: number }>
   health(): WorkerHealth
 }
@@ -39,11 +39,12 @@ export class Runner {
   }
 
   /**
-   * Starts all workers; where one can't start, the others are stopped again.
+   * Starts all workers, and waits for a server that is away or not up yet, unless `retry` is false. Where one can't start,
+   * the others are stopped again.
    * @throws what the first worker's `start()` threw
    */
-  async start(): Promise<void> {
-    const started = await Promise.allSettled(this.#workers.map((worker) => worker.start()))
+  async start({ retry = true }: { readonly retry?: boolean | undefined } = {}): Promise<void> {
+    const started = await Promise.allSettled(this.#workers.map((worker) => worker.start({ retry })))
     const failed = started.find((result) => result.status === 'rejected')
     if (failed === undefined) return
     await this.#stopAll(0)
@@ -100,7 +101,7 @@ export class Runner {
 
 /**
  * Workers as one process: start all, run until a signal, drain. They share one listener, one rescue timer for each
- * table, and the gate through which a job that kills its workers runs alone; hence one database.
+ * table, and the quarantine in which a job that kills its workers runs alone; hence one database.
  *
  * @throws RunnerOptionError without workers, for a worker of another database, or an option that is none; DurationError
  * @example

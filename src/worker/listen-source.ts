@@ -6,7 +6,7 @@ import type { ListenSource } from '../watch/listener.js'
 const connectionString = /^(?:postgres(?:ql)?:\/\/|socket:|\/)/i
 
 /**
- * The value of the option `listen`, or why it will not do. Neither a connection string nor pg's error about it is
+ * The value of the option `listen`, or why it is invalid. Neither a connection string nor pg's error about it is
  * shown: a password may be in them.
  */
 export function listenSource(value: unknown): ListenSource | undefined | { readonly refused: string } {
@@ -14,7 +14,7 @@ export function listenSource(value: unknown): ListenSource | undefined | { reado
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value // connecting tells what is in it
   if (typeof value !== 'string' || value === '') {
     return {
-      refused: `listen: ${shown(value)} will not do; give a connection string, a pg config or a pg Pool`,
+      refused: `listen: ${shown(value)} is invalid; give a connection string, a pg config or a pg Pool`,
     }
   }
   if (isReadable(value)) return value

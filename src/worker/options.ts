@@ -5,6 +5,7 @@ import type { ListenSource } from '../watch/listener.js'
 import { listenSource } from './listen-source.js'
 import { consoleLogger, harmless, type Logger } from './logger.js'
 import { type DescribeError, describedBy, errorText } from './run/error-text.js'
+import { adviceOnOptions } from './start-advice.js'
 
 /** All optional, and undefined means the default; durations in milliseconds or as `'30s'`. */
 export interface WorkerOptions<Job = object> {
@@ -62,6 +63,8 @@ export interface Settings {
   /** Never throws; its text can be stored. */
   readonly describeError: (error: unknown, job?: object) => string
   readonly seedBackoff: boolean
+  /** What is suspicious about the options, a sentence each. */
+  readonly advice: readonly string[]
 }
 
 const defaults = {
@@ -115,12 +118,13 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
     logger: logger(given.logger),
     describeError: describing(given.describeError),
     seedBackoff: flag(given.seedBackoff, 'seedBackoff'),
+    advice: adviceOnOptions(options),
   }
   if (settings.lease < shortestLease || settings.lease > longestLease) {
-    throw new WorkerOptionError(`lease: ${String(given.lease)} will not do; give at least 1 s and at most 24 h`)
+    throw new WorkerOptionError(`lease: ${String(given.lease)} is invalid; give at least 1 s and at most 24 h`)
   }
   if (settings.concurrency > mostConcurrent) {
-    throw new WorkerOptionError(`concurrency: ${settings.concurrency} will not do; give at most ${mostConcurrent}`)
+    throw new WorkerOptionError(`concurrency: ${settings.concurrency} is invalid; give at most ${mostConcurrent}`)
   }
   if (settings.seedBackoff && typeof settings.backoff === 'function') {
     throw new WorkerOptionError(
@@ -145,7 +149,7 @@ type DefinedOnly<Options> = { readonly [Name in keyof Options]?: Exclude<Options
 
 function atLeast(least: number, value: unknown, name: string, meaning: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
-  throw new WorkerOptionError(`${name}: ${shown(value)} will not do; give ${meaning}, at least ${least}`)
+  throw new WorkerOptionError(`${name}: ${shown(value)} is invalid; give ${meaning}, at least ${least}`)
 }
 
 function attempts(value: unknown): Settings['maxAttempts'] {
@@ -161,20 +165,20 @@ function backoff(value: unknown): Backoff<object> {
   if (typeof value === 'function') return value as Backoff<object> // its results are checked at each call
   if (isBackoffRule(value)) return value
   throw new WorkerOptionError(
-    `backoff: ${shown(value)} will not do; give linear({ delay }), exponential({ delay }) or a function`,
+    `backoff: ${shown(value)} is invalid; give linear({ delay }), exponential({ delay }) or a function`,
   )
 }
 
 function describing(value: unknown): Settings['describeError'] {
   if (value === undefined) return errorText
   if (typeof value === 'function') return describedBy(value as DescribeError<object>) // its results are checked at each call
-  throw new WorkerOptionError(`describeError: ${shown(value)} will not do; give a function of the error and the job`)
+  throw new WorkerOptionError(`describeError: ${shown(value)} is invalid; give a function of the error and the job`)
 }
 
 function positive(value: Duration, name: string): number {
   const time = milliseconds(value, name)
   if (time > 0) return time
-  throw new WorkerOptionError(`${name}: ${String(value)} will not do; give more than 0`)
+  throw new WorkerOptionError(`${name}: ${String(value)} is invalid; give more than 0`)
 }
 
 function source(value: unknown): ListenSource | undefined {
@@ -185,7 +189,7 @@ function source(value: unknown): ListenSource | undefined {
 
 function flag(value: unknown, name: string): boolean {
   if (typeof value === 'boolean') return value
-  throw new WorkerOptionError(`${name}: ${shown(value)} will not do; give true or false`)
+  throw new WorkerOptionError(`${name}: ${shown(value)} is invalid; give true or false`)
 }
 
 function logger(value: unknown): Logger {

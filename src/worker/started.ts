@@ -15,6 +15,7 @@ import type { AnyHandler } from './run/context.js'
 import { Slots } from './run/slots.js'
 import type { WorkerScope } from './scope.js'
 import { Settler } from './settle/settler.js'
+import { UntoldJobs } from './untold-jobs.js'
 
 /** After the deadline of a stop: for handlers that heed their signal, for what they leave to write, for the listener. */
 const graceAfterAbort = 400
@@ -24,7 +25,7 @@ const graceForClosing = 200
 /** Polls of workers that were started together drift apart by this share. */
 const pollJitter = 0.1
 
-/** The parts of a worker that runs, and how they are joined: bell, claimer, slots, settler, heart, rescuer, listener. */
+/** The parts of a worker that runs, and how they are joined: bell, claimer, slots, settler, lease renewer, rescuer, listener. */
 export class StartedWorker {
   readonly #scope: WorkerScope
   readonly #bell = new Bell()
@@ -41,10 +42,12 @@ export class StartedWorker {
   readonly #leaveMemory: () => void
   readonly #loop: Promise<void>
   readonly #deadline = new Deadline()
+  readonly #untold: UntoldJobs
   #stopping: Promise<number> | undefined
 
   constructor(scope: WorkerScope, handler: AnyHandler) {
     this.#scope = scope
+    this.#untold = new UntoldJobs(scope.userJobs.name, scope.settings)
     this.#settler = new Settler(
       scope,
       (attempt) => this.#settled(attempt),
@@ -153,6 +156,7 @@ export class StartedWorker {
 
   #notified(payload: string): void {
     const signal = signalOf(payload)
+    this.#untold.told()
     if (signal.kind === 'check leases') this.#renewer.check()
     else this.#dueIn(Math.max(signal.in, this.#claimer.noticeWait))
   }
@@ -172,7 +176,10 @@ export class StartedWorker {
       },
       carry: this.#subscription?.carry,
       patience: () => Math.min(this.#pollInterval, settings.lease / 3),
-      due: (milliseconds) => this.#dueIn(milliseconds),
+      due: (milliseconds) => {
+        if (this.#claimer.foundNothing && this.#subscription?.state === 'listening') this.#untold.found(milliseconds)
+        this.#dueIn(milliseconds)
+      },
       rescue: () => void this.#rescuer.rescue(),
       unsure: (error) => {
         scope.report(error, 'looking for due jobs and expired leases')

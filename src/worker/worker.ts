@@ -9,11 +9,12 @@ import { newWorkerId } from '../schema/lease-token.js'
 import { hasColumn } from '../schema/row.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 import { log, type WorkerEvent, type WorkerEvents } from './events.js'
+import { FirstLook } from './first-look.js'
 import { type Settings, WorkerOptionError } from './options.js'
-import { assertTransactions } from './pooling.js'
 import { processShare } from './process-share.js'
 import type { AnyHandler } from './run/context.js'
 import type { UsedColumn, WorkerScope } from './scope.js'
+import { adviceOnTable } from './start-advice.js'
 import { StartedWorker } from './started.js'
 
 /** How long `stop()` lets handlers run on where nothing else is said: what Kubernetes gives a pod. */
@@ -61,6 +62,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   readonly db: Kysely<DB>
   readonly #handler: AnyHandler
   readonly #settings: Settings
+  readonly #firstLook = new FirstLook()
   #state: WorkerHealth['state'] = 'new'
   #starting: Promise<void> | undefined
   #stopping: Promise<{ readonly left: number }> | undefined
@@ -79,29 +81,30 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   /**
    * Checks the real table once, then claims jobs until {@link stop}. A second call waits for the first. Stopped while
    * it still looks at the table, it resolves and does nothing more.
-   * @throws JobTableError naming everything the table lacks; StatementPoolingError behind a pooler in statement mode; WorkerOptionError where its rows may not be deleted; whatever the database says where it can't be reached.
+   *
+   * @param options `retry`: wait for a server that is away, or not up yet; events and log tell. Default false.
+   * @throws ConnectionError that says what is wrong where the server can't be reached; JobTableError naming everything the table lacks; StatementPoolingError behind a pooler in statement mode; WorkerOptionError where its rows may not be deleted; whatever else the database says.
    *   After an error it may be called again.
    */
-  start(): Promise<void> {
+  start(options: { readonly retry?: boolean | undefined } = {}): Promise<void> {
     if (this.#state === 'stopping' || this.#state === 'stopped') {
       return Promise.reject(new Error(`The worker of ${this.table} was stopped, and starts only once: create another`))
     }
-    this.#starting ??= this.#start()
+    this.#starting ??= this.#start(options.retry ?? false)
     return this.#starting
   }
 
-  async #start(): Promise<void> {
+  async #start(retry: boolean): Promise<void> {
     this.#state = 'starting'
     try {
-      const description = await inspectJobTable(this.db, this.table)
-      await assertTransactions(this.db)
-      if (this.#stopping !== undefined) return // stopped while it looked; there is nothing to undo
+      const told = (error: unknown) => this.#report(error, 'starting, which is tried again')
+      const description = await this.#firstLook.at(this.db, this.table, retry ? told : undefined)
+      if (description === undefined) return // stopped while it looked; there is nothing to undo
       if (this.#settings.deleteSucceeded && !description.mayDelete) {
         const text = `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE (with row-level security by a policy too), or leave the option out`
         throw new WorkerOptionError(text)
       }
-      for (const advice of description.advice)
-        this.#settings.logger.info({ table: this.table }, `${this.table}: ${advice}`)
+      this.#advise(description)
       this.#started = new StartedWorker(this.#scope(description), this.#handler)
       this.#state = 'running'
       this.#tell('started', { worker: this.id })
@@ -112,8 +115,16 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     }
   }
 
+  #advise(description: JobTableDescription): void {
+    const { logger, advice } = this.#settings
+    const urgent = new Set([...advice, ...adviceOnTable(description, this.#settings)])
+    for (const sentence of urgent) logger.warn({ table: this.table }, `${this.table}: ${sentence}`)
+    for (const sentence of description.advice)
+      if (!urgent.has(sentence)) logger.info({ table: this.table }, `${this.table}: ${sentence}`)
+  }
+
   /**
-   * Stops: claims no more, hands back what has not begun, lets handlers end up to the deadline (default 30 s), then
+   * Stops: claims no more, releases what has not begun, lets handlers end up to the deadline (default 30 s), then
    * aborts their signals. Always done within a second after it. Stopping twice is harmless; a later call can bring
    * the deadline forward.
    * @returns how many handlers would not end; their jobs run again elsewhere when their leases expire.
@@ -128,6 +139,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
 
   async #stop(deadline: number): Promise<{ readonly left: number }> {
     this.#state = 'stopping'
+    this.#firstLook.stop()
     const left = (await this.#started?.stop(deadline)) ?? 0
     this.#state = 'stopped'
     this.#tell('stopped', { left })

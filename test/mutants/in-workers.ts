@@ -180,7 +180,7 @@ export const inWorkers: readonly Mutant[] = [
     breaks: 'a job whose row was refused once runs again, though its handler ended well',
     file: 'src/worker/settle/settler.ts',
     text: 'this.#putAside({ ...entry, refusedAt: since }, asidePause)',
-    replacement: "this.#giveUp(entry.of, 'refused')",
+    replacement: "this.#lose(entry.of, 'refused')",
     test: 'test/worker/bad-input.test.ts',
     title: 'an outcome that the table refuses is tried again',
   },
@@ -290,7 +290,7 @@ export const inWorkers: readonly Mutant[] = [
     text: 'scope.snapshots.conflictedAt ??= performance.now()',
     replacement: '',
     test: 'test/worker/snapshots.test.ts',
-    title: 'one (repeatable read) that only completes runs once more',
+    title: 'that only completes runs once more, as its heartbeat stood in its way',
   },
   {
     name: 'a kept lease that anybody may take',

@@ -255,6 +255,6 @@ test.each<[string, (error: unknown) => unknown, RegExp]>([
 
 test('a describeError that is no function is refused when the worker is created', () => {
   expect(() => recorded(urlOf(password), { describeError: 'name' as never })).toThrow(
-    'describeError: "name" will not do; give a function of the error and the job',
+    'describeError: "name" is invalid; give a function of the error and the job',
   )
 })

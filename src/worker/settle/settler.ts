@@ -77,7 +77,7 @@ export class Settler {
     this.#flushing ??= this.#flush()
   }
 
-  /** Resolves when everything taken so far is written or given up. */
+  /** Resolves when everything taken so far is written or lost. */
   async drained(): Promise<void> {
     while (this.#flushing !== undefined || this.#aside.size > 0) await (this.#flushing ?? Promise.race(this.#aside))
   }
@@ -87,7 +87,7 @@ export class Settler {
     this.#pause.end()
   }
 
-  /** Tries no more: what is not written by now, nobody waits for. */
+  /** Tries no more: nobody waits any longer for what is not written by now. */
   close(): void {
     this.#closed = true
     this.#pause.end()
@@ -153,7 +153,7 @@ export class Settler {
       const failure = outcomeOfError(this.#scope, attempt, new RefusedError(text, { cause: error }))
       this.#push({ ...failure, id: attempt.id, attempt: attempt.attempt, of: attempt })
     } else {
-      this.#giveUp(attempt, 'its outcome was refused')
+      this.#lose(attempt, 'its outcome was refused')
     }
   }
 
@@ -193,7 +193,7 @@ export class Settler {
     for (const entry of group) {
       const found = written.has(entry) ? entry : known.get(entry)
       if (found === 'locked') this.#waitForLock(entry)
-      else if (found === undefined) this.#giveUp(entry.of, 'its row was taken, cancelled or deleted before its outcome')
+      else if (found === undefined) this.#lose(entry.of, 'its row was taken, cancelled or deleted before its outcome')
       else {
         if (found !== entry) warnIfThrown(this.#scope, entry)
         this.#end(entry, found)
@@ -209,24 +209,24 @@ export class Settler {
 
   /**
    * Whether the job has come to this worker anew, maybe by the same attempt number, so that the fence would let the old outcome
-   * through. What was to be handed back has been, as the job could not have come otherwise; any other outcome is lost.
+   * through. What was to be released has been, as the job could not have come otherwise; any other outcome is lost.
    */
   #isOutdated(entry: Entry): boolean {
     if (entry.of.state !== 'outdated') return false
     if (entry.kind === 'snoozed' || entry.kind === 'released') this.#end(entry, entry)
-    else this.#giveUp(entry.of, 'its row was taken, and has come back to this worker')
+    else this.#lose(entry.of, 'its row was taken, and has come back to this worker')
     return true
   }
 
-  /** Past its lease, or the end of its worker, an outcome is given up: the job runs again elsewhere. */
+  /** Past its lease, or the end of its worker, an outcome is lost: the job runs again elsewhere. */
   #mayStillWrite({ of: attempt }: Entry): boolean {
     const late = performance.now() - attempt.renewedAt >= this.#scope.settings.lease
     if (!late && !this.#closed) return true
-    this.#giveUp(attempt, `its outcome could not be written ${late ? 'within the lease' : 'before the stop'}`)
+    this.#lose(attempt, `its outcome could not be written ${late ? 'within the lease' : 'before the stop'}`)
     return false
   }
 
-  #giveUp(attempt: Attempt, why: string): void {
+  #lose(attempt: Attempt, why: string): void {
     tellLost(this.#scope, attempt, why)
     this.#done(attempt)
   }

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { type DriverFault, driverFault } from '../pg/driver-fault.js'
+import { type DriverFault, driverFault } from './driver-fault.js'
 
 /** The database can't be reached or read; the message says why and what to do, in one line without a password. */
 export class ConnectionError extends Error {
@@ -75,7 +75,22 @@ export function connectionError(error: unknown, target: Target): unknown {
   return sentence === undefined ? error : new ConnectionError(sentence(target, error.message), { cause: error })
 }
 
+/** The same where only the error tells what was asked for. Without a connection string pg asks localhost, which few mean. */
+export function startError(error: unknown): unknown {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error // of a host with two addresses
+  if (!(first instanceof Error)) return error
+  const of = (name: string): unknown => Reflect.get(first, name)
+  const host = String(of('address') ?? of('hostname') ?? 'the server')
+  const port = Number(of('port') ?? 0)
+  const clear = connectionError(first, { host, port, user: 'of the pool', database: 'of the pool' })
+  if (!(clear instanceof ConnectionError)) return error
+  const isLocal = /^(?:127\.|::1|\/|localhost)/.test(host)
+  const hint = isLocal ? '. If another server is meant: was the pool given its connection string (DATABASE_URL)?' : ''
+  return new ConnectionError(clear.message + hint, { cause: error })
+}
+
 function address({ host, port }: Target): string {
+  if (port === 0) return host
   if (host.startsWith('/')) return host // a Unix socket
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

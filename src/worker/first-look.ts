@@ -1,0 +1,47 @@
+import type { Kysely } from 'kysely'
+import { startError } from '../pg/connection-error.js'
+import { concernsAll, sqlState } from '../pg/error-class.js'
+import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
+import { Pause } from '../watch/pause.js'
+import { assertTransactions } from './pooling.js'
+
+/** What Postgres says of who may not connect, and of what is not there: to wait for that would be in vain. */
+const isForGood = /^(?:28|42)/
+
+/** How a worker looks at its table before it starts. */
+export class FirstLook {
+  readonly #pause = new Pause()
+  #stopped = false
+
+  /** Ends the wait for a server that is away. */
+  stop(): void {
+    this.#stopped = true
+    this.#pause.end()
+  }
+
+  /**
+   * @param retry is told why, once for each reason, where a server that is away is waited for; without it that is an error
+   * @returns undefined where it was stopped
+   * @throws ConnectionError, JobTableError, NoSuchTableError, StatementPoolingError; whatever else the database says
+   */
+  async at<DB>(
+    db: Kysely<DB>,
+    table: string,
+    retry?: (error: unknown) => void,
+  ): Promise<JobTableDescription | undefined> {
+    for (let told: string | undefined; !this.#stopped; ) {
+      try {
+        const description = await inspectJobTable(db, table)
+        await assertTransactions(db)
+        return this.#stopped ? undefined : description
+      } catch (thrown) {
+        const error = startError(thrown)
+        if (retry === undefined || !concernsAll(thrown) || isForGood.test(sqlState(thrown) ?? '')) throw error
+        if (told !== String(error)) retry(error)
+        told = String(error)
+        await this.#pause.longer(thrown)
+      }
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,36 @@
+import { isBackoffRule } from '../predicates/backoff.js'
+import type { JobTableDescription } from '../schema/inspect.js'
+
+/** A duration below so many milliseconds is likely to be meant in seconds. */
+const suspiciouslyShort = 100
+
+/** The options that may be other than they were meant; others have checked them. */
+interface GivenOptions {
+  readonly timeout?: unknown
+  readonly pollInterval?: unknown
+  readonly backoff?: unknown
+  readonly listen?: unknown
+}
+
+/** What is suspicious about options that were given, a sentence each. */
+export function adviceOnOptions(options: GivenOptions): string[] {
+  const { timeout, pollInterval, backoff } = options
+  const delay = isBackoffRule(backoff) ? backoff.delay : undefined
+  const times = Object.entries({ timeout, pollInterval, 'backoff delay': delay })
+  const isShort = (time: unknown): time is number => typeof time === 'number' && time > 0 && time < suspiciouslyShort
+  return [
+    ...times.flatMap(([name, time]) =>
+      isShort(time) ? [`${name}: ${time} is ${time} milliseconds; if seconds are meant, give '${time}s'`] : [],
+    ),
+    ...('listen' in options && options.listen === undefined
+      ? [
+          'listen: undefined was given, so new jobs are found by polling only; is the variable set? Leave listen out if that is meant',
+        ]
+      : []),
+  ]
+}
+
+/** What a table lacks of what its worker relies on, a sentence each. */
+export function adviceOnTable({ advice }: JobTableDescription, { listen }: GivenOptions): string[] {
+  return listen === undefined ? [] : advice.filter((sentence) => sentence.includes('createJobTriggers'))
+}
