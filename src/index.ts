@@ -11,6 +11,7 @@ export {
   createRunner,
   type RunnableWorker,
   type Runner,
+  type RunnerEvent,
   RunnerOptionError,
   type RunnerOptions,
 } from './runner/runner.js'

@@ -1,7 +1,9 @@
 import type { InsertObject } from 'kysely'
+import { sqlState } from '../pg/error-class.js'
 import { clockTimestamp, later, now } from '../predicates/clock.js'
 import type { JobColumns } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import { type Lookup, noSuchTable, writtenName } from '../schema/identify.js'
 import { type JobAlias, type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable } from '../schema/job-table.js'
 import { checkNewJob } from './new-job.js'
@@ -36,7 +38,7 @@ export async function enqueue<DB, Table extends keyof DB & string, Item = never>
   const jobs = jobsOf(db, table)
   const rows = (Array.isArray(values) ? values : [values]) as readonly object[] // one or the other, which Item says to the caller alone
   for (const row of rows) checkNewJob(row, table, options.delay !== undefined)
-  const inserted = await insertAll(jobs, rows.map(due(options)))
+  const inserted = await insertAll(jobs, rows.map(due(options))).catch(explained(jobs.db, table))
   // rows of the user's table; an insert of one row returns one
   return (Array.isArray(values) ? inserted : inserted[0]) as EnqueuedJobs<DB, Table, Item>
 }
@@ -49,6 +51,17 @@ type EnqueuedJobs<DB, Table extends keyof DB & string, Item> = [Item] extends [n
 /** Tells rows from a row by what only rows have: a type parameter for the values would let unknown columns pass. */
 interface Rows<Item> {
   readonly [Symbol.iterator]: Item
+}
+
+/** What Postgres says of a table that is not there. */
+const undefinedTable = '42P01'
+
+/** The worker's words for a table that no migration has made. */
+function explained(db: Lookup, table: string): (error: unknown) => never {
+  return (error) => {
+    if (sqlState(error) !== undefinedTable || (error instanceof Error && Reflect.get(error, 'where'))) throw error // where: a trigger lacks it
+    throw noSuchTable(writtenName(db, table), error)
+  }
 }
 
 /** A row without a value of its own still needs a column to be inserted by; `run_at` as its default would have it. */

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import type { WorkerEvent, WorkerEvents } from '../worker/events.js'
 import { processShare } from '../worker/process-share.js'
 import type { WorkerHealth } from '../worker/worker.js'
 
@@ -11,7 +12,11 @@ export interface RunnableWorker {
   start(options?: { readonly retry?: boolean | undefined }): Promise<void>
   stop(options?: { readonly deadline?: Duration | undefined }): Promise<{ readonly left: number }>
   health(): WorkerHealth
+  on<Name extends WorkerEvent>(name: Name, listener: (payload: WorkerEvents<never>[Name][0]) => void): unknown
 }
+
+/** What a runner tells: what its workers do, each with its table. */
+export type RunnerEvent<Name extends WorkerEvent> = WorkerEvents<object>[Name][0] & { readonly table: string }
 
 export interface RunnerOptions {
   /** What to start and to stop together. */
@@ -61,6 +66,17 @@ export class Runner {
   async #stopAll(deadline: Duration): Promise<{ readonly left: number }> {
     const stopped = await Promise.all(this.#workers.map((worker) => worker.stop({ deadline })))
     return { left: stopped.reduce((sum, { left }) => sum + left, 0) }
+  }
+
+  /**
+   * Listens to an event of all workers.
+   * @example runner.on('failed', ({ table, job, error }) => report(table, job, error))
+   */
+  on<Name extends WorkerEvent>(name: Name, listener: (event: RunnerEvent<Name>) => void): this {
+    for (const worker of this.#workers) {
+      worker.on(name, (payload) => listener({ ...(payload as WorkerEvents<object>[Name][0]), table: worker.table })) // a job is an object
+    }
+    return this
   }
 
   /** How the workers are, by their tables; `alive` when all are. */

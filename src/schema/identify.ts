@@ -28,9 +28,12 @@ export async function identifyTable(db: Lookup, table: string): Promise<TableNam
   const written = writtenName(db, table)
   const found = await findTable(db, written)
   if (found !== undefined) return found
-  throw new NoSuchTableError(
-    `There is no table ${quotedName(written)} in this database: create it by a migration (createJobTable), or check the name and the search_path`,
-  )
+  throw noSuchTable(written)
+}
+
+export function noSuchTable(written: WrittenName, cause?: unknown): NoSuchTableError {
+  const text = `There is no table ${quotedName(written)} in this database: create it by a migration (createJobTable), or check the name and the search_path`
+  return new NoSuchTableError(text, { cause })
 }
 
 /** The table that a name stands for; undefined where there is none. */

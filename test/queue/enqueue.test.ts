@@ -166,3 +166,10 @@ test('a plain insert works just as well', async () => {
   const jobs = await fetchNextJobs(db, 'mail_jobs', { worker, limit: 5 })
   expect(jobs.map(({ to }) => to).toSorted()).toEqual(['ada', 'ben'])
 })
+
+test('a table that is not migrated is said in the words of the worker', async () => {
+  await expect(enqueue(db as any, 'unmade_jobs', { to: 'ada' })).rejects.toMatchObject({
+    code: 'NO_SUCH_TABLE',
+    message: expect.stringContaining('There is no table "unmade_jobs" in this database: create it by a migration'),
+  })
+})

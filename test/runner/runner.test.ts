@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { createRunner, createWorker, enqueue } from 'kysely-jobs'
+import { createRunner, createWorker, enqueue, FatalError } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
 import { expect, test } from 'vitest'
 import { createTestDatabase, testDatabase } from '../support/database.js'
@@ -92,4 +92,20 @@ test('run() keeps to the deadline of whoever stops the runner', async () => {
   expect(await stopping).toEqual({ left: 0 })
   await running
   expect(deadlines).toEqual(['1h'])
+})
+
+test('a runner tells what all its workers do, and of which table', async () => {
+  const fails = () => Promise.reject(new FatalError('on purpose'))
+  const mail = createWorker(db, 'mail_jobs', fails, { logger: quiet })
+  const reports = createWorker(db, 'report_jobs', fails, { logger: quiet })
+  const runner = createRunner(db, { workers: [mail, reports] })
+  const failed: string[] = []
+  runner.on('failed', ({ table, error, attempt }) => failed.push(`${table} ${attempt} ${error.split('\n')[0]}`))
+  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  await enqueue(db, 'report_jobs', { to: 'bob' })
+  await runner.start()
+  await expect
+    .poll(() => failed.toSorted())
+    .toEqual(['mail_jobs 1 FatalError: on purpose', 'report_jobs 1 FatalError: on purpose'])
+  await runner.stop()
 })

@@ -3,7 +3,7 @@ import { Arena } from '../arena.ts'
 import type { Hand } from '../crew.ts'
 import { type Evidence, isTakeover } from '../invariants.ts'
 import type { Result, Scenario, Stage } from '../scenario.ts'
-import type { Act } from '../tables.ts'
+import type { Act, Move } from '../tables.ts'
 
 const deadly = ['exit', 'exhaust', 'crash'] as const satisfies Act[]
 
@@ -92,7 +92,7 @@ function judge(arena: Arena, broken: readonly string[], { jobs, moves, workers }
   // on a busy machine a process that lives may stand still for longer than its lease
   const dead = new Set(arena.crew.hands.filter(diedByItself).map(({ pid }) => pid))
   const gone = new Set(workers.filter(({ pid }) => dead.has(pid)).map(({ worker }) => worker))
-  const taken = moves.filter((move) => isTakeover(move) && gone.has(move.holder ?? ''))
+  const taken = moves.filter((move) => isTakeover(move) && gone.has(move.holder ?? '') && counts(move))
   const lost = Map.groupBy(taken, ({ job_id }) => job_id)
   const lossesOf = (id: string) => lost.get(id)?.length ?? 0
   const killers = jobs.filter(({ act }) => isDeadly(act))
@@ -118,6 +118,9 @@ function judge(arena: Arena, broken: readonly string[], { jobs, moves, workers }
     },
   }
 }
+
+/** Whether an interruption took an attempt: the second in a row does not, as it can't be known who ended the process. */
+const counts = ({ last_error }: Move) => !last_error?.includes('the attempt does not count')
 
 /** What a row says of a job that killed each of its workers. */
 const tells = /^Lease expired \(\d+ in a row\): worker \S+ stopped renewing it during attempt \d+; it was killed/
