@@ -19,6 +19,6 @@ const worker = createWorker(
     begun += 1
     if (begun === 600) process.kill(process.pid, 'SIGKILL')
   },
-  { lease: '1s', pollInterval: '20ms', maxAttempts: 1, concurrency: 4 },
+  { pollInterval: '20ms', maxAttempts: 1, concurrency: 4 },
 )
 await worker.start()

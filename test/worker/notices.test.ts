@@ -36,6 +36,7 @@ async function flood(payload: string, count: number): Promise<number> {
 }
 
 const isUpdate = (statement: string) => statement.startsWith('update')
+const isRenewal = (statement: string) => isUpdate(statement) && !statement.includes('limit')
 
 test.each(['', 'junk', '1'])(
   'a flood of the notice %j, which lead to no job, makes a worker look a few times only',
@@ -59,7 +60,7 @@ test('a flood of requests to check leases renews none, and looks for them a few 
   await expect.poll(() => worker.health().running).toBe(1)
   const before = statements.length
   const seconds = await flood('check', 500)
-  expect(statements.slice(before).filter(isUpdate)).toEqual([])
+  expect(statements.slice(before).filter(isRenewal)).toEqual([])
   expect(statements.length - before).toBeLessThan(10 + 2 * seconds)
   const succeeded = next(worker, 'succeeded')
   held.resolve()
@@ -78,7 +79,7 @@ test('a running job that is cancelled amid such a flood is told, and the other i
   const cancelled = next<{ job: { to: string } }>(worker, 'cancelled')
   await cancelJobs(db, 'mail_jobs', { ids: [ada?.id ?? ''] })
   expect((await cancelled).job.to).toBe('ada')
-  expect(statements.slice(before).filter(isUpdate)).toEqual([])
+  expect(statements.slice(before).filter(isRenewal)).toEqual([])
   held.resolve()
 })
 

@@ -103,9 +103,9 @@ test('a worker that is to listen to a table without triggers says so at start, a
   expect(said.join()).toContain('createJobTriggers')
   const told = () => said.some((text) => text.includes('polling found jobs of which no notification told'))
   for (let n = 0; n < 50 && !told(); n++) {
-    const succeeded = next(worker, 'succeeded')
+    const [succeeded, rests] = [next(worker, 'succeeded'), next(worker, 'idle')]
     await enqueue(db, 'mail_jobs', { to: 'ada' })
-    await succeeded
+    await Promise.all([succeeded, rests])
   }
   expect(told()).toBe(true)
 })
