@@ -20,7 +20,7 @@ const worker = createWorker(
     })
   },
   {
-    lease: '2s', // short, so that nobody waits long for the jobs of the killed worker
+    lease: '4s', // short, so that nobody waits long for the jobs of the killed worker
     maxAttempts: 3,
     backoff: linear({ delay: '500ms' }),
     listen: pool,
