@@ -4,11 +4,10 @@ import { type Insertable, Kysely, PostgresDialect, type SqlBool, sql } from 'kys
 import { enqueue } from 'kysely-jobs'
 import { isPending, isRunning } from 'kysely-jobs/queue'
 import pg from 'pg'
-import { workerOf } from '../../src/schema/lease-token.ts'
 import { type Proxy as FaultProxy, startProxy } from '../support/proxy.ts'
 import { Crew } from './crew.ts'
 import { checkInvariants, type Evidence } from './invariants.ts'
-import { type ChaosDatabase, createChaosTables, createWitnessTables, type WitnessDatabase } from './tables.ts'
+import { byWorker, type ChaosDatabase, createChaosTables, createWitnessTables, type WitnessDatabase } from './tables.ts'
 import { epoch } from './witness.ts'
 import type { ProcessSettings } from './worker-process.ts'
 
@@ -193,7 +192,7 @@ export class Arena {
     const moves = await this.db.selectFrom('moves').selectAll().where(asked('job_id')).orderBy('at').execute()
     return {
       jobs: await this.db.selectFrom('chaos_jobs').select(columns).where(asked('id')).execute(),
-      moves: moves.map((move) => ({ ...move, holder: move.holder && workerOf(move.holder) })),
+      moves: moves.map(byWorker),
       effects: await this.db.selectFrom('effects').selectAll().where(asked('job_id')).execute(),
       deeds: await this.witness.selectFrom('deeds').selectAll().where(asked('job')).orderBy('begun').execute(),
       workers: await this.witness.selectFrom('workers').selectAll().execute(),

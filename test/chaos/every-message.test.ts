@@ -7,7 +7,7 @@ const servers = { faulty: inject('serverUrl'), witness: inject('serverUrl') }
 /** It leaves the server, which other tests use, alone. */
 const nobody = { halt: () => Promise.reject(), resume: () => Promise.reject() }
 
-test(`a sample of ${everyMessage.name}: ${everyMessage.promise}`, { timeout: 120_000 }, async () => {
+test(`a sample of ${everyMessage.name}: ${everyMessage.promise}`, { timeout: 60_000 }, async () => {
   const { breaches } = await play(everyMessage, { servers, server: nobody, form: 'test', seed: 1 }, () => {})
   expect(breaches).toEqual([])
 })

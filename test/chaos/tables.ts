@@ -1,6 +1,7 @@
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely'
 import type { JobStatus } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
+import { workerOf } from '../../src/schema/lease-token.ts'
 
 /**
  * What a job's handler does:
@@ -80,6 +81,11 @@ export async function createChaosTables(db: Kysely<ChaosDatabase>): Promise<void
   end $$`.execute(db)
   await sql`create trigger record_move after update on chaos_jobs for each row
     when (old.status is distinct from new.status) execute function record_move()`.execute(db)
+}
+
+/** A move by the name that the worker gives itself: in its row stands a token of the lease. */
+export function byWorker(move: Move): Move {
+  return { ...move, holder: move.holder && workerOf(move.holder) }
 }
 
 /** One run of a handler, as it tells itself; times are milliseconds of the epoch. */

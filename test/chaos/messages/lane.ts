@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import { createDatabase, pastTheProxy } from '../arena.ts'
 import type { Evidence } from '../invariants.ts'
-import { type ChaosDatabase, createChaosTables } from '../tables.ts'
+import { byWorker, type ChaosDatabase, createChaosTables } from '../tables.ts'
 import type { MessageDatabase } from './errands.ts'
 
 /** A database in which courses are played, one after the other. */
@@ -31,11 +31,11 @@ export async function openLane(server: string): Promise<Lane> {
       await sql`truncate chaos_jobs, effects, moves`.execute(db)
     },
     evidence: async () => ({
+      moves: (await db.selectFrom('moves').selectAll().orderBy('at').execute()).map(byWorker),
       jobs: await db
         .selectFrom('chaos_jobs')
         .select(['id', 'act', 'status', 'attempts_count', 'last_error', 'result'])
         .execute(),
-      moves: await db.selectFrom('moves').selectAll().orderBy('at').execute(),
       effects: await db.selectFrom('effects').selectAll().execute(),
     }),
   }
