@@ -36,7 +36,7 @@ const exchanges: readonly Exchange[] = [
   {
     name: 'heartbeat',
     costsAttempts: false,
-    matches: (statement) => updates(statement, 'chaos_jobs', 'set "locked_at" = clock_timestamp() where'),
+    matches: (statement) => updates(statement, 'chaos_jobs', 'set "locked_at" = clock_timestamp()'),
     job: { act: 'work', takes: lease },
   },
   {

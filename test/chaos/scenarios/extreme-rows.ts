@@ -26,6 +26,7 @@ const oddRows: Readonly<Record<'succeeded' | 'failed' | 'untouched', readonly st
     "created_at = 'infinity', updated_at = 'infinity'",
     "updated_at = '-infinity', locked_at = 'infinity'",
     "last_error = 'Lease expired (999999999 in a row): by a hand'",
+    ...[someone, `${someone}, locked_at = 'infinity'`], // a lock that is no lease, or is over
     running,
     `${running}, ${someone}`,
     `${running}, ${someone}, locked_at = 'infinity'`,
@@ -39,7 +40,6 @@ const oddRows: Readonly<Record<'succeeded' | 'failed' | 'untouched', readonly st
   ],
   untouched: [
     ...['infinity', '9999-12-31', '294276-12-31 23:59:59+00'].map((time) => `run_at = '${time}'`),
-    someone,
     `status = 'job_status_succeeded', ${someone}, locked_at = 'infinity'`,
   ],
 }
