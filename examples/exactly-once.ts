@@ -9,7 +9,7 @@ import { createWorker, enqueue, guardPool, linear } from 'kysely-jobs'
 import pg from 'pg'
 import type { DB } from './db.ts'
 
-const pool = guardPool(new pg.Pool({ connectionString: process.env.DATABASE_URL }))
+const pool = guardPool(new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 20 }))
 const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
 
 const transfers = createWorker(

@@ -9,7 +9,7 @@ import pg from 'pg'
 import type { DB } from './ihp-table/db.ts'
 import { runNextJob } from './ihp-table/ihp-worker.ts'
 
-const pool = guardPool(new pg.Pool({ connectionString: process.env.DATABASE_URL }))
+const pool = guardPool(new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 20 }))
 const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
 
 const runs = new Map<string, string[]>()

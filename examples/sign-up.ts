@@ -6,7 +6,7 @@ import { createWorker, enqueue, guardPool } from 'kysely-jobs'
 import pg from 'pg'
 import type { DB } from './db.ts'
 
-const pool = guardPool(new pg.Pool({ connectionString: process.env.DATABASE_URL }))
+const pool = guardPool(new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 20 }))
 const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
 
 async function signUp(email: string): Promise<void> {

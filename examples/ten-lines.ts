@@ -3,7 +3,7 @@ import { createRunner, createWorker, enqueue, guardPool } from 'kysely-jobs'
 import pg from 'pg'
 import type { DB } from './db.ts'
 
-const pool = guardPool(new pg.Pool({ connectionString: process.env.DATABASE_URL }))
+const pool = guardPool(new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 20 }))
 const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
 
 const mail = createWorker(db, 'send_mail_jobs', async (job) => {

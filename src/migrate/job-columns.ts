@@ -46,18 +46,23 @@ export async function addJobColumns(
   await inTransaction(db, async (trx) => {
     const { db: plain, table } = await existingTarget(trx, name)
     const present = await columnsOf(plain, table)
-    const { primaryKey } = present
     const missing = (await jobColumns(plain, table.schema, options)).filter((column) => !present.names.has(column.name))
     for (const column of missing) {
       await plain.schema
         .withSchema(table.schema)
         .alterTable(table.name)
         .addColumn(column.name, column.type, (builder) =>
-          column.name === 'id' && !primaryKey ? column.build(builder).primaryKey() : column.build(builder),
+          column.name === 'id' ? unique(column.build(builder), present) : column.build(builder),
         )
         .execute()
     }
   })
+}
+
+/** As jobs are updated by their id. A partitioned table can have no key without the columns that it is partitioned by. */
+function unique(id: ColumnDefinitionBuilder, table: Awaited<ReturnType<typeof columnsOf>>): ColumnDefinitionBuilder {
+  if (!table.primaryKey) return id.primaryKey()
+  return table.isPartitioned ? id : id.unique()
 }
 
 /** Columns that many tables have for themselves. */
@@ -148,5 +153,10 @@ async function columnsOf(db: MigrationDatabase, table: TableName) {
     `select attname::text as name from pg_catalog.pg_attribute where attrelid = ${oid} and attnum > 0 and not attisdropped`,
   )
   const keys = await catalogQuery(db, `select 1 from pg_catalog.pg_index where indrelid = ${oid} and indisprimary`)
-  return { names: new Set(columns.map((column) => column.name)), primaryKey: keys.length > 0 }
+  const partitioned = await catalogQuery(db, `select 1 from pg_catalog.pg_partitioned_table where partrelid = ${oid}`)
+  return {
+    names: new Set(columns.map((column) => column.name)),
+    primaryKey: keys.length > 0,
+    isPartitioned: partitioned.length > 0,
+  }
 }

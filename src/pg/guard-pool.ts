@@ -43,7 +43,7 @@ export function guardPool<Guarded extends Pool>(pool: Guarded, bounds: PoolBound
   const use: ClientUse = { broken: new WeakSet(), refused: new WeakSet() }
   const Unguarded = Reflect.get(pool, 'Client') as typeof Client // the pool's own way to make its clients, untyped
   const liveness = new LivenessCheck(pool, Unguarded)
-  Reflect.set(pool, 'Client', guardedClient(Unguarded, liveness, new PreparedStatements(), use))
+  Reflect.set(pool, 'Client', guardedClient(Unguarded, liveness, new PreparedStatements(), use, options.max))
   pool.on('error', () => {}) // the pool drops the client; whoever queries next gets a fresh one, or its error
   pool.on('release', (_error, client) => {
     if (mustEnd(client, use)) client.end().catch(() => {}) // a client that is ending does not go back to the pool

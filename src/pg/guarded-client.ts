@@ -3,6 +3,7 @@ import { asPgClient, backendOf } from './backend.js'
 import { driverFault } from './driver-fault.js'
 import { sqlState } from './error-class.js'
 import type { LivenessCheck } from './liveness-check.js'
+import { answeredBy, poolQuestion } from './pool-question.js'
 import { isPrepared, type PreparedStatements } from './prepared-statements.js'
 
 /**
@@ -36,6 +37,7 @@ export function guardedClient(
   liveness: LivenessCheck,
   statements: PreparedStatements,
   use: ClientUse,
+  max: number,
 ): typeof Client {
   return class extends Unguarded {
     constructor(config?: ClientConfig) {
@@ -58,6 +60,7 @@ export function guardedClient(
     }
 
     override query(...parameters: unknown[]): never {
+      if (parameters[0] === poolQuestion) return this.#send(answeredBy(max), [])
       if (!isPrepared(parameters) || !liveness.isDirect(this)) return this.#send(...parameters)
       const [text, values] = parameters
       const send = (query: QueryConfig) => this.#send(query)

@@ -1,4 +1,5 @@
 import { type Expression, type RawBuilder, sql } from 'kysely'
+import type { JobId } from '../schema/columns.js'
 import { own } from '../schema/own-names.js'
 import { column } from './column.js'
 import { placeIn, type Rows } from './rows.js'
@@ -26,6 +27,11 @@ export function numberFor(rows: Rows, values: readonly number[], empty: number):
 export function asColumnType<Value>(name: 'result' | 'status', json: Expression<unknown>): RawBuilder<Value> {
   const object = sql`jsonb_build_object(${sql.lit(name)}::text, ${json})`
   return sql<Value>`(jsonb_populate_record(${sql.id(own.row)}.*, ${object})).${sql.ref(name)}`
+}
+
+/** The id of the row that a statement writes, said within a sub-select over another. Not as a reference: plugins qualify those. */
+export function idOfWritten(): RawBuilder<JobId> {
+  return sql<JobId>`${sql.id(own.row)}.${sql.id('id')}`
 }
 
 /** A JSON text as jsonb. */

@@ -1,6 +1,7 @@
 import { clockTimestamp } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { isPending, isRunning, statusLiteral } from '../predicates/status.js'
+import { idOfWritten } from '../predicates/values.js'
 import { inspectJobTable } from '../schema/inspect.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
@@ -57,7 +58,7 @@ export async function cancelJobs<DB, Table extends keyof DB & string>(
 function wasRunning(jobs: Jobs) {
   const before = jobs.db
     .selectFrom(jobs.db.dynamic.table(jobs.name).as(own.before))
-    .where(job(column('id', own.before), '=', column('id', own.row)))
+    .where(job(column('id', own.before), '=', idOfWritten()))
     .where(isRunning(own.before))
   return asText(job.exists(before))
 }

@@ -23,7 +23,7 @@ export interface RefusedJob {
 /** The ids of the jobs that were changed, and beside them those that were refused. */
 export type ChangedJobs = JobId[] & { readonly refused: readonly RefusedJob[] }
 
-/** Rows of a chunk, locked by a sub-select of the statement that writes to them. */
+/** Rows of a chunk, as the statement that writes to them finds them. */
 interface Chunk {
   readonly db: QueryCreator<JobDatabase>
   readonly table: Jobs['table']
@@ -48,20 +48,17 @@ export async function writeInChunks<Row>(
   write: Write,
 ): Promise<ChangedJobs> {
   const selected = job.and([isSelected(selection), may])
-  const rows =
-    selection.ids !== undefined && jobs.key === undefined ? oneOfEach(selection.ids) : await told(jobs, selected)
+  const byIds = selection.ids !== undefined && jobs.key === undefined
+  const rows = byIds ? oneOfEach(selection.ids) : await told(jobs, selected)
   const changed: JobId[] = []
   const refused: RefusedJob[] = []
   const writeChunk = async (chunk: readonly Told[]): Promise<void> => {
-    const locked = jobs.db
-      .selectFrom(jobs.asJob)
-      .where(isAmong(rowsOf(jobs, chunk)))
-      .where(selected)
-      .forNoKeyUpdate()
+    const among = isAmong(rowsOf(jobs, chunk))
+    // The user's condition knows the table as `job`, the statement does not.
+    const locked = jobs.db.selectFrom(jobs.asJob).where(among).where(selected).forNoKeyUpdate()
+    const target = byIds ? { db: jobs.db, isLocked: job.and([among, may]) } : ofLocked(jobs, toldOf(jobs, locked))
     try {
-      changed.push(
-        ...(await undoable(jobs, () => write({ ...ofLocked(jobs, toldOf(jobs, locked)), table: jobs.table }))),
-      )
+      changed.push(...(await undoable(jobs, () => write({ ...target, table: jobs.table }))))
     } catch (error) {
       if (concernsAll(error)) throw error
       const [row, ...others] = chunk

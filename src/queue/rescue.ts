@@ -4,7 +4,7 @@ import { interruptedAgain, interruptedAttempt, interruptionError, isHandedBack }
 import { isNotKept } from '../predicates/kept.js'
 import { isLeaseExpired } from '../predicates/lease.js'
 import { hasIdIn, isAmong } from '../predicates/rows.js'
-import { statusLiteral } from '../predicates/status.js'
+import { isRunning, statusLiteral } from '../predicates/status.js'
 import { appendedError, asColumnType } from '../predicates/values.js'
 import type { JobId } from '../schema/columns.js'
 import type { Duration } from '../schema/duration.js'
@@ -17,6 +17,7 @@ import { ofLocked, toldRows } from './locked.js'
 /** The most rows of one rescue; what is left waits for the next. */
 export const rescueLimit = 100
 
+/** Which running jobs a rescue takes, and when it ends them. */
 export interface RescueOptions<Row> {
   /** How long a running job may go without a heartbeat, where its row does not say so: a worker of ours writes its own lease. */
   readonly lease: Duration
@@ -28,8 +29,9 @@ export interface RescueOptions<Row> {
   readonly except?: readonly JobId[]
   /** The optional columns to use: `max_attempts`, `finished_at`, `errors`. */
   readonly columns?: readonly OptionalColumn<Row>[]
-  /** The table's key, where `inspectJobTable` tells one; the ids may then come with theirs, in the same order. */
+  /** The table's key, where `inspectJobTable` tells one. */
   readonly key?: string | undefined
+  /** The keys of `ids`, in the same order. */
   readonly keys?: readonly string[] | undefined
 }
 
@@ -75,7 +77,7 @@ function expiredRows(jobs: Jobs, { lease, ids, keys, except = [] }: Among) {
   const { key } = jobs
   const among = ids && { ids, keys: key !== undefined && keys !== undefined ? { key, of: keys } : undefined }
   return toldRows(jobs)
-    .where(isLeaseExpired(lease))
+    .where(isRunning())
     .where(job.case().when(isLeaseExpired(lease)).then(isNotKept()).else(false).end()) // locks no other
     .$call((query) => (among === undefined ? query : query.where(isAmong(among))))
     .$if(except.length > 0, (query) => query.where(job.not(hasIdIn(except))))

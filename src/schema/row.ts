@@ -42,7 +42,10 @@ export function withoutKey(row: Row): Row {
   return Object.defineProperty(Object.fromEntries(columns), keyOfRow, { value: String(key) })
 }
 
-/** The lease that a fetched row is: what the verbs that settle, renew and release it take. */
+/**
+ * The lease that a fetched row is: what the verbs that settle, renew and release it take.
+ * @example await settle(db, 'jobs', [{ ...leaseOf(job), kind: 'succeeded' }], { worker, key })
+ */
 export function leaseOf(row: Row): { readonly id: JobId; readonly attempt: number; readonly key: string | undefined } {
   return { id: idOf(row), attempt: attemptOf(row), key: Reflect.get(row, keyOfRow) as string | undefined } // set above
 }

@@ -3,10 +3,16 @@ import { startError } from '../pg/connection-error.js'
 import { concernsAll, sqlState } from '../pg/error-class.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
 import { Pause } from '../watch/pause.js'
-import { assertTransactions } from './pooling.js'
+import { poolSize } from './pooling.js'
 
 /** What Postgres says of who may not connect, and of what is not there: to wait for that would be in vain. */
 const isForGood = /^(?:28|42)/
+
+/** What a worker sees before it starts: its table, and how many connections the pool may have (undefined: it is not guarded). */
+interface Seen {
+  readonly description: JobTableDescription
+  readonly connections: number | undefined
+}
 
 /** How a worker looks at its table before it starts. */
 export class FirstLook {
@@ -24,16 +30,12 @@ export class FirstLook {
    * @returns undefined where it was stopped
    * @throws ConnectionError, JobTableError, NoSuchTableError, StatementPoolingError; whatever else the database says
    */
-  async at<DB>(
-    db: Kysely<DB>,
-    table: string,
-    retry?: (error: unknown) => void,
-  ): Promise<JobTableDescription | undefined> {
+  async at<DB>(db: Kysely<DB>, table: string, retry?: (error: unknown) => void): Promise<Seen | undefined> {
     for (let told: string | undefined; !this.#stopped; ) {
       try {
         const description = await inspectJobTable(db, table)
-        await assertTransactions(db)
-        return this.#stopped ? undefined : description
+        const connections = await poolSize(db)
+        return this.#stopped ? undefined : { description, connections }
       } catch (thrown) {
         const error = startError(thrown)
         if (retry === undefined || !concernsAll(thrown) || isForGood.test(sqlState(thrown) ?? '')) throw error

@@ -34,3 +34,16 @@ export function adviceOnOptions(options: GivenOptions): string[] {
 export function adviceOnTable({ advice }: JobTableDescription, { listen }: GivenOptions): string[] {
   return listen === undefined ? [] : advice.filter((sentence) => sentence.includes('createJobTriggers'))
 }
+
+/** What is dangerous about the pool, a sentence each. @param connections the most that it may have; undefined: it is not guarded */
+export function adviceOnPool({ concurrency }: { readonly concurrency: number }, connections?: number): string[] {
+  if (connections === undefined) {
+    return [
+      'the pool is not guarded, so a connection that is cut can end the process: wrap it, guardPool(new pg.Pool(...))',
+    ]
+  }
+  if (concurrency <= connections) return []
+  return [
+    `concurrency: ${concurrency} handlers share ${connections} connections, so where they query they wait for each other: give the pool more (max: ${concurrency + 3}), or take a lower concurrency`,
+  ]
+}

@@ -14,7 +14,7 @@ import { type Settings, WorkerOptionError } from './options.js'
 import { processShare } from './process-share.js'
 import type { AnyHandler } from './run/context.js'
 import type { UsedColumn, WorkerScope } from './scope.js'
-import { adviceOnTable } from './start-advice.js'
+import { adviceOnPool, adviceOnTable } from './start-advice.js'
 import { StartedWorker } from './started.js'
 
 /** How long `stop()` lets handlers run on where nothing else is said: what Kubernetes gives a pod. */
@@ -98,13 +98,14 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     this.#state = 'starting'
     try {
       const told = (error: unknown) => this.#report(error, 'starting, which is tried again')
-      const description = await this.#firstLook.at(this.db, this.table, retry ? told : undefined)
-      if (description === undefined) return // stopped while it looked; there is nothing to undo
+      const seen = await this.#firstLook.at(this.db, this.table, retry ? told : undefined)
+      if (seen === undefined) return // stopped while it looked; there is nothing to undo
+      const { description, connections } = seen
       if (this.#settings.deleteSucceeded && !description.mayDelete) {
         const text = `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE (with row-level security by a policy too), or leave the option out`
         throw new WorkerOptionError(text)
       }
-      this.#advise(description)
+      this.#advise(description, adviceOnPool(this.#settings, connections))
       this.#started = new StartedWorker(this.#scope(description), this.#handler)
       this.#state = 'running'
       this.#tell('started', { worker: this.id })
@@ -115,9 +116,9 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     }
   }
 
-  #advise(description: JobTableDescription): void {
+  #advise(description: JobTableDescription, onPool: readonly string[]): void {
     const { logger, advice } = this.#settings
-    const urgent = new Set([...advice, ...adviceOnTable(description, this.#settings)])
+    const urgent = new Set([...advice, ...onPool, ...adviceOnTable(description, this.#settings)])
     for (const sentence of urgent) logger.warn({ table: this.table }, `${this.table}: ${sentence}`)
     for (const sentence of description.advice)
       if (!urgent.has(sentence)) logger.info({ table: this.table }, `${this.table}: ${sentence}`)

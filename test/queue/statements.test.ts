@@ -105,9 +105,11 @@ test('a rescue looks for expired leases by the running index', async () => {
   const [statement] = await sent((db) => rescue(db, 'mail_jobs', { lease: '60s', maxAttempts: 5 }))
   expect(statement).toContain(
     lines(
-      `where "id" = any(array((select "id" from "mail_jobs" as "kysely_jobs_row" where ("status" in ('job_status_running')`,
-      `and ("locked_at" between now() - ${length(6)} * interval '1 millisecond'`,
-      `and clock_timestamp() + ${length(7)} * interval '1 millisecond') is not true) order by "locked_by" limit $8`,
+      `where "id" = any(array((select "id" from "mail_jobs" as "kysely_jobs_row" where "status" in ('job_status_running')`,
+      `and case when ("status" in ('job_status_running') and ("locked_at" between now() - ${length(6)} * interval '1 millisecond'`,
+      `and clock_timestamp() + ${length(7)} * interval '1 millisecond') is not true)`,
+      `then pg_try_advisory_xact_lock(hashtextextended(concat('kysely-jobs lease ', "tableoid", ' ', "id"), 0)) else false end`,
+      `order by "locked_by" limit $8`,
       `for no key update skip locked)))`,
     ),
   )
@@ -131,5 +133,7 @@ test('a prune deletes a chunk of the oldest', async () => {
 
 test('a retry of final and pending jobs goes by their ids: no partial index invites the planner', async () => {
   const statements = await sent((db) => retryJobs(db, 'mail_jobs', { ids: [crypto.randomUUID()] }))
-  expect(statements.at(-1)).toContain(`where "id" = any($5) and not "status" in ('job_status_running') returning "id"`)
+  expect(statements.at(-1)).toContain(
+    `where ("id" = any($5) and not "status" in ('job_status_running')) returning "id"`,
+  )
 })

@@ -89,6 +89,7 @@ test('durations that were likely meant in seconds, and a listen that is undefine
     "mail_jobs: pollInterval: 60 is 60 milliseconds; if seconds are meant, give '60s'",
     "mail_jobs: backoff delay: 30 is 30 milliseconds; if seconds are meant, give '30s'",
     expect.stringContaining('mail_jobs: listen: undefined was given, so new jobs are found by polling only'),
+    expect.stringContaining('mail_jobs: the pool is not guarded'),
   ])
 })
 
