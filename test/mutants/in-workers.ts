@@ -296,7 +296,7 @@ export const inWorkers: readonly Mutant[] = [
     name: 'a kept lease that anybody may take',
     breaks: 'a job whose worker renews it without a write is run a second time beside it',
     file: 'src/queue/rescue.ts',
-    text: ".then(isNotKept())",
+    text: '.then(isNotKept())',
     replacement: '.then(true)',
     test: 'test/worker/snapshots.test.ts',
     title: 'what is kept without heartbeats is rescued by nobody',
