@@ -62,7 +62,7 @@ export async function createJobTable(
 }
 
 /**
- * Drops a job table with its triggers and their function, and the enum with its last table. A table that is none stays:
+ * Drops a job table with its triggers and their function, and the enum with its last table. Refuses any other table:
  * a wrong name in a `down` would cost its rows.
  * @throws JobTableError, JobTableNameError, NoSuchTableError
  * @example await dropJobTable(db, 'send_mail_jobs')

@@ -2,8 +2,8 @@ import { type RawBuilder, sql } from 'kysely'
 import { column } from './column.js'
 
 /**
- * The number of a row's next attempt; none where a hand left it empty. At the last number that the column can hold it
- * stays: one row that can't be counted on would keep all others from being claimed. Such an attempt is the last.
+ * The number of a row's next attempt; 1 where manual SQL set it to null. At the last number that the column can hold
+ * it stays: one row that can't be counted up would keep all others from being claimed. Such an attempt is the last.
  */
 export function nextAttempt(): RawBuilder<number> {
   const attempts = column('attempts_count')

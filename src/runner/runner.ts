@@ -119,7 +119,7 @@ export class Runner {
  * Workers as one process: start all, run until a signal, drain. They share one listener, one rescue timer for each
  * table, and the quarantine in which a job that kills its workers runs alone; hence one database.
  *
- * @throws RunnerOptionError without workers, for a worker of another database, or an option that is none; DurationError
+ * @throws RunnerOptionError without workers, for a worker of another database, or an unknown option; DurationError
  * @example
  * await createRunner(db, { workers: [mail, reports] }).run()
  * await db.destroy()

@@ -15,7 +15,7 @@ const unitMilliseconds = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_0
 /** A million days, some 2,700 years: so far from now in either direction Postgres still has dates. */
 const longest = 1_000_000 * unitMilliseconds.d
 
-/** A length of time that is none. */
+/** An invalid duration. */
 export class DurationError extends RangeError {
   override readonly name = 'DurationError'
   readonly code = 'INVALID_DURATION'

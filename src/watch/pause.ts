@@ -44,8 +44,8 @@ export class Pause {
 }
 
 /**
- * Nobody listens at the server's door, or it is closing or just opening; or it is a standby, about to be promoted; or nobody
- * answered, which was wait enough. A transaction that gave way to another (40001, 40P01) may succeed at once.
+ * The server is down, stopping or starting, or a standby that is about to be promoted; or it did not answer in time, which
+ * was wait enough. A transaction that gave way to another (40001, 40P01) may succeed at once.
  */
 function isAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false

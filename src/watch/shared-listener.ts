@@ -157,12 +157,12 @@ class SharedListener {
       lost: lose,
       notified: (channel, payload) => this.#notified(channel, payload),
     })
-    if (this.#lose !== lose || this.#subscribers.size === 0) return listener.close() // given up meanwhile
+    if (this.#lose !== lose || this.#subscribers.size === 0) return listener.close() // closed or replaced meanwhile
     this.#listener = listener
     const channels = new Set([this.#probe.channel, ...[...this.#subscribers].map(({ channel }) => channel)])
     for (const channel of channels) await listener.listen(channel)
     await this.#prove()
-    if (this.#listener !== listener) return // given up meanwhile: a timer made now would never be cancelled
+    if (this.#listener !== listener) return // closed or replaced meanwhile: a timer made now would never be cancelled
     this.#proven = true
     this.#pause.reset()
     for (const subscriber of this.#subscribers) {

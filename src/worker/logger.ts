@@ -17,7 +17,7 @@ export const consoleLogger: Logger = {
   error: (facts, message) => console.error(message, facts),
 }
 
-/** The same logger, but one that throws hurts nobody. */
+/** The same logger, but swallows what it throws. */
 export function harmless(logger: Logger): Logger {
   const level = (name: keyof Logger) => {
     if (logger[name] === silent) return silent

@@ -127,7 +127,7 @@ export class StartedWorker {
     return this.#slots.busy
   }
 
-  /** Every handler has ended, and what that left to write is written: in this order, the one makes the other. */
+  /** Handlers first, then the outcomes that they left. */
   async #ended(): Promise<void> {
     await this.#slots.drained()
     await this.#settler.drained()
@@ -205,7 +205,7 @@ export class StartedWorker {
     this.#slots.take(attempts)
   }
 
-  /** A job that comes again was taken from its attempt: by a hand (cancelled, retried), a rescue, or by its own outcome. */
+  /** A job that comes again was taken from its attempt: by a cancel and a retry, by a rescue, or by its own outcome. */
   #supersede(before: Attempt): void {
     const { job, id, attempt } = before
     const reason = new LeaseLostError(

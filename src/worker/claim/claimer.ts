@@ -11,8 +11,8 @@ import { BacklogCursor } from './backlog-cursor.js'
 import { ClaimStatements, type FetchKind } from './claim-statements.js'
 
 /**
- * After a fetch that did not fill the slots, so long (milliseconds) without a ring, and the next due time is worth a question:
- * where jobs come in quick succession, each would wait for its answer.
+ * After a fetch that did not fill the slots, wait this long (milliseconds) without a ring before asking for the next due
+ * time: where jobs come in quick succession, each would wait for the answer.
  */
 const lull = 5
 

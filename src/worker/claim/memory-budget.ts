@@ -14,7 +14,7 @@ export class MemoryBudget {
   /** The most rows of one fetch. */
   readonly mostRows: number = Math.ceil(this.#heap / heapForRow)
 
-  /** Adds a worker, by how many bytes its jobs take. Returns how to leave. */
+  /** Adds a worker, by how many bytes its jobs take. Returns an unsubscribe function. */
   join(held: () => number): () => void {
     this.#holders.add(held)
     return () => this.#holders.delete(held)

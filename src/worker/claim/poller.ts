@@ -16,13 +16,13 @@ export interface Member {
   due(milliseconds: number): void
   /** Jobs of workers that are gone may be there. */
   rescue(): void
-  /** The look failed; whoever needs to know asks for himself. */
+  /** The poll failed: the worker asks by itself. */
   unsure(error: unknown): void
 }
 
 /**
- * Looks after the tables of all workers of a process, in one statement a period: are jobs due that nobody was told
- * of, are there leases that expired? Ten workers are not ten polls.
+ * Polls the tables of all workers of a process, in one statement a period: are jobs due without a notification, have
+ * leases expired? Ten workers are not ten polls.
  */
 export class Poller {
   readonly #members = new Set<Member>()
@@ -30,7 +30,7 @@ export class Poller {
   #timer: Timer | undefined
   #looking = false
 
-  /** Begins to look for a worker; the first of a table rescues at once. Gives the way out. */
+  /** Begins to look for a worker; the first of a table rescues at once. @returns an unsubscribe function */
   join(member: Member): () => void {
     const isFirst = this.#of(member.table).length === 0
     this.#members.add(member)

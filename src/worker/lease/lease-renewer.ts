@@ -121,7 +121,7 @@ export class LeaseRenewer {
     }
   }
 
-  /** Of leases that may be lost: those that are, are given up. @returns the others, whose rows may be locked, by a transaction of their handler most likely */
+  /** Tells which of these leases are lost. @returns the others: their rows may be locked, most likely by a transaction of their handler */
   async #loseTaken(attempts: readonly Attempt[]): Promise<Attempt[]> {
     if (attempts.length === 0) return []
     const { jobs, worker, settings } = this.#scope

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How often (milliseconds) a job that waits to be alone looks whether it is: nobody has to tell it at each end of a job. */
+/** Poll interval (milliseconds) while a job waits to be alone. */
 const lookEvery = 5
 
 /** A worker as the quarantine knows it. */
@@ -26,13 +26,13 @@ export class Quarantine {
     return this.#isClosed
   }
 
-  /** Returns how to leave it. */
+  /** Returns an unsubscribe function. */
   join(member: QuarantineMember): () => void {
     this.#members.add(member)
     return () => this.#members.delete(member)
   }
 
-  /** Returns how to open it again. */
+  /** Returns a function that opens it again. */
   close(): () => void {
     this.#isClosed = true
     for (const member of this.#members) member.release()

@@ -107,7 +107,7 @@ export class Settler {
     this.#flushing = undefined
   }
 
-  /** Writes a group; gives back what has to be tried again. */
+  /** Writes a group. @returns what has to be tried again */
   async #write(group: readonly Entry[]): Promise<readonly Entry[]> {
     const { jobs, settings } = this.#scope
     try {
