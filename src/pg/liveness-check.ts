@@ -50,7 +50,7 @@ export interface Question {
  * Finds connections that were cut off without a word. Such a connection looks like one whose statement is slow; the
  * server knows the difference. It is asked over one more connection, by the backend's own identity: a backend that is
  * gone, or has been idle while the first byte of its answer is due, will not answer any more, and its connection is
- * closed. Nothing else is: not a connection on which bytes arrive, nor one behind a pooler, nor one to another server
+ * closed. So is one that logs in since before nobody could reach the server, where now a look does. Nothing else is: not a connection on which bytes arrive, nor one behind a pooler, nor one to another server
  * than the one that is asked. Those have their deadlines.
  */
 export class LivenessCheck {
@@ -63,8 +63,9 @@ export class LivenessCheck {
   /** When (monotonic milliseconds) the server may be asked again, and the wait that this came from. */
   #nextLook = 0
   #pause = period
-  /** The last look got no answer. */
+  /** The last look got no answer; and when (monotonic) a look, or a question whether anything answers, last got none. */
   #isUnanswered = false
+  #unansweredAt = Number.NEGATIVE_INFINITY
 
   /** @param connect the pool's own class of clients, unguarded */
   constructor(pool: Pool, connect: typeof Client) {
@@ -110,16 +111,25 @@ export class LivenessCheck {
     this.#timer = undefined
   }
 
+  /** A login only where the server did not answer others either: it was lost, and has but its own deadline. */
+  #isOverdue(question: Question, now: number): boolean {
+    const { of, askedAt, bytesWritten } = question
+    const written = (of.socket.bytesWritten ?? Number.NaN) - bytesWritten
+    const mayBeLost = of.backend !== undefined || this.#isUnanswered
+    return mayBeLost && isSilent(question) && now - askedAt > patience + written / slowestLink
+  }
+
   /** One at a time, so that there is never more than one connection of its own. */
   async #check(): Promise<void> {
     if (this.#isBusy) return
     const { ending } = this.#pool
     const now = performance.now()
-    const overdue = now < this.#nextLook ? [] : [...this.#open].filter((question) => isOverdue(question, now))
+    const overdue = now < this.#nextLook ? [] : [...this.#open].filter((question) => this.#isOverdue(question, now))
     if (overdue.length === 0 && !ending) return
     this.#isBusy = true
     try {
       const isReachable = !(ending || this.#isUnanswered) || (await this.#reach())
+      if (!isReachable) this.#unansweredAt = performance.now()
       // A pool that ends does not wait for a server that can't be reached.
       if (!isReachable && ending) this.#close([...this.#open])
       if (isReachable && overdue.length > 0) await this.#look(overdue)
@@ -139,6 +149,7 @@ export class LivenessCheck {
     } catch {
       this.#pause = this.#isUnanswered ? Math.max(longer, 2 * lookLimit) : period
       this.#isUnanswered = true
+      this.#unansweredAt = performance.now()
     }
     this.#nextLook = performance.now() + this.#pause
   }
@@ -175,14 +186,17 @@ export class LivenessCheck {
     try {
       await client.connect()
       const server = (await backendOf(client))?.server
-      const same = [...this.#watched.values()].filter(({ backend }) => server && backend?.server === server)
+      const known = [...this.#watched.values()].filter(({ backend }) => backend !== undefined)
+      const same = known.filter(({ backend }) => backend?.server === server)
+      const areAllSame = server !== undefined && same.length === known.length
       const pids = same.flatMap(({ backend }) => backend?.pid ?? [])
       const found = await activities(client, pids)
       const rowOf = ({ backend }: Watched) => found.get(backend?.pid ?? '')
       const gone = new Set(same.filter((watched) => isGone(watched, rowOf(watched))))
-      const unanswerable = overdue.filter(
-        ({ of }) => same.includes(of) && !gone.has(of) && rowOf(of)?.state.startsWith('idle'),
-      )
+      const unanswerable = overdue.filter(({ of, askedAt }) => {
+        if (of.backend === undefined) return areAllSame && askedAt < this.#unansweredAt
+        return same.includes(of) && !gone.has(of) && rowOf(of)?.state.startsWith('idle')
+      })
       clearTimeout(limit)
       if (gone.size + unanswerable.length === 0) return 0
       await sleep(period, undefined, { ref: false }) // what was sent before may be on its way
@@ -214,10 +228,4 @@ function isGone({ backend }: Watched, row: Activity | undefined): boolean {
 
 function isSilent({ of, bytesRead }: Question): boolean {
   return of.socket.bytesRead === bytesRead
-}
-
-function isOverdue(question: Question, now: number): boolean {
-  const { of, askedAt, bytesWritten } = question
-  const written = (of.socket.bytesWritten ?? Number.NaN) - bytesWritten
-  return of.backend !== undefined && isSilent(question) && now - askedAt > patience + written / slowestLink
 }

@@ -72,6 +72,18 @@ test('a query whose answer was lost fails, once the network is back; connections
   expect(pool.totalCount).toBe(1)
 })
 
+test('a login that was lost fails, once the network is back, though it has a minute', async (context) => {
+  const { proxy, one } = await throughProxy(context, { max: 2, connectionTimeoutMillis: 60_000 })
+  await one()
+  proxy.swallow()
+  const lost = [one(), one()].map((asked) => expect(asked).rejects.toThrow('Connection terminated'))
+  while (proxy.silent < 3) await moment() // the query, the login, and the look for the query
+  while (proxy.silent > 2) await moment()
+  proxy.heal()
+  await Promise.all(lost)
+  expect(await one()).toBe(1)
+})
+
 /** Resolves when the backend of `asks` has its query. */
 async function asking(): Promise<void> {
   const ask = () =>
