@@ -48,7 +48,9 @@ export function isClaimedAhead(lockedBy: unknown): boolean {
   return markOf(lockedBy) === 'f'
 }
 
+const token = new RegExp(markPattern)
+
 /** The last digit of a token; undefined where it is none. */
 function markOf(lockedBy: unknown): string | undefined {
-  return typeof lockedBy === 'string' ? new RegExp(markPattern).exec(lockedBy)?.[1] : undefined
+  return typeof lockedBy === 'string' && token.test(lockedBy) ? lockedBy.at(-1) : undefined
 }

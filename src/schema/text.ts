@@ -28,11 +28,21 @@ function jsonArray(values: readonly Expression<unknown>[]): RawBuilder<unknown> 
 /** A statement of the user's schema and case, but whose answer no plugin of theirs sees. */
 type Answering = QueryExecutorProvider & { withoutPlugins(): QueryExecutorProvider }
 
-/** The values of each row of the answer, by their position: a plugin may call them differently. */
-export async function valuesOf(db: Answering, query: CompiledQuery): Promise<unknown[][]> {
+/** The rows of the answer. */
+export async function answerOf(db: Answering, query: CompiledQuery): Promise<object[]> {
   const executor = db.withoutPlugins().getExecutor()
   const { rows } = await executor.executeQuery({ ...query, queryId: createQueryId() })
-  return rows.map((row) => Object.values(row as object)) // the driver makes objects of rows
+  return rows as object[] // the driver makes objects of rows
+}
+
+/** The values of a row of the answer, by their position: a plugin may call them differently. */
+export function valuesOfRow(row: object): unknown[] {
+  return Object.values(row)
+}
+
+/** The values of each row of the answer. */
+export async function valuesOf(db: Answering, query: CompiledQuery): Promise<unknown[][]> {
+  return (await answerOf(db, query)).map(valuesOfRow)
 }
 
 /** The one column of the answer. */

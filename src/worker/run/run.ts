@@ -23,17 +23,34 @@ export class Run {
     this.#decided = decided
   }
 
-  /** Begins the attempts and calls the handler. Resolves when it has really ended, and never rejects. */
-  async call(handler: Call): Promise<void> {
-    const scope = this.#scope
-    for (const attempt of this.attempts) attempt.begin()
+  /**
+   * Begins the attempts and calls the handler. Resolves when it has really ended, and never rejects. As small as can be: for
+   * fast jobs the garbage of an async function, and of each variable in it, is what costs.
+   *
+   * @param ended is told that it has
+   */
+  async call(handler: Call, ended?: (run: Run) => void): Promise<void> {
+    this.#begin()
     try {
-      const value = await handler(this.attempts)
-      for (const attempt of this.attempts) if (attempt.isOpen) this.#end(attempt, outcomeOfValue(scope, attempt, value))
+      this.#returned(await handler(this.attempts))
     } catch (thrown) {
-      for (const attempt of this.attempts)
-        if (attempt.isOpen) this.#end(attempt, outcomeOfError(scope, attempt, thrown))
+      this.#threw(thrown)
     }
+    ended?.(this)
+  }
+
+  #begin(): void {
+    for (const attempt of this.attempts) attempt.begin()
+  }
+
+  #returned(value: unknown): void {
+    for (const attempt of this.attempts)
+      if (attempt.isOpen) this.#end(attempt, outcomeOfValue(this.#scope, attempt, value))
+  }
+
+  #threw(thrown: unknown): void {
+    for (const attempt of this.attempts)
+      if (attempt.isOpen) this.#end(attempt, outcomeOfError(this.#scope, attempt, thrown))
   }
 
   /** The time is over: the handler's signal aborts, and whatever it still does is not written. */

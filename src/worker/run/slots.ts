@@ -28,6 +28,12 @@ export class Slots {
   readonly #ready: Attempt[] = []
   readonly #running = new Set<Attempt>()
   readonly #decided = (attempt: Attempt, outcome: Outcome) => this.#settler.add(attempt, outcome)
+  readonly #ended = ({ attempts }: Run) => {
+    for (const attempt of attempts) {
+      this.#prefetch.took(performance.now() - (attempt.begunAt ?? Number.NaN))
+      this.#free(attempt)
+    }
+  }
   readonly #onFreed: (() => void)[] = []
   #closed = false
   readonly #turn = new Turn(() => this.#fill())
@@ -141,7 +147,7 @@ export class Slots {
         continue
       }
       this.#running.add(attempt)
-      void this.#handle(attempt)
+      this.#handle(attempt)
     }
   }
 
@@ -156,7 +162,7 @@ export class Slots {
     this.#running.add(attempt)
     await waitUntil(() => !attempt.isOpen || (hasSlot() && share.quarantine.isAlone), settings.lease)
     if (hasSlot() && attempt.mayBegin(settings.lease * abortAfter)) {
-      void this.#handle(attempt)
+      this.#handle(attempt)
       await waitUntil(() => !attempt.holdsLease || this.#closed, settings.lease)
     } else {
       this.#release([attempt])
@@ -173,16 +179,16 @@ export class Slots {
     if (this.#onFreed.length > 0) for (const resolve of this.#onFreed.splice(0)) resolve()
   }
 
-  /** Never rejects. No closure where no timeout needs one: for fast jobs their garbage is what costs. */
-  async #handle(attempt: Attempt): Promise<void> {
+  /** No closure where no timeout needs one: for fast jobs their garbage is what costs. */
+  #handle(attempt: Attempt): void {
     const run = new Run(this.#scope, [attempt], this.#decided)
     const { timeout } = this.#scope.settings
-    const timer = Number.isFinite(timeout) ? after(timeout, () => run.timeOut()) : undefined
-    const start = performance.now()
-    await run.call(this.#call)
-    timer?.cancel()
-    this.#prefetch.took(performance.now() - start)
-    this.#free(attempt)
+    if (!Number.isFinite(timeout)) return void run.call(this.#call, this.#ended)
+    const timer = after(timeout, () => run.timeOut())
+    void run.call(this.#call, () => {
+      timer.cancel()
+      this.#ended(run)
+    })
   }
 }
 
