@@ -14,6 +14,7 @@ export default defineConfig({
     globalSetup: ['test/support/server.ts'],
     testTimeout: 90_000, // no test asserts a time; on a busy machine processes are slow to start
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     maxWorkers: 3, // the tests wait for the server more than they compute; by default two cores run one file at a time
   },
 })

@@ -231,7 +231,7 @@ test('a suspect waits a lease for handlers that go on and on, then begins beside
       begun.push(to)
       await held.promise
     },
-    { lease: '1s', concurrency: 3 },
+    { lease: '3s', concurrency: 3 },
   )
   await crew.start()
   await expect.poll(() => begun).toEqual(['long'])
