@@ -12,6 +12,12 @@ import { isPrepared, type PreparedStatements } from './prepared-statements.js'
  */
 const endsSession = /^(?:57P|08|25P0[34]|25006)/
 
+/**
+ * SQLSTATEs of which only some end their session. All others leave it: of them "ready for query" may be a packet away when
+ * the client is released, and a healthy connection would be closed for that.
+ */
+const mayEndSession = /^(?:28|5[3478]|F0|XX)/
+
 /** How long (milliseconds) a client that was closed waits for its server to hang up. */
 const farewell = 500
 
@@ -85,7 +91,7 @@ export function guardedClient(
 
 function note(error: unknown, client: object, { broken, refused }: ClientUse): void {
   if (isBreaking(error)) broken.add(client)
-  else if (sqlState(error) !== undefined) refused.add(client)
+  else if (mayEndSession.test(sqlState(error) ?? '')) refused.add(client)
 }
 
 /** Before a client's first query, as later on a transaction may be under way. */
