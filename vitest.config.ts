@@ -15,6 +15,7 @@ export default defineConfig({
     testTimeout: 90_000, // no test asserts a time; on a busy machine processes are slow to start
     hookTimeout: 60_000,
     expect: { poll: { timeout: 20_000 } },
+    maxConcurrency: 3, // of the chaos suite's scenarios, each of which has processes of its own
     maxWorkers: 3, // the tests wait for the server more than they compute; by default two cores run one file at a time
   },
 })

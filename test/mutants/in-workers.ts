@@ -188,7 +188,7 @@ export const inWorkers: readonly Mutant[] = [
     name: 'an outcome is tried for ever',
     breaks: 'outcomes of leases that are long over are sent again and again',
     file: 'src/worker/settle/settler.ts',
-    text: 'const late = performance.now() - attempt.renewedAt >= this.#scope.settings.lease',
+    text: 'const late = performance.now() - attempt.renewedAt >= this.#scope.settings.lease * leases',
     replacement: 'const late = Number.isNaN(attempt.renewedAt)',
     test: 'test/worker/late-answers.test.ts',
     title: 'an outcome that can not be written within its lease is given up',

@@ -151,7 +151,7 @@ export class Settler {
       const refused = deleteSucceeded ? 'the deletion of its row' : 'its success'
       const text = `The handler ended well, but ${refused} was refused for ${lease} ms`
       const failure = outcomeOfError(this.#scope, attempt, new RefusedError(text, { cause: error }))
-      this.#push({ ...failure, id: attempt.id, attempt: attempt.attempt, of: attempt })
+      this.#push({ ...failure, id: attempt.id, attempt: attempt.attempt, key: attempt.key, of: attempt })
     } else {
       this.#lose(attempt, 'its outcome was refused')
     }
@@ -218,9 +218,13 @@ export class Settler {
     return true
   }
 
-  /** Past its lease, or the end of its worker, an outcome is lost: the job runs again elsewhere. */
+  /**
+   * Past its lease, or the end of its worker, an outcome is lost: the job runs again elsewhere. A try that went unanswered may
+   * have come through, so it is asked for once more as long; the fence keeps it from writing what is another's.
+   */
   #mayStillWrite({ of: attempt }: Entry): boolean {
-    const late = performance.now() - attempt.renewedAt >= this.#scope.settings.lease
+    const leases = attempt.wasTried ? 2 : 1
+    const late = performance.now() - attempt.renewedAt >= this.#scope.settings.lease * leases
     if (!late && !this.#closed) return true
     this.#lose(attempt, `its outcome could not be written ${late ? 'within the lease' : 'before the stop'}`)
     return false
