@@ -12,8 +12,7 @@ const nobody = { halt: () => Promise.reject(), resume: () => Promise.reject() }
 const apart = [restartedServer, everyMessage] // each has a file of its own
 const chosen = scenarios.filter((scenario) => !apart.includes(scenario))
 
-// Their bounds are seconds, and other tests run beside them: what does not hold is played once more. `npm run chaos` plays once.
-test.concurrent.each(chosen)('$name: $promise', { retry: 1 }, async (scenario) => {
+test.concurrent.each(chosen)('$name: $promise', async (scenario) => {
   const { breaches } = await play(scenario, { servers, server: nobody, form: 'test', seed: 1 }, () => {})
   expect(breaches).toEqual([])
 })
