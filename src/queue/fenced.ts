@@ -1,5 +1,6 @@
 import type { Expression, SqlBool, UpdateObject } from 'kysely'
-import { column } from '../predicates/column.js'
+import { column, job } from '../predicates/column.js'
+import { committedLater } from '../predicates/commit.js'
 import { holdsLease, type Lease } from '../predicates/lease.js'
 import { keyText, type Rows } from '../predicates/rows.js'
 import type { JobId } from '../schema/columns.js'
@@ -29,6 +30,8 @@ interface Fence {
   readonly worker: string
   /** Pass rows over that somebody else has locked, so that one does not hold up the others. Default false. */
   readonly skipLocked?: boolean | undefined
+  /** A crash of the server may forget it: outside of a user's transaction its commit waits for no disk. Default false. */
+  readonly mayBeForgotten?: boolean | undefined
 }
 
 /** The rows of leases. */
@@ -48,11 +51,16 @@ function rows(key: string | undefined, ids: readonly JobId[], keys: readonly str
  * Writes to the rows of leases that the worker still holds, or deletes them. This is the only way in which settle,
  * heartbeat and release touch a row.
  */
-export function compileFenced(jobs: Jobs, write: Changes | 'delete', { worker, skipLocked = false }: Fence): Fenced {
+export function compileFenced(
+  jobs: Jobs,
+  write: Changes | 'delete',
+  { worker, skipLocked = false, mayBeForgotten = false }: Fence,
+): Fenced {
   const places: Places = { ids: [], attempt: numberPlace(), ...(jobs.key !== undefined && { keys: [] }) }
   const statement = compiled(jobs, places, ({ ids, attempt, keys = [] }) => {
     const fence = holdsLease({ worker, attempt, ...rows(jobs.key, ids, keys) })
-    return writing(jobs, write, fence, skipLocked).compile()
+    const isLater = mayBeForgotten && !jobs.db.isTransaction
+    return writing(jobs, write, isLater ? job.and([fence, committedLater()]) : fence, skipLocked).compile()
   })
   return async (db, entries) => {
     const [first] = entries

@@ -3,6 +3,7 @@ import { type BackoffRule, isRetryDue } from '../predicates/backoff.js'
 import { isDue } from '../predicates/claimable.js'
 import { clockTimestamp } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
+import { committedLater } from '../predicates/commit.js'
 import { claimToken, placeOfClaim } from '../predicates/interruption.js'
 import { keyText } from '../predicates/rows.js'
 import { hasStatus, statusLiteral } from '../predicates/status.js'
@@ -115,6 +116,7 @@ function build(jobs: Jobs, claim: FetchSettings, given: Given) {
       ...(claim.columns.includes('started_at') && { started_at: clockTimestamp() }),
     })
     .where(isLocked)
+    .$if(!jobs.db.isTransaction, (query) => query.where(committedLater())) // that of a user waits as they say
     .returningAll()
     .$if(jobs.key !== undefined, (query) => query.returning(keyText(jobs.key ?? '').as(own.key)))
     .compile()

@@ -23,7 +23,7 @@ export async function heartbeat<DB, Table extends keyof DB & string, Held extend
   const jobs = jobsOf(db, table, options.key)
   const token = renewedToken(options.worker)
   const changes = { locked_at: clockTimestamp(), ...(token && { locked_by: token }) }
-  const renew = compileFenced(jobs, changes, { worker: options.worker, skipLocked: true })
+  const renew = compileFenced(jobs, changes, { worker: options.worker, skipLocked: true, mayBeForgotten: true })
   const renewed: Held[] = []
   for (const group of inGroups(leases)) renewed.push(...(await renew(jobs.db, group)))
   return renewed

@@ -1,5 +1,6 @@
 import { clockTimestamp, earlier, epoch } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
+import { committedLater } from '../predicates/commit.js'
 import { interruptedAgain, interruptedAttempt, interruptionError, isHandedBack } from '../predicates/interruption.js'
 import { isNotKept } from '../predicates/kept.js'
 import { isLeaseExpired } from '../predicates/lease.js'
@@ -63,6 +64,7 @@ export async function rescue<DB, Table extends keyof DB & string>(
     .updateTable(jobs.table)
     .set(rescuing(options.maxAttempts, new Set(options.columns)))
     .where(isLocked)
+    .$if(!jobs.db.isTransaction, (query) => query.where(committedLater()))
     .returning([asJsonText([job.cast<string>(column('status'), 'text'), interruptedAttempt()]), 'id'])
     .compile()
   return (await valuesOf(jobs.db, query)).map(([text, id]) => {
