@@ -42,6 +42,7 @@ async function waiting(): Promise<number> {
 test('a claim, a renewal and a rescue wait for no standby; an outcome does, and what users write, and their transactions', async () => {
   await enqueue(db, 'mail_jobs', [{ to: 'ann' }, { to: 'bob' }, { to: 'eve' }])
   await waitFor('nobody')
+  onTestFinished(() => waitFor(''))
 
   const [ann, bob] = await claim(db, 2)
   if (ann === undefined || bob === undefined) throw new Error('two jobs were due')
