@@ -46,6 +46,7 @@ export interface FetchOptions<Row> {
  * Claims due jobs: locks and takes up to `limit` of them in one statement, whoever else does the same.
  * Each row comes back as running, its `attempts_count` one higher; the rest of it untouched. Earliest `run_at`
  * first, and before that the highest `priority` where asked for; jobs due at the same instant in any order.
+ * But in a transaction of yours its commit does not wait for the disk: a crash of the server may forget a claim.
  *
  * @example
  * const jobs = await fetchNextJobs(db, 'jobs', { worker: randomUUID(), limit: 10 })
