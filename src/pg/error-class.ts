@@ -29,6 +29,17 @@ export function concernsAll(error: unknown): boolean {
   return concernStatement.test(code) && !concernRow.test(code) && !wasRaisedWithin(error)
 }
 
+/** A lock that was not to be had in time, a statement that took too long. */
+const tookTooLong = /^(?:55P03|57014)$/
+
+/**
+ * Whether the same may go through later, whatever rows it is about: one row alone is not to blame. A row's own trigger that
+ * takes too long is.
+ */
+export function mayPass(error: unknown): boolean {
+  return concernsAll(error) || (tookTooLong.test(sqlState(error) ?? '') && !wasRaisedWithin(error))
+}
+
 /** The statement got no answer, as its connection was not made, or is lost. */
 function isOfConnection(error: unknown): boolean {
   if (!(error instanceof Error)) return false

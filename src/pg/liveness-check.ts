@@ -16,8 +16,9 @@ const patience = 500
 /** Bytes a millisecond: of links that are slower, a long question is given up to its own deadline. */
 const slowestLink = 8
 
-/** How often open questions are looked at, and how long an answer that is on its way may take to arrive. */
+/** How often open questions are looked at, and how much longer than ours an answer that is on its way may take to arrive. */
 const period = 250
+const onItsWay = 100
 
 /**
  * How long (milliseconds) the server may take: to answer anything at all, and to log us in and answer a query; the
@@ -199,7 +200,7 @@ export class LivenessCheck {
       })
       clearTimeout(limit)
       if (gone.size + unanswerable.length === 0) return 0
-      await sleep(period, undefined, { ref: false }) // what was sent before may be on its way
+      await sleep(onItsWay, undefined, { ref: false }) // what was sent before may be on its way
       return this.#close(unanswerable) + this.#closeGone(gone)
     } finally {
       client.end().catch(() => {})

@@ -1,10 +1,10 @@
-import type { Expression, SqlBool, UpdateObject } from 'kysely'
-import { column } from '../predicates/column.js'
+import type { Expression, SelectQueryBuilder, SqlBool, UpdateObject } from 'kysely'
+import { column, job } from '../predicates/column.js'
 import { holdsLease, type Lease } from '../predicates/lease.js'
-import { keyText, type Rows } from '../predicates/rows.js'
+import { isAmong, keyText, type Rows } from '../predicates/rows.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
-import { answerOf, asText, valuesOfRow } from '../schema/text.js'
+import { answerOf, asJsonText, asText, textsOf, valuesOfRow } from '../schema/text.js'
 import { compiled, numberPlace } from './compiled.js'
 import { ofLocked, toldRows } from './locked.js'
 import { prepared } from './prepared.js'
@@ -31,8 +31,35 @@ interface Fence {
   readonly skipLocked?: boolean | undefined
 }
 
+/** What tells a row from all others. */
+export type RowKey = Pick<Lease, 'id' | 'key'>
+
+/** Some rows, or all but some. */
+export interface Choice {
+  readonly only?: readonly RowKey[] | undefined
+  readonly except?: readonly RowKey[] | undefined
+}
+
+type Selecting<Selected> = SelectQueryBuilder<JobDatabase, JobAlias, Selected>
+
+/** Narrows a query to rows that are chosen. */
+export function chosen<Selected>(jobs: Jobs, rows: Selecting<Selected>, { only, except = [] }: Choice) {
+  return rows
+    .$if(only !== undefined, (query) => query.where(isAmong(rowsOf(jobs, only ?? []))))
+    .$if(except.length > 0, (query) => query.where(job.not(isAmong(rowsOf(jobs, except)))))
+}
+
+/** What tells the rows of a query: as text, past the user's type parsers, as it comes back as parameters. */
+export async function keysOf<Selected>(jobs: Jobs, rows: Selecting<Selected>): Promise<RowKey[]> {
+  const values = [job.cast<string>(column('id'), 'text'), ...(jobs.key === undefined ? [] : [keyText(jobs.key)])]
+  return (await textsOf(jobs.db, rows.select(asJsonText(values)).compile())).map((text) => {
+    const [id, key] = JSON.parse(text ?? '') as [id: string, key?: string] // made above
+    return { id, key }
+  })
+}
+
 /** The rows of leases. */
-export function rowsOf({ key }: Jobs, leases: readonly Pick<Lease, 'id' | 'key'>[]): Rows {
+export function rowsOf({ key }: Jobs, leases: readonly RowKey[]): Rows {
   return rows(
     key,
     leases.map(({ id }) => id),

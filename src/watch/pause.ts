@@ -10,6 +10,8 @@ const longestWhileAway = 400
 /** The wait between two tries of what failed; it grows, and can be cut short. */
 export class Pause {
   #next = shortest
+  /** When (monotonic milliseconds) the last wait ended, or it went well: a try that took long since then was wait enough. */
+  #since = 0
   #end: (() => void) | undefined
 
   /** Waits, longer each time; the error is why, where there is one. */
@@ -27,7 +29,9 @@ export class Pause {
 
   /** Milliseconds of the next wait, for those who wait otherwise. */
   next(error?: unknown): number {
-    const wait = this.#next * (0.75 + Math.random() / 2)
+    const now = performance.now()
+    const wait = Math.max(0, this.#next * (0.75 + Math.random() / 2) - Math.max(0, now - this.#since))
+    this.#since = now + wait
     this.#next = Math.min(isAway(error) ? longestWhileAway : longest, this.#next * 2)
     return wait
   }
@@ -40,6 +44,7 @@ export class Pause {
   /** It went well: the next wait is short again. */
   reset(): void {
     this.#next = shortest
+    this.#since = performance.now()
   }
 }
 

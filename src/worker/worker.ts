@@ -11,6 +11,7 @@ import type { ListenerState } from '../watch/shared-listener.js'
 import { isLogged, log, type WorkerEvent, type WorkerEvents } from './events.js'
 import { FirstLook } from './first-look.js'
 import { type Settings, WorkerOptionError } from './options.js'
+import { PassedOver } from './passed-over.js'
 import { processShare } from './process-share.js'
 import type { AnyHandler } from './run/context.js'
 import type { UsedColumn, WorkerScope } from './scope.js'
@@ -177,6 +178,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
     const { backoff, lease, seedBackoff } = this.#settings
     const retryBackoff = seedBackoff && typeof backoff === 'object' ? backoff : undefined
+    const passedOver = new PassedOver(lease)
     return {
       worker: this.id,
       settings: this.#settings,
@@ -188,8 +190,9 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
         return known.columns
       },
       get claim() {
-        return { columns: known.columns, lease, retryBackoff }
+        return { columns: known.columns, lease, retryBackoff, except: passedOver.rows }
       },
+      passedOver,
       seedStatuses: !description.holdsCancelled,
       saw: (row) => {
         const columns = usedColumns.filter((column) => hasColumn(row, column))

@@ -15,7 +15,7 @@ export const inStatements: readonly Mutant[] = [
     name: 'claimable though locked',
     breaks: 'a row that somebody locked by hand is run',
     file: 'src/queue/claim.ts',
-    text: '.where(isUnlocked(undefined, lease))',
+    text: '.where(isUnlocked(undefined, claim.lease))',
     replacement: '',
     test: 'test/queue/fetch.test.ts',
     title: 'only claimable jobs are claimed',
