@@ -1,4 +1,5 @@
 import { driverFault } from '../pg/driver-fault.js'
+import { codeOf } from '../pg/error-class.js'
 
 /** The first pause after an error, and the longest; each is twice the one before, give or take a quarter. */
 const shortest = 50
@@ -10,16 +11,16 @@ const longestWhileAway = 400
 /** The wait between two tries of what failed; it grows, and can be cut short. */
 export class Pause {
   #next = shortest
-  #end: (() => void) | undefined
+  /** Ends a wait that is under way. */
+  end: () => void = () => {}
 
   /** Waits, longer each time; the error is why, where there is one. */
   longer(error?: unknown): Promise<void> {
     const wait = this.next(error)
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.end(), wait)
-      this.#end = () => {
+      const timer = setTimeout(resolve, wait)
+      this.end = () => {
         clearTimeout(timer)
-        this.#end = undefined
         resolve()
       }
     })
@@ -30,11 +31,6 @@ export class Pause {
     const wait = this.#next * (0.75 + Math.random() / 2)
     this.#next = Math.min(isAway(error) ? longestWhileAway : longest, this.#next * 2)
     return wait
-  }
-
-  /** Ends a wait that is under way. */
-  end(): void {
-    this.#end?.()
   }
 
   /** It went well: the next wait is short again. */
@@ -48,10 +44,7 @@ export class Pause {
  * was wait enough. A transaction that gave way to another (40001, 40P01) may succeed at once.
  */
 function isAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const code = String(Reflect.get(error, 'code') ?? '')
-  return (
-    /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|DEADLINE|NO_CONNECTION|25006|40001|40P01|57P0[123])$/.test(code) ||
-    driverFault(error) !== undefined
-  )
+  return away.test(codeOf(error)) || driverFault(error) !== undefined
 }
+
+const away = /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|DEADLINE|NO_CONNECTION|25006|40001|40P01|57P0[123])$/
