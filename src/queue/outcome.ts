@@ -25,10 +25,9 @@ export type LeasedOutcome = Outcome & Lease & { readonly effect?: Effect }
 export function inGroups<Entry extends { readonly attempt: number; readonly kind?: string }>(
   entries: readonly Entry[],
 ): [Entry, ...Entry[]][] {
-  const [first, ...others] = entries
+  const [first] = entries
   if (first === undefined) return []
-  const alike = others.every(({ kind, attempt }) => kind === first.kind && attempt === first.attempt)
-  if (alike) return [[first, ...others]]
-  const groups = Map.groupBy(entries, ({ kind, attempt }) => `${kind} ${attempt}`)
-  return [...groups.values()] as [Entry, ...Entry[]][] // a group has what made it
+  const alike = entries.every(({ kind, attempt }) => kind === first.kind && attempt === first.attempt)
+  const groups = alike ? [entries] : [...Map.groupBy(entries, ({ kind, attempt }) => `${kind} ${attempt}`).values()]
+  return groups as [Entry, ...Entry[]][] // a group has what made it
 }

@@ -67,6 +67,12 @@ const levels: Partial<Record<WorkerEvent, keyof Logger>> = {
   succeeded: 'debug',
 }
 
+/** Whether lines are logged of an event that is routine. */
+export function isLogged({ logger }: LogSettings, name: WorkerEvent): boolean {
+  const level = levels[name]
+  return level !== undefined && logger[level] !== silent
+}
+
 /** The log line of an event: the job by its id and attempt, never its payload; an error by its text. */
 export function log({ logger, describeError }: LogSettings, table: string, name: WorkerEvent, payload: object): void {
   const level = isTroubling(name, payload) ? 'warn' : levels[name]

@@ -31,6 +31,8 @@ export interface WorkerScope {
   saw(row: object): void
   /** When (monotonic milliseconds) a handler first completed in a transaction whose snapshot was older than a heartbeat. */
   readonly snapshots: { conflictedAt: number | undefined }
+  /** Whether there are listeners to an event, or lines of it in the log. */
+  hears(event: WorkerEvent): boolean
   /** Tells listeners and the log. */
   tell<Name extends WorkerEvent>(name: Name, payload: WorkerEvents<object>[Name][0]): void
   /** Reports an error that the worker lives through, and while doing what. */

@@ -51,7 +51,7 @@ export class StartedWorker {
     this.#settler = new Settler(
       scope,
       (attempt) => this.#settled(attempt),
-      () => this.#relieved(),
+      () => this.#wrote(),
     )
     this.#slots = new Slots(scope, handler, this.#settler, (attempt) => this.#freed(attempt))
     this.#renewer = new LeaseRenewer(scope, this.#attempts)
@@ -216,20 +216,21 @@ export class StartedWorker {
 
   #settled(attempt: Attempt): void {
     if (this.#attempts.get(attempt.row) === attempt) this.#attempts.delete(attempt.row)
-    this.#claimer.slotFreed() // its job takes no memory any more
     if (attempt.interruptions > 0) this.#bell.ring() // it may have been released, and others of its kind with it
+  }
+
+  /** There is room for handlers whose outcomes can be written, and for jobs in memory. */
+  #wrote(): void {
+    this.#slots.begin()
+    this.#claimer.slotFreed()
     this.#tellIfIdle()
   }
 
-  /** Enough outcomes were written that handlers may begin again. */
-  #relieved(): void {
-    this.#slots.begin()
-    this.#claimer.slotFreed()
-  }
-
   #freed(attempt: Attempt): void {
-    if (!attempt.holdsLease) this.#settled(attempt)
     this.#claimer.slotFreed()
+    if (attempt.holdsLease) return
+    this.#settled(attempt)
+    this.#tellIfIdle()
   }
 
   #tellIfIdle(): void {

@@ -8,7 +8,7 @@ import type { Job } from '../schema/job-table.js'
 import { newWorkerId } from '../schema/lease-token.js'
 import { hasColumn } from '../schema/row.js'
 import type { ListenerState } from '../watch/shared-listener.js'
-import { log, type WorkerEvent, type WorkerEvents } from './events.js'
+import { isLogged, log, type WorkerEvent, type WorkerEvents } from './events.js'
 import { FirstLook } from './first-look.js'
 import { type Settings, WorkerOptionError } from './options.js'
 import { processShare } from './process-share.js'
@@ -198,6 +198,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
         void this.#lookAgain(known)
       },
       snapshots: { conflictedAt: undefined },
+      hears: (event) => this.listenerCount(event) > 0 || isLogged(this.#settings, event),
       tell: (event, payload) => this.#tell(event, payload),
       report: (error, doing) => {
         this.#report(error, doing)

@@ -37,7 +37,7 @@ class RefusedError extends Error {
 export class Settler {
   readonly #scope: WorkerScope
   readonly #settled: (attempt: Attempt) => void
-  readonly #relieved: () => void
+  readonly #wrote: () => void
   readonly #pause = new Pause()
   #pending: Entry[] = []
   /** Entries whose row was refused or locked, each until it is tried again. */
@@ -49,11 +49,11 @@ export class Settler {
   #unwritten = 0
   #compiled: { readonly columns: WorkerScope['columns']; readonly settle: CompiledSettle } | undefined
 
-  /** @param settled an attempt's outcome is written, or lost @param relieved it was full, and is no more */
-  constructor(scope: WorkerScope, settled: (attempt: Attempt) => void, relieved: () => void) {
+  /** @param settled an attempt's outcome is written, or lost @param wrote so are those of a batch */
+  constructor(scope: WorkerScope, settled: (attempt: Attempt) => void, wrote: () => void) {
     this.#scope = scope
     this.#settled = settled
-    this.#relieved = relieved
+    this.#wrote = wrote
   }
 
   /** How many outcomes wait to be written. */
@@ -101,6 +101,7 @@ export class Settler {
       for (const group of inGroups(batch)) unwritten.push(...(await this.#write(group)))
       const alive = unwritten.filter((entry) => this.#mayStillWrite(entry))
       this.#pending.unshift(...alive)
+      this.#wrote()
       if (alive.length > 0) await this.#pause.longer(this.#failure)
       else this.#pause.reset()
     }
@@ -167,6 +168,7 @@ export class Settler {
     const again = over.then(() => {
       this.#aside.delete(again)
       if (this.#mayStillWrite(entry)) this.#push(entry)
+      else this.#wrote()
     })
     this.#aside.add(again)
   }
@@ -236,9 +238,7 @@ export class Settler {
   }
 
   #done(attempt: Attempt): void {
-    const wasFull = this.isFull
     this.#unwritten -= 1
     this.#settled(attempt)
-    if (wasFull && !this.isFull) this.#relieved()
   }
 }

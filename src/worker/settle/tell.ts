@@ -6,7 +6,8 @@ import type { WorkerScope } from '../scope.js'
 import type { Entry } from './batch.js'
 
 /** Tells of an outcome that is written. */
-export function tellOutcome({ tell }: WorkerScope, of: Attempt, outcome: Outcome): void {
+export function tellOutcome({ hears, tell }: WorkerScope, of: Attempt, outcome: Outcome): void {
+  if (outcome.kind === 'succeeded' && !hears(outcome.kind)) return // of fast jobs there are many
   const about = { job: of.job, attempt: of.attempt, wait: waitOf(of), duration: of.duration }
   switch (outcome.kind) {
     case 'succeeded':
