@@ -1,4 +1,3 @@
-import { nextDueAt } from '../queue/next-due.js'
 import { pollTables } from '../queue/poll.js'
 import { signalOf } from '../queue/signal.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
@@ -119,10 +118,8 @@ export class JobWatch implements AsyncDisposable {
 
   /** Milliseconds until a job is due; 0 where one is to be taken from its worker, Infinity where none waits. */
   async #nextDue(): Promise<number> {
-    const { db, name } = this.#jobs
-    if (this.#expiry === undefined) return (await nextDueAt(db, name)) ?? Number.POSITIVE_INFINITY
-    const [seen] = await pollTables([{ jobs: this.#jobs, lease: this.#expiry, claim: { columns: [] } }])
-    return seen?.expired ? 0 : (seen?.due ?? Number.POSITIVE_INFINITY)
+    const [seen] = await pollTables([{ jobs: this.#jobs, lease: this.#expiry ?? 0, claim: { columns: [] } }])
+    return seen?.expired && this.#expiry !== undefined ? 0 : (seen?.due ?? Number.POSITIVE_INFINITY)
   }
 
   #untilPoll(): number {

@@ -155,16 +155,12 @@ class SharedListener {
     })
     if (this.#lose !== lose || this.#subscribers.size === 0) return listener.close() // closed or replaced meanwhile
     this.#listener = listener
-    const channels = new Set([this.#probe.channel, ...[...this.#subscribers].map(({ channel }) => channel)])
-    for (const channel of channels) await listener.listen(channel)
+    for (const { channel } of [this.#probe, ...this.#subscribers]) await listener.listen(channel)
     await this.#prove()
     if (this.#listener !== listener) return // closed or replaced meanwhile: a timer made now would never be cancelled
     this.#proven = true
     this.#pause.reset()
-    for (const subscriber of this.#subscribers) {
-      if (channels.has(subscriber.channel)) tell(subscriber, 'listening')
-      else this.#listenFor(subscriber)
-    }
+    for (const subscriber of this.#subscribers) this.#listenFor(subscriber) // at once, but for those that came meanwhile
     this.#probeLater()
   }
 
