@@ -10,7 +10,7 @@ import { Pause } from '../watch/pause.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
 import { consoleLogger, harmless, type Logger } from '../worker/logger.js'
 import { pollIntervalHeard, pollIntervalUnheard } from '../worker/options.js'
-import { abandonedAfter } from './abandoned.js'
+import { abandonedAfter } from './fetch-next-job.js'
 
 export interface PollOptions {
   /** How often to look, give or take a tenth. Default 2 s, with `listen` 60 s; at most 2 s while the listener is not connected. */

@@ -4,7 +4,7 @@ import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalCo
 import { quoted, quotedName, type TableName } from '../schema/names.js'
 import { jobStatuses } from '../schema/statuses.js'
 import { execute, literal, type MigrationDatabase, serverVersion } from './migration-database.js'
-import { checkOptions, type JobColumnOptions } from './options.js'
+import { checkOptions, columnChoices, type JobColumnOptions } from './options.js'
 import { dropUnusedType, findOrCreateStatusType } from './status-type.js'
 import { changeTable } from './target.js'
 
@@ -42,7 +42,7 @@ export async function addJobColumns(
   name: string,
   options: JobColumnOptions = {},
 ): Promise<void> {
-  checkOptions(options, ['id', 'status', 'columns'])
+  checkOptions(options, columnChoices)
   await changeTable(db, name, async ({ db: plain, table, catalog }) => {
     const present = new Set(catalog.columns.map((column) => column.name))
     for (const { name: column, type, define } of await jobColumns(plain, table.schema, options)) {
@@ -83,7 +83,7 @@ export async function dropJobColumns(
   name: string,
   options: DropJobColumnsOptions = {},
 ): Promise<void> {
-  checkOptions(options, ['columns'], [...optionalColumnNames, ...sharedColumns])
+  checkOptions(options, { columns: [...optionalColumnNames, ...sharedColumns] })
   await changeTable(db, name, async ({ db: plain, table, catalog }) => {
     const drops = [...ownColumns, ...(options.columns ?? [])].map((column) => `drop column if exists ${quoted(column)}`)
     await execute(plain, `alter table ${quotedName(table)} ${drops.join(', ')}`)

@@ -36,7 +36,7 @@ export async function createJobIndexes(
   name: string,
   options: JobIndexOptions = {},
 ): Promise<void> {
-  checkOptions(options, ['concurrently'])
+  checkOptions(options, { concurrently: [true, false] })
   if (options.concurrently) await createIndexes(await existingTarget(db, name), ' concurrently')
   else await changeTable(db, name, (target) => createIndexes(target, ''))
 }
@@ -50,7 +50,7 @@ export async function dropJobIndexes(
   name: string,
   options: JobIndexOptions = {},
 ): Promise<void> {
-  checkOptions(options, ['concurrently'])
+  checkOptions(options, { concurrently: [true, false] })
   const target = await existingTarget(db, name)
   for (const [index] of wantedIndexes(target.table, true)) {
     await dropIndex(target, index, options.concurrently ? ' concurrently' : '')

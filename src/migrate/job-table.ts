@@ -7,7 +7,7 @@ import { createJobIndexes } from './job-indexes.js'
 import { setJobStorage } from './job-storage.js'
 import { createJobTriggers, dropFunction } from './job-triggers.js'
 import { execute, inTransaction, type MigrationDatabase } from './migration-database.js'
-import { checkOptions, JobTableOptionError, type JobTableOptions } from './options.js'
+import { checkOptions, columnChoices, JobTableOptionError, type JobTableOptions } from './options.js'
 import { dropUnusedType } from './status-type.js'
 import { changeTable, schemaOfNew } from './target.js'
 
@@ -31,7 +31,7 @@ export async function createJobTable(
   build: (table: TableBuilder<JobColumnName | OptionalColumnName>) => TableBuilder = (table) => table,
   options: JobTableOptions = {},
 ): Promise<void> {
-  checkOptions(options, ['id', 'status', 'columns', 'notify'])
+  checkOptions(options, { ...columnChoices, notify: ['trigger', 'none'] })
   if (typeof build !== 'function') {
     throw new JobTableOptionError(
       'The third argument adds columns: (table) => table.addColumn(...); options are the fourth',

@@ -1,4 +1,4 @@
-import type { Client, QueryArrayConfig, QueryArrayResult } from 'pg'
+import type { Client, ClientConfig, Pool, QueryArrayConfig, QueryArrayResult } from 'pg'
 
 /** What a server says of one of its processes. */
 export interface Backend {
@@ -32,6 +32,12 @@ export interface Stream {
 
 export function asPgClient(client: object): PgClient {
   return client as PgClient // every client of pg has them
+}
+
+/** The settings of a pool's clients; a pool keeps its password out of sight of a spread. */
+export function poolConfig({ options }: Pool): ClientConfig {
+  const { password } = options
+  return password === undefined ? { ...options } : { ...options, password }
 }
 
 const epoch = (time: string) => `extract(epoch from ${time})::text`

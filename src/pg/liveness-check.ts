@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client, Pool } from 'pg'
-import { asPgClient, type Backend, backendsOf, type PgClient, type Stream } from './backend.js'
-import { poolConfig } from './pool-config.js'
+import { asPgClient, type Backend, backendsOf, type PgClient, poolConfig, type Stream } from './backend.js'
 
 /** How long (milliseconds) an answer's first byte may take before the server is asked; longer for a long question. */
 const patience = 500

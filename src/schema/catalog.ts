@@ -36,14 +36,13 @@ export interface CatalogIndex {
   readonly name: string
   /** False for what a failed CREATE INDEX CONCURRENTLY leaves behind. */
   readonly valid: boolean
-  readonly unique: boolean
   readonly primary: boolean
   /** `run_at`, or `priority desc`. */
   readonly columns: readonly string[]
   readonly predicate: string | null
   /** The names of those columns; of an expression none. */
   readonly names: readonly string[]
-  /** What a unique index says holds for every row at every moment: it has no predicate and no nulls, is not deferrable, and no other table inherits from this one. */
+  /** No two rows have the same values in these columns, ever: it is unique and valid, has no predicate and no nulls, is not deferrable, and no other table inherits from this one. */
   readonly proves: boolean
   /** A row's values in these columns as text, in SQL; in a form that no setting of a session changes. */
   readonly key: string | null
@@ -113,7 +112,6 @@ const indexes = sql`coalesce((
   select pg_catalog.json_agg(pg_catalog.json_build_object(
     'name', ic.relname,
     'valid', i.indisvalid,
-    'unique', i.indisunique,
     'primary', i.indisprimary,
     'columns', (
       select pg_catalog.json_agg(
@@ -121,7 +119,7 @@ const indexes = sql`coalesce((
       from pg_catalog.generate_series(1, i.indnkeyatts) k),
     'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid),
     'names', coalesce(k.names, '[]'),
-    'proves', i.indimmediate and i.indpred is null and i.indexprs is null and k.filled and (
+    'proves', i.indisvalid and i.indisunique and i.indimmediate and i.indpred is null and i.indexprs is null and k.filled and (
       c.relkind = 'p' or not exists (select from pg_catalog.pg_inherits h where h.inhparent = c.oid)),
     'key', k.sent))
   from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid cross join lateral (${keyColumns}) k

@@ -2,8 +2,8 @@ import { Socket } from 'node:net'
 import pg, { type ClientConfig, type Pool } from 'pg'
 import type pgListen from 'pg-listen'
 import type { Options, Subscriber } from 'pg-listen'
+import { poolConfig } from '../pg/backend.js'
 import { sqlState } from '../pg/error-class.js'
-import { poolConfig } from '../pg/pool-config.js'
 
 /** Where to listen: a connection string, a pg config, or a Pool, whose settings (never its clients) are used. */
 export type ListenSource = string | ClientConfig | Pool
