@@ -16,18 +16,13 @@ export interface PgClient {
   /** False while an answer has not come to its end. */
   readonly readyForQuery?: boolean
   readonly connection: { readonly stream: Stream }
-  readonly host: string
-  readonly port: number
 }
 
 /** A socket, or what somebody gave as the option `stream`, which may count nothing. */
 export interface Stream {
   readonly bytesRead?: number
   readonly bytesWritten?: number
-  connect(portOrPath: number | string, host: string): unknown
-  write(bytes: Uint8Array): unknown
   destroy(): void
-  on(event: 'connect' | 'data' | 'close' | 'error', listener: () => void): this
 }
 
 export function asPgClient(client: object): PgClient {

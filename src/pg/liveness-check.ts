@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client, Pool } from 'pg'
 import { asPgClient, type Backend, backendsOf, type PgClient, poolConfig, type Stream } from './backend.js'
+import { sqlState } from './error-class.js'
 
 /** How long (milliseconds) an answer's first byte may take before the server is asked; longer for a long question. */
 const patience = 500
@@ -12,12 +13,8 @@ const period = 250
 /** The longest wait (milliseconds) between two looks that closed nothing; each is twice the one before. */
 const longestPause = 10_000
 
-/** How long (milliseconds) the server may take to answer anything at all; and to log us in and answer a query. */
-const reachLimit = 500
+/** How long (milliseconds) the server may take to log us in and answer a query. */
 const lookLimit = 2_000
-
-/** What a client of Postgres may say first to a server: does it speak TLS? */
-const sslRequest = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)
 
 /** A connection of the pool. Questions are its login, then its queries. */
 export interface Watched {
@@ -93,45 +90,26 @@ export class LivenessCheck {
     return [...this.#watched].filter(({ open }) => open > 0)
   }
 
+  /** A look that closes something may be followed by another soon; any other by one that waits twice as long. */
   async #check(): Promise<void> {
-    const isUnanswered = ({ askedAt }: Watched) => askedAt < this.#unansweredAt
-    // A login only where the server did not answer others either: it was lost, and has but its own deadline.
-    const isDue = (watched: Watched) => isOverdue(watched) && (watched.backend !== undefined || isUnanswered(watched))
-    const overdue = performance.now() < this.#nextLook ? [] : this.#waiting().filter(isDue)
-    const { ending } = this.#pool
-    if (overdue.length === 0 && !ending) return
-    if ((ending || overdue.some(isUnanswered)) && !(await this.#reach())) {
+    const overdue = this.#waiting().filter((watched) => isOverdue(watched) && this.#mayBeLost(watched))
+    const late = performance.now() - this.#nextLook
+    if (overdue.length === 0 || late < 0) return
+    this.#pause = late > this.#pause ? period : Math.min(longestPause, this.#pause * 2)
+    try {
+      if (await this.#closeLost(new Set(overdue))) this.#pause = period
+    } catch (error) {
       this.#unansweredAt = performance.now()
       // A pool that ends does not wait for a server that can't be reached.
-      if (ending) for (const watched of this.#waiting()) if (isSilent(watched)) close(watched)
-    } else if (overdue.length > 0) await this.#look(new Set(overdue))
-  }
-
-  /** A look that closes something may be followed by another soon; any other by one that waits twice as long. */
-  async #look(overdue: ReadonlySet<Watched>): Promise<void> {
-    const isCalm = performance.now() > this.#nextLook + this.#pause
-    this.#pause = isCalm ? period : Math.min(longestPause, this.#pause * 2)
-    try {
-      if (await this.#closeLost(overdue)) this.#pause = period
-    } catch {
-      this.#unansweredAt = performance.now()
+      const isGivenUp = this.#pool.ending && sqlState(error) === undefined
+      if (isGivenUp) for (const watched of this.#waiting().filter(isSilent)) close(watched)
     }
     this.#nextLook = performance.now() + this.#pause
   }
 
-  /**
-   * Whether anything answers at the server's address: every server and pooler answers at once whether it speaks TLS,
-   * while a login may hang, and one that was given up stays with the server until its own time-out.
-   */
-  #reach(): Promise<boolean> {
-    const { connection, host, port } = asPgClient(new this.#Client(poolConfig(this.#pool)))
-    const { stream } = connection
-    return new Promise<boolean>((resolve) => {
-      setTimeout(resolve, reachLimit, false)
-      stream.on('error', () => resolve(false)).on('close', () => resolve(false))
-      stream.on('connect', () => stream.write(sslRequest)).on('data', () => resolve(true))
-      stream.connect(host.startsWith('/') ? `${host}/.s.PGSQL.${port}` : port, host)
-    }).finally(() => stream.destroy())
+  /** A login may be where the server did not answer others either; any other has but its own deadline. */
+  #mayBeLost({ backend, askedAt }: Watched): boolean {
+    return backend !== undefined || askedAt < this.#unansweredAt
   }
 
   /** Closes what will not be answered, and connections at rest whose backend is gone. @returns whether there was any */
