@@ -4,7 +4,7 @@ import { holdsLease, type Lease } from '../predicates/lease.js'
 import { isAmong, keyText, type Rows } from '../predicates/rows.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
-import { answerOf, asJsonText, asText, textsOf, valuesOfRow } from '../schema/text.js'
+import { asJsonText, asText, textsOf, valuesOf } from '../schema/text.js'
 import { compiled, numberPlace } from './compiled.js'
 import { ofLocked, toldRows } from './locked.js'
 import { prepared } from './prepared.js'
@@ -87,7 +87,7 @@ export function compileFenced(jobs: Jobs, write: Changes | 'delete', { worker, s
     const { ids, keys } = rowsOf(jobs, entries)
     const query = statement({ ids, attempt: first.attempt, ...(keys && { keys: keys.of }) })
     const isPrepared = skipLocked && entries.length <= fewEntries
-    return among(entries, await answerOf(db, isPrepared ? prepared(query) : query), keys !== undefined)
+    return among(entries, await valuesOf(db, isPrepared ? prepared(query) : query), keys !== undefined)
   }
 }
 
@@ -102,9 +102,9 @@ function writing(jobs: Jobs, write: Changes | 'delete', fence: Expression<SqlBoo
 }
 
 /** The entries whose row came back: by its key, or by its id, as a text. */
-function among<Entry extends Lease>(entries: readonly Entry[], rows: readonly object[], byKey: boolean): Entry[] {
+function among<Entry extends Lease>(entries: readonly Entry[], rows: readonly unknown[][], byKey: boolean): Entry[] {
   if (rows.length === entries.length) return [...entries] // a row comes back once, so none is missing
-  const written = new Set(rows.flatMap(valuesOfRow).map((told) => (byKey ? String(told) : idText(told))))
+  const written = new Set(rows.flat().map((told) => (byKey ? String(told) : idText(told))))
   return entries.filter(({ id, key }) => written.has(byKey ? (key ?? '') : idText(id)))
 }
 

@@ -1,4 +1,5 @@
 import { driverFault } from '../pg/driver-fault.js'
+import { codeOf } from '../pg/error-class.js'
 
 /** The first pause after an error, and the longest; each is twice the one before, give or take a quarter. */
 const shortest = 50
@@ -12,16 +13,16 @@ export class Pause {
   #next = shortest
   /** When (monotonic milliseconds) the last wait ended, or it went well: a try that took long since then was wait enough. */
   #since = 0
-  #end: (() => void) | undefined
+  /** Ends a wait that is under way. */
+  end: () => void = () => {}
 
   /** Waits, longer each time; the error is why, where there is one. */
   longer(error?: unknown): Promise<void> {
     const wait = this.next(error)
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.end(), wait)
-      this.#end = () => {
+      const timer = setTimeout(resolve, wait)
+      this.end = () => {
         clearTimeout(timer)
-        this.#end = undefined
         resolve()
       }
     })
@@ -36,11 +37,6 @@ export class Pause {
     return wait
   }
 
-  /** Ends a wait that is under way. */
-  end(): void {
-    this.#end?.()
-  }
-
   /** It went well: the next wait is short again. */
   reset(): void {
     this.#next = shortest
@@ -53,10 +49,7 @@ export class Pause {
  * was wait enough. A transaction that gave way to another (40001, 40P01) may succeed at once.
  */
 function isAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const code = String(Reflect.get(error, 'code') ?? '')
-  return (
-    /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|DEADLINE|NO_CONNECTION|25006|40001|40P01|57P0[123])$/.test(code) ||
-    driverFault(error) !== undefined
-  )
+  return away.test(codeOf(error)) || driverFault(error) !== undefined
 }
+
+const away = /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|DEADLINE|NO_CONNECTION|25006|40001|40P01|57P0[123])$/

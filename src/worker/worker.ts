@@ -52,7 +52,7 @@ export interface WorkerHealth {
 }
 
 type Listener<DB, Table extends keyof DB, Name extends WorkerEvent> = (
-  ...payload: WorkerEvents<Job<DB, Table>>[Name]
+  ...event: WorkerEvents<Job<DB, Table>>[Name]
 ) => void
 
 /** One table and one handler: made by `createWorker`, started once, stopped once. */
@@ -103,8 +103,9 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
       if (seen === undefined) return // stopped while it looked; there is nothing to undo
       const { description, connections } = seen
       if (this.#settings.deleteSucceeded && !description.mayDelete) {
-        const text = `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE (with row-level security by a policy too), or leave the option out`
-        throw new WorkerOptionError(text)
+        throw new WorkerOptionError(
+          `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE (with row-level security by a policy too), or leave the option out`,
+        )
       }
       this.#advise(description, adviceOnPool(this.#settings, connections))
       this.#started = new StartedWorker(this.#scope(description), this.#handler)
@@ -177,7 +178,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     const { table, key } = description
     const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
     const { backoff, lease, seedBackoff } = this.#settings
-    const retryBackoff = seedBackoff && typeof backoff === 'object' ? backoff : undefined
+    const forAll = { lease, retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined }
     const passedOver = new PassedOver(lease)
     return {
       worker: this.id,
@@ -190,7 +191,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
         return known.columns
       },
       get claim() {
-        return { columns: known.columns, lease, retryBackoff, except: passedOver.rows }
+        return { ...forAll, columns: known.columns, except: passedOver.rows }
       },
       passedOver,
       seedStatuses: !description.holdsCancelled,
