@@ -51,9 +51,7 @@ export interface WorkerHealth {
   readonly leaseMargin: number | undefined
 }
 
-type Listener<DB, Table extends keyof DB, Name extends WorkerEvent> = (
-  ...event: WorkerEvents<Job<DB, Table>>[Name]
-) => void
+type Listener<DB, Of extends keyof DB, Name extends WorkerEvent> = (...event: WorkerEvents<Job<DB, Of>>[Name]) => void
 
 /** One table and one handler: made by `createWorker`, started once, stopped once. */
 export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
@@ -98,8 +96,8 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   async #start(retry: boolean): Promise<void> {
     this.#state = 'starting'
     try {
-      const told = (error: unknown) => this.#report(error, 'starting, which is tried again')
-      const seen = await this.#firstLook.at(this.db, this.table, retry ? told : undefined)
+      const tellRetry = (error: unknown) => this.#report(error, 'starting, which is tried again')
+      const seen = await this.#firstLook.at(this.db, this.table, retry ? tellRetry : undefined)
       if (seen === undefined) return // stopped while it looked; there is nothing to undo
       const { description, connections } = seen
       if (this.#settings.deleteSucceeded && !description.mayDelete) {
@@ -179,7 +177,6 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
     const { backoff, lease, seedBackoff } = this.#settings
     const forAll = { lease, retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined }
-    const passedOver = new PassedOver(lease)
     return {
       worker: this.id,
       settings: this.#settings,
@@ -191,9 +188,9 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
         return known.columns
       },
       get claim() {
-        return { ...forAll, columns: known.columns, except: passedOver.rows }
+        return { ...forAll, columns: known.columns, except: this.passedOver.rows }
       },
-      passedOver,
+      passedOver: new PassedOver(lease),
       seedStatuses: !description.holdsCancelled,
       saw: (row) => {
         const columns = usedColumns.filter((column) => hasColumn(row, column))
