@@ -1,3 +1,5 @@
+import type { Table } from './catalog.js'
+
 /** Which tables to generate types for; all, where nothing is given. */
 export interface TableSelection {
   /** Names of schemas; `*` stands for any characters. */
@@ -12,25 +14,20 @@ export class NoSuchTablesError extends Error {
   readonly code = 'NO_SUCH_TABLES'
 }
 
-interface Named {
-  readonly schema: string
-  readonly name: string
-}
-
 /**
  * The tables that a selection asks for.
  * @throws NoSuchTablesError for a pattern that matches none
  */
-export function selectTables<Table extends Named>(
+export function selectTables(
   tables: readonly Table[],
   { schemas = [], tables: names = [] }: TableSelection,
 ): readonly Table[] {
-  const inSchemas = matching('schema', schemas, tables, ({ schema }) => [schema])
-  return matching('table', names, inSchemas, ({ schema, name }) => [name, `${schema}.${name}`])
+  const inSchemas = matching('No table is in a schema', schemas, tables, ({ schema }) => [schema])
+  return matching('No table is called', names, inSchemas, ({ schema, name }) => [name, `${schema}.${name}`])
 }
 
-function matching<Table extends Named>(
-  what: 'schema' | 'table',
+function matching(
+  none: string,
   patterns: readonly string[],
   tables: readonly Table[],
   namesOf: (table: Table) => string[],
@@ -40,15 +37,10 @@ function matching<Table extends Named>(
   for (const pattern of patterns) {
     const glob = new RegExp(`^${pattern.split('*').map(escaped).join('.*')}$`, 's')
     const found = tables.filter((table) => namesOf(table).some((name) => glob.test(name)))
-    if (found.length === 0) throw new NoSuchTablesError(noMatch(what, pattern))
+    if (found.length === 0) throw new NoSuchTablesError(`${none} ${JSON.stringify(pattern)}`)
     for (const table of found) chosen.add(table)
   }
   return tables.filter((table) => chosen.has(table))
-}
-
-function noMatch(what: 'schema' | 'table', pattern: string): string {
-  const shown = JSON.stringify(pattern)
-  return what === 'schema' ? `No table is in a schema ${shown}` : `No table is called ${shown}`
 }
 
 function escaped(text: string): string {

@@ -1,5 +1,6 @@
 export { guardPool, type PoolBounds } from './pg/guard-pool.js'
 export { type Backoff, type BackoffRule, exponential, JitterError, linear } from './predicates/backoff.js'
+export type { JobSelection } from './predicates/selected.js'
 export { cancelJobs } from './queue/cancel.js'
 export type { ChangedJobs, RefusedJob } from './queue/chunks.js'
 export { type CountOptions, countJobs, type JobCounts } from './queue/count.js'
@@ -27,7 +28,6 @@ export type {
   Queryable,
   ReadonlyQueryable,
 } from './schema/job-table.js'
-export type { JobSelection } from './schema/selection.js'
 export type { FinalStatus, JobStatus } from './schema/statuses.js'
 export type { ListenSource } from './watch/listener.js'
 export type { ListenerState } from './watch/shared-listener.js'

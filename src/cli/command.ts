@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { parseArgs } from 'node:util'
-import { type GenerateOptions, generate } from './generate.js'
+import { generate } from './generate.js'
 import { type Terminal, UsageError } from './terminal.js'
 
 const usage = `Usage: kysely-jobs generate [options]
@@ -34,29 +34,18 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
 }
 
 async function dispatch(argv: readonly string[], terminal: Terminal): Promise<0 | 1> {
-  const { help, version, command, ...options } = parse(argv)
-  if (help || version) {
-    terminal.stdout.write(help ? usage : `${ownVersion()}\n`)
-    return 0
-  }
-  if (command !== 'generate') throw new UsageError(`${command === undefined ? 'No' : 'Unknown'} command: say generate`)
-  return generate(options, terminal)
-}
-
-type CommandLine = GenerateOptions & {
-  readonly help: boolean
-  readonly version: boolean
-  readonly command: string | undefined
-}
-
-function parse(argv: readonly string[]): CommandLine {
   const { values, positionals } = readArguments(argv)
   const [command, extra] = positionals
   // Not shown: it may be a URL with a password, where --url was forgotten.
   if (extra !== undefined)
     throw new UsageError('generate takes options only: the database as --url <url>, the file as --out <file>')
-  const { help = false, version = false, verify = false, out, url, schema: schemas = [], table: tables = [] } = values
-  return { help, version, command, verify, out, url, schemas, tables }
+  const { help, version, verify = false, out, url, schema: schemas = [], table: tables = [] } = values
+  if (help || version) {
+    terminal.stdout.write(help ? usage : `${ownVersion()}\n`)
+    return 0
+  }
+  if (command !== 'generate') throw new UsageError(`${command === undefined ? 'No' : 'Unknown'} command: say generate`)
+  return generate({ out, url, verify, schemas, tables }, terminal)
 }
 
 function readArguments(argv: readonly string[]) {

@@ -75,19 +75,19 @@ function placesOfUnique(lines: readonly string[]): ReadonlyMap<string, number> {
   return places
 }
 
+interface Rise {
+  readonly last: Pair
+  readonly before: Rise | undefined
+}
+
 /** The most pairs that keep the order of both sides. */
 function longestRise(pairs: readonly Pair[]): Pair[] {
-  interface Link {
-    readonly pair: Pair
-    readonly previous: Link | undefined
-  }
-  const ends: Link[] = [] // at n - 1: the rise of n pairs whose last is the smallest so far
+  const rises: Rise[] = [] // at n - 1: the one of n pairs whose last is the smallest so far
   for (const pair of pairs) {
-    const found = ends.findIndex((end) => end.pair[1] > pair[1])
-    const at = found === -1 ? ends.length : found
-    ends[at] = { pair, previous: ends[at - 1] }
+    const shorter = rises.findLastIndex(({ last }) => last[1] < pair[1])
+    rises[shorter + 1] = { last: pair, before: rises[shorter] }
   }
-  const rise: Pair[] = []
-  for (let link = ends.at(-1); link !== undefined; link = link.previous) rise.unshift(link.pair)
-  return rise
+  const longest: Pair[] = []
+  for (let rise = rises.at(-1); rise !== undefined; rise = rise.before) longest.unshift(rise.last)
+  return longest
 }

@@ -1,17 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { codeOf } from '../pg/error-class.js'
 
 /** The text of a file, with the line ends that we write; undefined where there is none. */
 export function readOutput(path: string): string | undefined {
-  return reporting('read', path, () => {
-    try {
-      return readFileSync(path, 'utf8').replaceAll('\r\n', '\n') // as git may have checked it out
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined
-      throw error
-    }
-  })
+  try {
+    return readFileSync(path, 'utf8').replaceAll('\r\n', '\n') // as git may have checked it out
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw unable('read', path, error)
+  }
 }
 
 /**
@@ -20,37 +19,19 @@ export function readOutput(path: string): string | undefined {
  */
 export function writeOutput(path: string, text: string): boolean {
   if (readOutput(path) === text) return false
-  return reporting('write', path, () => {
+  const target = existsSync(path) ? realpathSync(path) : path // renaming onto a link would replace the link
+  const beside = `${target}.${randomUUID()}.tmp`
+  try {
     mkdirSync(dirname(path), { recursive: true })
-    const target = linkedFile(path)
-    const beside = `${target}.${randomUUID()}.tmp`
-    try {
-      writeFileSync(beside, text)
-      renameSync(beside, target)
-    } finally {
-      rmSync(beside, { force: true })
-    }
-    return true
-  })
-}
-
-/** The file that a link stands for: renaming onto the link would replace the link. */
-function linkedFile(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    return path
-  }
-}
-
-function reporting<T>(verb: string, path: string, action: () => T): T {
-  try {
-    return action()
+    writeFileSync(beside, text)
+    renameSync(beside, target)
   } catch (error) {
-    throw new Error(`Can't ${verb} ${path} (${codeOf(error)})`, { cause: error })
+    rmSync(beside, { force: true })
+    throw unable('write', path, error)
   }
+  return true
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : error
+function unable(verb: string, path: string, error: unknown): Error {
+  return new Error(`Can't ${verb} ${path} (${codeOf(error)})`, { cause: error })
 }

@@ -1,10 +1,17 @@
 import type { BackoffRule } from '../predicates/backoff.js'
 import { fetchNextJobs } from '../queue/fetch.js'
 import { rescue } from '../queue/rescue.js'
-import type { Duration } from '../schema/duration.js'
+import { type Duration, milliseconds } from '../schema/duration.js'
 import type { Job, JobTable, Queryable } from '../schema/job-table.js'
-import { abandonedAfter } from './abandoned.js'
 import { defaultMaxAttempts } from './results.js'
+
+/** Milliseconds after its timeout in which a worker can still end an attempt itself. */
+const grace = 1_000
+
+/** The seed's timeoutCondition: the worker of a running job is gone after so many milliseconds without a heartbeat. */
+export function abandonedAfter(timeout: Duration): number {
+  return milliseconds(timeout, 'timeout') + grace
+}
 
 export interface FetchNextJobOptions {
   /** The uuid of the worker that claims. */

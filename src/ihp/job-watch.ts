@@ -1,4 +1,3 @@
-import { nextDueAt } from '../queue/next-due.js'
 import { pollTables } from '../queue/poll.js'
 import { signalOf } from '../queue/signal.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
@@ -11,7 +10,7 @@ import { Pause } from '../watch/pause.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
 import { consoleLogger, harmless, type Logger } from '../worker/logger.js'
 import { pollIntervalHeard, pollIntervalUnheard } from '../worker/options.js'
-import { abandonedAfter } from './abandoned.js'
+import { abandonedAfter } from './fetch-next-job.js'
 
 export interface PollOptions {
   /** How often to look, give or take a tenth. Default 2 s, with `listen` 60 s; at most 2 s while the listener is not connected. */
@@ -24,12 +23,6 @@ export interface PollOptions {
 
 /** Called when a job may be available; never while it runs. All notifications of that time are one more call. */
 export type OnJob = () => unknown
-
-/** Where a table's notifications come from. */
-export interface Ear {
-  readonly source: ListenSource
-  readonly channel: string
-}
 
 /** The longest wait (milliseconds) for an answer: a connection that was cut off silently never gives one. */
 const patience = 20_000
@@ -53,14 +46,14 @@ export class JobWatch implements AsyncDisposable {
   #closed = false
 
   /** @internal Use `watchForJob` or `pollForJob`. */
-  constructor(jobs: Jobs, onJob: OnJob, options: PollOptions, ear?: Ear) {
+  constructor(jobs: Jobs, onJob: OnJob, options: PollOptions, ear?: [source: ListenSource, channel: string]) {
     const usual = ear === undefined ? pollIntervalUnheard : pollIntervalHeard
     this.#jobs = jobs
     this.#onJob = onJob
     this.#log = harmless(options.logger ?? consoleLogger)
     this.#pollInterval = milliseconds(options.pollInterval ?? usual, 'pollInterval')
     this.#expiry = options.timeout === undefined ? undefined : abandonedAfter(options.timeout)
-    this.#subscription = ear && this.#listen(ear)
+    this.#subscription = ear && this.#listen(...ear)
     this.#loop = this.#run()
   }
 
@@ -77,7 +70,7 @@ export class JobWatch implements AsyncDisposable {
   }
 
   /** What was notified while nobody listened is found by the look that follows each LISTEN. */
-  #listen({ source, channel }: Ear): Subscription {
+  #listen(source: ListenSource, channel: string): Subscription {
     return sharedListener(this.#jobs.db, source).subscribe(channel, {
       notified: (payload) => this.#notified(payload),
       changed: (state, err) => {
@@ -102,7 +95,10 @@ export class JobWatch implements AsyncDisposable {
   /** Looks, and calls back where a job is available. Returns the milliseconds until the next look. */
   async #turn(): Promise<number> {
     try {
-      const due = await withDeadline(this.#nextDue(), patience, 'look')
+      const look = pollTables([{ jobs: this.#jobs, lease: this.#expiry ?? 0, claim: { columns: [] } }])
+      const [seen] = await withDeadline(look, patience, 'look')
+      const isTaken = this.#expiry !== undefined && seen?.expired // from its worker
+      const due = isTaken ? 0 : (seen?.due ?? Number.POSITIVE_INFINITY)
       this.#errorPause.reset()
       this.#limit.looked(due <= 0)
       if (due > 0) {
@@ -115,14 +111,6 @@ export class JobWatch implements AsyncDisposable {
       this.#log.error({ err, table: this.#jobs.name }, `${this.#jobs.name}: an error while watching; it goes on`)
       return this.#errorPause.next()
     }
-  }
-
-  /** Milliseconds until a job is due; 0 where one is to be taken from its worker, Infinity where none waits. */
-  async #nextDue(): Promise<number> {
-    const { db, name } = this.#jobs
-    if (this.#expiry === undefined) return (await nextDueAt(db, name)) ?? Number.POSITIVE_INFINITY
-    const [seen] = await pollTables([{ jobs: this.#jobs, lease: this.#expiry, claim: { columns: [] } }])
-    return seen?.expired ? 0 : (seen?.due ?? Number.POSITIVE_INFINITY)
   }
 
   #untilPoll(): number {

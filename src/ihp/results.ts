@@ -106,13 +106,11 @@ async function write<DB, Table extends keyof DB & string>(
 ): Promise<boolean> {
   const lease = { id: idOf(job), attempt: attemptOf(job) }
   const worker = columnValue(job, 'locked_by')
-  const options = typeof backoff === 'object' && { backoff }
-  const written =
-    typeof worker === 'string'
-      ? await settle<DB, Table>(db, table, [{ ...lease, ...outcome }], { worker, ...options })
-      : []
-  const log = harmless(logger)
-  if (written.length > 0) log[level]({ table, ...lease }, `${table}: ${sentence}`)
-  else log.warn({ table, ...lease }, `${table}: the job is no longer this attempt's; nothing was written`)
-  return written.length > 0
+  const options = { worker: String(worker), ...(typeof backoff === 'object' && { backoff }) }
+  const isHeld = typeof worker === 'string'
+  const written = isHeld ? await settle<DB, Table>(db, table, [{ ...lease, ...outcome }], options) : []
+  const isWritten = written.length > 0
+  const text = isWritten ? sentence : "the job is no longer this attempt's; nothing was written"
+  harmless(logger)[isWritten ? level : 'warn']({ table, ...lease }, `${table}: ${text}`)
+  return isWritten
 }

@@ -29,7 +29,7 @@ export async function watchForJob<DB, Table extends keyof DB & string>(
   onJob: OnJob,
 ): Promise<JobWatch> {
   const channel = channelName(await identifyTable(db, table))
-  return new JobWatch(jobsOf(db, table), onJob, options, { source: options.listen, channel })
+  return new JobWatch(jobsOf(db, table), onJob, options, [options.listen, channel])
 }
 
 /**

@@ -1,4 +1,3 @@
-import { readCatalog } from '../schema/catalog.js'
 import {
   dueIndexName,
   dueOrder,
@@ -11,9 +10,9 @@ import {
   type TableName,
 } from '../schema/names.js'
 import { type JobStatus, pendingStatuses } from '../schema/statuses.js'
-import { execute, inTransaction, literal, type MigrationDatabase } from './migration-database.js'
+import { execute, literal, type MigrationDatabase } from './migration-database.js'
 import { checkOptions } from './options.js'
-import { existingTarget, type Target } from './target.js'
+import { changeTable, existingTarget, type Target } from './target.js'
 
 export interface JobIndexOptions {
   /**
@@ -37,9 +36,9 @@ export async function createJobIndexes(
   name: string,
   options: JobIndexOptions = {},
 ): Promise<void> {
-  checkOptions(options, ['concurrently'])
+  checkOptions(options, { concurrently: [true, false] })
   if (options.concurrently) await createIndexes(await existingTarget(db, name), ' concurrently')
-  else await inTransaction(db, async (trx) => createIndexes(await existingTarget(trx, name), ''))
+  else await changeTable(db, name, (target) => createIndexes(target, ''))
 }
 
 /**
@@ -51,65 +50,42 @@ export async function dropJobIndexes(
   name: string,
   options: JobIndexOptions = {},
 ): Promise<void> {
-  checkOptions(options, ['concurrently'])
+  checkOptions(options, { concurrently: [true, false] })
   const target = await existingTarget(db, name)
-  for (const index of wantedIndexes(target.table, true)) {
-    await dropIndex(target, index.name, options.concurrently ? ' concurrently' : '')
+  for (const [index] of wantedIndexes(target.table, true)) {
+    await dropIndex(target, index, options.concurrently ? ' concurrently' : '')
   }
 }
 
-interface WantedIndex {
-  readonly name: string
-  readonly columns: readonly string[]
-  readonly predicate: string
-}
+type WantedIndex = readonly [name: string, columns: readonly string[], predicate: string]
 
 function wantedIndexes(table: TableName, hasPriority: boolean): WantedIndex[] {
-  const unfinished = [...pendingStatuses, 'job_status_running'] as const
+  const isIn = (...statuses: JobStatus[]) => `in (${statuses.map(literal).join(', ')})`
+  const pending = isIn(...pendingStatuses)
+  const ready = hasPriority ? ['priority desc', 'run_at'] : ['run_at']
   return [
-    {
-      name: readyIndexName(table),
-      columns: hasPriority ? ['priority desc', 'run_at'] : ['run_at'],
-      predicate: `status in (${literals(pendingStatuses)})`,
-    },
-    ...(hasPriority
-      ? [{ name: dueIndexName(table), columns: [dueOrder], predicate: `status in (${literals(pendingStatuses)})` }]
-      : []),
+    [readyIndexName(table), ready, pending],
+    ...(hasPriority ? [[dueIndexName(table), [dueOrder], pending] as const] : []),
     // By locked_by and not locked_at, so that a heartbeat changes no indexed column and stays a HOT update.
-    {
-      name: runningIndexName(table),
-      columns: ['locked_by'],
-      predicate: `status in (${literals(['job_status_running'])})`,
-    },
+    [runningIndexName(table), ['locked_by'], isIn('job_status_running')],
     // By what it is not: the predicate of isFinal, which holds for a six-value enum too.
-    { name: finishedIndexName(table), columns: ['updated_at'], predicate: `status not in (${literals(unfinished)})` },
-    {
-      name: failedIndexName(table),
-      columns: ['status', 'updated_at'],
-      predicate: `status in (${literals(['job_status_failed', 'job_status_timed_out'])})`,
-    },
+    [finishedIndexName(table), ['updated_at'], `not ${isIn(...pendingStatuses, 'job_status_running')}`],
+    [failedIndexName(table), ['status', 'updated_at'], isIn('job_status_failed', 'job_status_timed_out')],
   ]
 }
 
 async function createIndexes(target: Target, concurrently: string): Promise<void> {
-  const catalog = await readCatalog(target.db, target.table)
-  const present = new Map(catalog?.indexes.map((index) => [index.name, index]))
-  const hasPriority = catalog?.columns.some((column) => column.name === 'priority') ?? false
-  for (const index of wantedIndexes(target.table, hasPriority)) {
-    const found = present.get(index.name)
-    if (found?.valid && found.columns.join() === index.columns.join()) continue
-    if (found !== undefined) await dropIndex(target, index.name, concurrently)
-    await execute(
-      target.db,
-      `create index${concurrently} ${quoted(index.name)} on ${quotedName(target.table)} (${index.columns.join(', ')}) where ${index.predicate}`,
-    )
+  const { db, table, catalog } = target
+  const hasPriority = catalog.columns.some((column) => column.name === 'priority')
+  for (const [name, columns, predicate] of wantedIndexes(table, hasPriority)) {
+    const found = catalog.indexes.find((index) => index.name === name)
+    if (found?.valid && found.columns.join() === columns.join()) continue
+    if (found !== undefined) await dropIndex(target, name, concurrently)
+    const on = `${quotedName(table)} (${columns.join(', ')})`
+    await execute(db, `create index${concurrently} ${quoted(name)} on ${on} where status ${predicate}`)
   }
 }
 
 async function dropIndex({ db, table }: Target, name: string, concurrently: string): Promise<void> {
   await execute(db, `drop index${concurrently} if exists ${quotedName({ schema: table.schema, name })}`)
-}
-
-function literals(statuses: readonly JobStatus[]): string {
-  return statuses.map(literal).join(', ')
 }

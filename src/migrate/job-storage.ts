@@ -36,16 +36,13 @@ export async function resetJobStorage(db: MigrationDatabase, name: string): Prom
 
 async function changeStorage(db: MigrationDatabase, name: string, change: string): Promise<void> {
   const { db: plain, table } = await existingTarget(db, name)
-  for (const part of await storedParts(plain, table)) await execute(plain, `alter table ${quotedName(part)} ${change}`)
-}
-
-/** The tables in which its rows are: itself, or its partitions; not those of another server. */
-function storedParts(db: MigrationDatabase, table: TableName): Promise<TableName[]> {
   const oid = `${literal(quotedName(table))}::pg_catalog.regclass`
-  return catalogQuery(
-    db,
+  // The tables in which its rows are: itself, or its partitions; not those of another server.
+  const parts = await catalogQuery<TableName>(
+    plain,
     `select n.nspname as schema, c.relname as name
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'r' and (c.oid = ${oid} or c.oid in (select relid from pg_catalog.pg_partition_tree(${oid})))`,
   )
+  for (const part of parts) await execute(plain, `alter table ${quotedName(part)} ${change}`)
 }

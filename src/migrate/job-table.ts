@@ -7,9 +7,9 @@ import { createJobIndexes } from './job-indexes.js'
 import { setJobStorage } from './job-storage.js'
 import { createJobTriggers, dropFunction } from './job-triggers.js'
 import { execute, inTransaction, type MigrationDatabase } from './migration-database.js'
-import { checkOptions, JobTableOptionError, type JobTableOptions } from './options.js'
-import { dropUnusedType, statusTypeOf } from './status-type.js'
-import { existingTarget, newTarget } from './target.js'
+import { checkOptions, columnChoices, JobTableOptionError, type JobTableOptions } from './options.js'
+import { dropUnusedType } from './status-type.js'
+import { changeTable, schemaOfNew } from './target.js'
 
 /** A table under construction, with the columns it has so far. */
 type TableBuilder<Columns extends string = string> = CreateTableBuilder<string, Columns>
@@ -31,21 +31,18 @@ export async function createJobTable(
   build: (table: TableBuilder<JobColumnName | OptionalColumnName>) => TableBuilder = (table) => table,
   options: JobTableOptions = {},
 ): Promise<void> {
-  checkOptions(options, ['id', 'status', 'columns', 'notify'])
+  checkOptions(options, { ...columnChoices, notify: ['trigger', 'none'] })
   if (typeof build !== 'function') {
     throw new JobTableOptionError(
       'The third argument adds columns: (table) => table.addColumn(...); options are the fourth',
     )
   }
   await inTransaction(db, async (trx) => {
-    const { db: plain, table } = await newTarget(trx, name)
-    const columns = await jobColumns(plain, table.schema, options)
+    const columns = await jobColumns(trx.withoutPlugins(), await schemaOfNew(trx, name), options)
     const start: TableBuilder<JobColumnName | OptionalColumnName> = trx.schema.createTable(name)
     const withColumns = columns.reduce(
-      (builder, column) =>
-        builder.addColumn(column.name, column.type, (definition) =>
-          column.name === 'id' ? column.build(definition).primaryKey() : column.build(definition),
-        ),
+      (table, { name: column, type, define }) =>
+        table.addColumn(column, type, (it) => (column === 'id' ? define(it).primaryKey() : define(it))),
       start,
     )
     const built: TableBuilder | undefined = build(withColumns)
@@ -68,12 +65,10 @@ export async function createJobTable(
  * @example await dropJobTable(db, 'send_mail_jobs')
  */
 export async function dropJobTable(db: MigrationDatabase, name: string): Promise<void> {
-  await inTransaction(db, async (trx) => {
-    const { db: plain, table } = await existingTarget(trx, name)
+  await changeTable(db, name, async ({ db: plain, table, catalog }) => {
     await readJobTable(plain, table)
-    const statusType = await statusTypeOf(plain, table)
     await execute(plain, `drop table ${quotedName(table)}`)
     await dropFunction(plain, table)
-    await dropUnusedType(plain, statusType)
+    await dropUnusedType(plain, catalog)
   })
 }

@@ -9,8 +9,8 @@ import {
   updateTriggerName,
 } from '../schema/names.js'
 import { pendingStatuses } from '../schema/statuses.js'
-import { catalogQuery, execute, inTransaction, literal, type MigrationDatabase } from './migration-database.js'
-import { existingTarget } from './target.js'
+import { execute, literal, type MigrationDatabase, serverVersion } from './migration-database.js'
+import { changeTable } from './target.js'
 
 const pending = pendingStatuses.map(literal).join(', ')
 
@@ -23,11 +23,10 @@ const pending = pendingStatuses.map(literal).join(', ')
  * @throws JobTableNameError, NoSuchTableError
  */
 export async function createJobTriggers(db: MigrationDatabase, name: string): Promise<void> {
-  await inTransaction(db, async (trx) => {
-    const { db: plain, table } = await existingTarget(trx, name)
+  await changeTable(db, name, async ({ db: plain, table }) => {
     await execute(plain, createFunction(table))
     // Replaced where the server can: DROP TRIGGER would ask for a lock that stops every reader of the table.
-    const replace = await canReplaceTriggers(plain)
+    const replace = (await serverVersion(plain)) >= 140_000
     for (const [trigger, when] of triggers(table)) {
       const on = `${quoted(trigger)} after ${when} execute function ${functionOf(table)}()`
       if (!replace) await execute(plain, dropTrigger(trigger, table))
@@ -41,8 +40,7 @@ export async function createJobTriggers(db: MigrationDatabase, name: string): Pr
  * @example await dropJobTriggers(db, 'orders')
  */
 export async function dropJobTriggers(db: MigrationDatabase, name: string): Promise<void> {
-  await inTransaction(db, async (trx) => {
-    const { db: plain, table } = await existingTarget(trx, name)
+  await changeTable(db, name, async ({ db: plain, table }) => {
     for (const [trigger] of triggers(table)) await execute(plain, dropTrigger(trigger, table))
     await dropFunction(plain, table)
   })
@@ -100,12 +98,4 @@ function functionOf(table: TableName): string {
 
 function dropTrigger(trigger: string, table: TableName): string {
   return `drop trigger if exists ${quoted(trigger)} on ${quotedName(table)}`
-}
-
-async function canReplaceTriggers(db: MigrationDatabase): Promise<boolean> {
-  const [row] = await catalogQuery<{ version: number }>(
-    db,
-    `select pg_catalog.current_setting('server_version_num')::int4 as version`,
-  )
-  return Number(row?.version) >= 140_000
 }

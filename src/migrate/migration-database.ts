@@ -31,6 +31,13 @@ export async function catalogQuery<Row>(db: MigrationDatabase, query: string): P
   return rows
 }
 
+/** As 180004 of 18.4. */
+export async function serverVersion(db: MigrationDatabase): Promise<number> {
+  const setting = `pg_catalog.current_setting('server_version_num')`
+  const [row] = await catalogQuery<{ version: string }>(db, `select ${setting} as version`)
+  return Number(row?.version)
+}
+
 /** A value in SQL text. */
 export function literal(value: string): string {
   const doubled = value.replaceAll("'", "''")

@@ -29,40 +29,32 @@ export class JobTableOptionError extends TypeError {
   readonly code = 'INVALID_OPTION'
 }
 
-const choices = {
+/** The values that an option may have, or of `columns` its members. */
+type Choices = Readonly<Record<string, readonly unknown[]>>
+
+export const columnChoices = {
   id: ['uuid', 'bigint', 'int', 'text'],
   status: ['enum', 'text'],
-  notify: ['trigger', 'none'],
   columns: optionalColumnNames,
-  concurrently: [true, false],
-} as const
-
-type OptionName = keyof typeof choices
-
-/**
- * @param columns the names that the option `columns` takes
- * @throws JobTableOptionError
- */
-export function checkOptions(
-  options: object,
-  allowed: readonly OptionName[],
-  columns: readonly string[] = choices.columns,
-): void {
-  for (const [name, value] of Object.entries(options)) {
-    const option = allowed.find((known) => known === name)
-    if (option === undefined) {
-      throw new JobTableOptionError(`There is no option ${JSON.stringify(name)} here; there is ${allowed.join(', ')}`)
-    }
-    if (value === undefined) continue
-    if (option !== 'columns') checkChoice(option, value, choices[option])
-    else if (Array.isArray(value)) for (const column of value) checkChoice(option, column, columns)
-    else throw new JobTableOptionError(`columns: ${shown(value)} is no array; give names, as in ['priority', 'result']`)
-  }
 }
 
-function checkChoice(option: OptionName, value: unknown, known: readonly unknown[]): void {
-  if (known.includes(value)) return
-  throw new JobTableOptionError(`${option}: ${shown(value)} is none of ${known.map(shown).join(', ')}`)
+/** @throws JobTableOptionError */
+export function checkOptions(options: object, choices: Choices): void {
+  for (const [name, value] of Object.entries(options)) {
+    const known = Object.hasOwn(choices, name) ? choices[name] : undefined
+    if (known === undefined) {
+      const names = Object.keys(choices).join(', ')
+      throw new JobTableOptionError(`There is no option ${JSON.stringify(name)} here; there is ${names}`)
+    }
+    if (value === undefined) continue
+    if (name === 'columns' && !Array.isArray(value)) {
+      throw new JobTableOptionError(`columns: ${shown(value)} is no array; give names, as in ['priority', 'result']`)
+    }
+    for (const each of name === 'columns' ? value : [value]) {
+      if (known.includes(each)) continue
+      throw new JobTableOptionError(`${name}: ${shown(each)} is none of ${known.map(shown).join(', ')}`)
+    }
+  }
 }
 
 function shown(value: unknown): string {

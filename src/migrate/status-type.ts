@@ -1,3 +1,4 @@
+import type { Catalog } from '../schema/catalog.js'
 import { seedJobStatuses } from '../schema/inspect.js'
 import { quotedName, type TableName } from '../schema/names.js'
 import { jobStatuses } from '../schema/statuses.js'
@@ -41,26 +42,15 @@ export async function findOrCreateStatusType(db: MigrationDatabase, schema: stri
   return own
 }
 
-/** The enum behind a table's `status`, if that is the shared one. */
-export async function statusTypeOf(db: MigrationDatabase, table: TableName): Promise<TableName | undefined> {
-  const [type] = await catalogQuery<TableName>(
-    db,
-    `select n.nspname as schema, t.typname as name
-    from pg_catalog.pg_attribute a
-    join pg_catalog.pg_type t on t.oid = a.atttypid
-    join pg_catalog.pg_namespace n on n.oid = t.typnamespace
-    where a.attrelid = ${literal(quotedName(table))}::pg_catalog.regclass and a.attname = 'status' and t.typname = ${literal(typeName)}`,
-  )
-  return type
-}
-
-/** Drops an enum of ours unless something still uses it. */
-export async function dropUnusedType(db: MigrationDatabase, type: TableName | undefined): Promise<void> {
-  if (type === undefined) return
+/** Drops the enum behind the `status` of a table that was, if it is one of ours, unless something still uses it. */
+export async function dropUnusedType(db: MigrationDatabase, { columns }: Catalog): Promise<void> {
+  const status = columns.find((column) => column.name === 'status')
+  if (status?.base !== typeName) return
+  const type = quotedName({ schema: status.baseSchema, name: typeName })
   await guarded(
     db,
-    `if pg_catalog.obj_description(${literal(quotedName(type))}::pg_catalog.regtype, 'pg_type') = ${literal(mark)} then
-      drop type ${quotedName(type)};
+    `if pg_catalog.obj_description(${literal(type)}::pg_catalog.regtype, 'pg_type') = ${literal(mark)} then
+      drop type ${type};
     end if`,
     'dependent_objects_still_exist or undefined_object or insufficient_privilege',
   )

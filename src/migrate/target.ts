@@ -1,6 +1,7 @@
-import { findTable, NoSuchTableError, type WrittenName, writtenName } from '../schema/identify.js'
-import { maxNameBytes, quotedName, type TableName } from '../schema/names.js'
-import { catalogQuery, type MigrationDatabase } from './migration-database.js'
+import { type Catalog, readCatalog } from '../schema/catalog.js'
+import { findTable, noSuchTable, type WrittenName, writtenName } from '../schema/identify.js'
+import { maxNameBytes, type TableName } from '../schema/names.js'
+import { catalogQuery, inTransaction, type MigrationDatabase } from './migration-database.js'
 
 /** A table name that can't be kept as it is. */
 export class JobTableNameError extends Error {
@@ -13,6 +14,7 @@ export interface Target {
   /** The migration's handle past all plugins: names below are the catalog's. */
   readonly db: MigrationDatabase
   readonly table: TableName
+  readonly catalog: Catalog
 }
 
 /**
@@ -21,26 +23,32 @@ export interface Target {
  */
 export async function existingTarget(db: MigrationDatabase, name: string): Promise<Target> {
   const written = checkedName(db, name)
+  const plain = db.withoutPlugins()
   const table = await findTable(db, written)
-  if (table !== undefined) return { db: db.withoutPlugins(), table }
-  throw new NoSuchTableError(
-    `There is no table ${quotedName(written)} in this database: create it first (createJobTable), or check the name and the search_path`,
-  )
+  const catalog = table && (await readCatalog(plain, table))
+  if (table === undefined || catalog === undefined) throw noSuchTable(written)
+  return { db: plain, table, catalog }
+}
+
+/** Changes such a table, all or nothing. @throws JobTableNameError, NoSuchTableError */
+export function changeTable(
+  db: MigrationDatabase,
+  name: string,
+  change: (target: Target) => Promise<void>,
+): Promise<void> {
+  return inTransaction(db, async (trx) => change(await existingTarget(trx, name)))
 }
 
 /**
- * Where CREATE TABLE would put a table, whatever tables of the same name other schemas have.
+ * Where CREATE TABLE would put a table, whatever tables of the same name other schemas have: without a schema of its own
+ * in the first of the search_path that exists.
  * @throws JobTableNameError
  */
-export async function newTarget(db: MigrationDatabase, name: string): Promise<Target> {
-  const { schema, name: table } = checkedName(db, name)
-  return { db: db.withoutPlugins(), table: { schema: schema ?? (await creationSchema(db)), name: table } }
-}
-
-/** The first schema of the search_path that exists. */
-export async function creationSchema(db: MigrationDatabase): Promise<string> {
+export async function schemaOfNew(db: MigrationDatabase, name: string): Promise<string> {
+  const { schema: given } = checkedName(db, name)
   const [row] = await catalogQuery<{ schema: string | null }>(db, 'select pg_catalog.current_schema()::text as schema')
-  if (row?.schema) return row.schema
+  const schema = given ?? row?.schema
+  if (schema) return schema
   throw new JobTableNameError(
     "No schema of the search_path exists, so there is none to create in: name one ('billing.jobs', or withSchema)",
   )
@@ -48,26 +56,24 @@ export async function creationSchema(db: MigrationDatabase): Promise<string> {
 
 /** @throws JobTableNameError */
 function checkedName(db: MigrationDatabase, name: string): WrittenName {
+  const said = JSON.stringify(name) ?? String(name)
   // kysely reads a dot as the end of the schema, and drops what follows a second one.
   if (typeof name !== 'string' || name.split('.').length > 2) {
     throw new JobTableNameError(
-      `${JSON.stringify(name) ?? String(name)} is no table name: give 'table' or 'schema.table' (no other dot can be said in kysely)`,
+      `${said} is no table name: give 'table' or 'schema.table' (no other dot can be said in kysely)`,
     )
   }
   const written = writtenName(db, name)
-  for (const part of [written.schema, written.name]) if (part !== undefined) checkPart(part, name)
-  return written
-}
-
-function checkPart(part: string, name: string): void {
-  if (part === '' || part.includes('\0')) {
-    throw new JobTableNameError(
-      `${JSON.stringify(name)} is no table name: Postgres takes neither an empty name nor a NUL byte`,
-    )
+  for (const part of [written.schema ?? written.name, written.name]) {
+    if (part === '' || part.includes('\0')) {
+      throw new JobTableNameError(`${said} is no table name: Postgres takes neither an empty name nor a NUL byte`)
+    }
+    const bytes = Buffer.byteLength(part)
+    if (bytes > maxNameBytes) {
+      throw new JobTableNameError(
+        `The name ${JSON.stringify(part)} has ${bytes} bytes; Postgres would silently cut it to ${maxNameBytes}, so that two tables may become one: choose a shorter name`,
+      )
+    }
   }
-  const bytes = Buffer.byteLength(part)
-  if (bytes <= maxNameBytes) return
-  throw new JobTableNameError(
-    `The name ${JSON.stringify(part)} has ${bytes} bytes; Postgres would silently cut it to ${maxNameBytes}, so that two tables may become one: choose a shorter name`,
-  )
+  return written
 }

@@ -1,12 +1,12 @@
-import type { Client, QueryArrayConfig, QueryArrayResult } from 'pg'
+import type { Client, ClientConfig, Pool, QueryArrayConfig, QueryArrayResult } from 'pg'
 
-/** The server's process that answers a connection, as the server tells it. */
+/** What a server says of one of its processes. */
 export interface Backend {
-  readonly pid: string
-  /** When it began; a process id may come back. */
-  readonly since: string
-  /** When its server started, to the microsecond: which tells two servers behind one address apart. */
-  readonly server: string
+  /** When it began, as a process id may come back; null for who may not know. */
+  readonly since: string | null
+  readonly state: string | null
+  /** When the server started, to the microsecond: which tells two servers behind one address apart. */
+  readonly server: string | null
 }
 
 /** What pg has of a client beyond its types. */
@@ -15,15 +15,7 @@ export interface PgClient {
   readonly processID: number | null
   /** False while an answer has not come to its end. */
   readonly readyForQuery?: boolean
-  readonly connection: {
-    readonly stream: Stream
-    connect(portOrPath: number | string, host: string): void
-    requestSsl(): void
-    once(event: 'connect', listener: () => void): unknown
-    on(event: 'error', listener: () => void): unknown
-  }
-  readonly host: string
-  readonly port: number
+  readonly connection: { readonly stream: Stream }
 }
 
 /** A socket, or what somebody gave as the option `stream`, which may count nothing. */
@@ -31,48 +23,37 @@ export interface Stream {
   readonly bytesRead?: number
   readonly bytesWritten?: number
   destroy(): void
-  once(event: 'data' | 'close', listener: () => void): unknown
 }
 
-/** What pg keeps out of its types. */
 export function asPgClient(client: object): PgClient {
   return client as PgClient // every client of pg has them
 }
 
-/** The longest that setTimeout can count. */
-const query_timeout = 2 ** 31 - 1
+/** The settings of a pool's clients; a pool keeps its password out of sight of a spread. */
+export function poolConfig({ options }: Pool): ClientConfig {
+  const { password } = options
+  return password === undefined ? { ...options } : { ...options, password }
+}
 
 const epoch = (time: string) => `extract(epoch from ${time})::text`
-const columns = `pid::text, ${epoch('backend_start')}, ${epoch('pg_catalog.pg_postmaster_start_time()')}`
-const ownBackend = `select ${columns} from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())`
-const someBackends = `select pid::text, ${epoch('backend_start')}, state from pg_catalog.pg_stat_activity where pid = any($1)`
+const text = `select pid::text, ${epoch('backend_start')}, state, ${epoch('pg_catalog.pg_postmaster_start_time()')}
+  from pg_catalog.unnest(pg_catalog.array_prepend(pg_catalog.pg_backend_pid(), $1::int4[])) process
+  cross join lateral pg_catalog.pg_stat_get_activity(process)`
 
 /**
- * Asks who answers a connection. Undefined where the server does not tell, or is not the one that the connection logged
- * in to: a pooler gives its clients process ids of its own.
+ * What a client's server says of its backends with these process ids, and of the one that answers: that is the client's
+ * own `processID`, but behind a pooler, which gives its clients ids of its own.
  */
-export async function backendOf(client: Client): Promise<Backend | undefined> {
-  const [[pid, since, server] = []] = await rowsOf(client, ownBackend)
-  if (!pid || !since || !server || Number(pid) !== asPgClient(client).processID) return undefined
-  return { pid, since, server }
-}
-
-/** What pg_stat_activity has of a process. */
-export interface Activity {
-  readonly since: string | null
-  readonly state: string
-}
-
-/** What some backends of a client's server do, by their process ids. */
-export async function activities(client: Client, pids: readonly string[]): Promise<Map<string, Activity>> {
-  const rows = await rowsOf(client, someBackends, [pids])
-  return new Map(rows.map(([pid, since = null, state]) => [String(pid), { since, state: state ?? '' }]))
-}
-
-/** As text, whatever type parsers there are. The login's own limit ends it, not that of the user's queries. */
-async function rowsOf(client: Client, text: string, values: unknown[] = []): Promise<(string | null)[][]> {
-  const types = { getTypeParser: () => String }
-  const query: QueryArrayConfig & { query_timeout: number } = { text, values, rowMode: 'array', types, query_timeout }
+export async function backendsOf(client: Client, processes: readonly number[] = []): Promise<Map<number, Backend>> {
+  const query: QueryArrayConfig & { query_timeout: number } = {
+    text,
+    values: [processes],
+    rowMode: 'array',
+    types: { getTypeParser: () => String }, // as text, whatever type parsers there are
+    query_timeout: 2 ** 31 - 1, // the login's own limit ends it, not that of the user's queries
+  }
   const { rows }: QueryArrayResult<(string | null)[]> = await client.query(query)
-  return rows
+  return new Map(
+    rows.map(([pid, since = null, state = null, server = null]) => [Number(pid), { since, state, server }]),
+  )
 }

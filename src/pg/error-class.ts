@@ -23,26 +23,41 @@ const ofConnection =
  * of errors that no server sent, only those of the connection do: any other may come from one row's values.
  */
 export function concernsAll(error: unknown): boolean {
-  const code = sqlState(error)
-  if (code === undefined) return isOfConnection(error)
-  if (concernAll.test(code)) return true
-  return concernStatement.test(code) && !concernRow.test(code) && !wasRaisedWithin(error)
+  const state = sqlState(error)
+  if (state === undefined) return isOfConnection(error)
+  const isOfRow = concernRow.test(state) || wasRaisedWithin(error)
+  return concernAll.test(state) || (concernStatement.test(state) && !isOfRow)
 }
 
-/** The statement got no answer, as its connection was not made, or is lost. */
-function isOfConnection(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const code = String(Reflect.get(error, 'code') ?? '')
-  return code in constants.errno || ofConnection.test(code) || driverFault(error) !== undefined
-}
-
-/** By a function that the statement called, as a trigger does for each row: Postgres says where. */
+/** By a function that the statement called, as a trigger is for each row: Postgres says where. */
 function wasRaisedWithin(error: unknown): boolean {
   return error instanceof Error && typeof Reflect.get(error, 'where') === 'string'
 }
 
+/** A lock that was not to be had in time, a statement that took too long. */
+const tookTooLong = /^(?:55P03|57014)$/
+
+/**
+ * Whether the same may go through later, whatever rows it is about: one row alone is not to blame. A row's own trigger that
+ * takes too long is.
+ */
+export function mayPass(error: unknown): boolean {
+  return concernsAll(error) || (tookTooLong.test(sqlState(error) ?? '') && !wasRaisedWithin(error))
+}
+
+/** The statement got no answer, as its connection was not made, or is lost. */
+function isOfConnection(error: unknown): boolean {
+  const code = codeOf(error)
+  return code in constants.errno || ofConnection.test(code) || driverFault(error) !== undefined
+}
+
 /** The code of what a server said; undefined where it said nothing. EPIPE looks like one, but each has a digit. */
 export function sqlState(error: unknown): string | undefined {
-  const code = error instanceof Error ? Reflect.get(error, 'code') : undefined
-  return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined
+  const code = codeOf(error)
+  return /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined
+}
+
+/** The code of an error, whoever made it; empty where it has none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error ? String(Reflect.get(error, 'code') ?? '') : ''
 }

@@ -1,8 +1,7 @@
 import type { Client, Pool } from 'pg'
 import { type Duration, milliseconds } from '../schema/duration.js'
-import { type ClientUse, guardedClient, mustEnd } from './guarded-client.js'
+import { guardedClient } from './guarded-client.js'
 import { LivenessCheck } from './liveness-check.js'
-import { PreparedStatements } from './prepared-statements.js'
 import { withQuickTimestamps } from './quick-timestamps.js'
 
 /** A property of pools that are guarded, by whichever copy of this package. */
@@ -40,13 +39,11 @@ export function guardPool<Guarded extends Pool>(pool: Guarded, bounds: PoolBound
   options.query_timeout ||= bound(bounds.query ?? '60s', 'query')
   options.keepAlive ??= true
   options.types = withQuickTimestamps(options.types)
-  const use: ClientUse = { broken: new WeakSet(), refused: new WeakSet() }
   const Unguarded = Reflect.get(pool, 'Client') as typeof Client // the pool's own way to make its clients, untyped
-  const liveness = new LivenessCheck(pool, Unguarded)
-  Reflect.set(pool, 'Client', guardedClient(Unguarded, liveness, new PreparedStatements(), use, options.max))
+  Reflect.set(pool, 'Client', guardedClient(Unguarded, new LivenessCheck(pool, Unguarded), options.max))
   pool.on('error', () => {}) // the pool drops the client; whoever queries next gets a fresh one, or its error
   pool.on('release', (_error, client) => {
-    if (mustEnd(client, use)) client.end().catch(() => {}) // a client that is ending does not go back to the pool
+    if (Reflect.get(client, 'mustEnd')) client.end().catch(() => {}) // a client that is ending does not go back to the pool
   })
   return Object.defineProperty(pool, guarded, { value: true })
 }

@@ -1,10 +1,10 @@
 import type { Client, ClientConfig, QueryConfig } from 'pg'
-import { asPgClient, backendOf } from './backend.js'
+import { asPgClient, backendsOf } from './backend.js'
 import { driverFault } from './driver-fault.js'
 import { sqlState } from './error-class.js'
-import type { LivenessCheck } from './liveness-check.js'
-import { answeredBy, poolQuestion } from './pool-question.js'
-import { isPrepared, type PreparedStatements } from './prepared-statements.js'
+import type { LivenessCheck, Watched } from './liveness-check.js'
+import { poolQuestion } from './pool-question.js'
+import { isPrepared, PreparedStatements } from './prepared-statements.js'
 
 /**
  * SQLSTATEs after which a session is of no use: its server hangs up (57P, 08, or for what it did not do in time), or is
@@ -21,63 +21,47 @@ const mayEndSession = /^(?:28|5[3478]|F0|XX)/
 /** How long (milliseconds) a client that was closed waits for its server to hang up. */
 const farewell = 500
 
-/** What queries on the clients of a pool have met. */
-export interface ClientUse {
-  /** No query may follow on it. */
-  readonly broken: WeakSet<object>
-  /** The server refused something since it was last released. */
-  readonly refused: WeakSet<object>
-}
-
-/**
- * Whether a client that is released may not be used again. An error that is not followed by "ready for query" is one after
- * which the server hangs up: it is known by that, as its severity is a word in the server's language.
- */
-export function mustEnd(client: object, { broken, refused }: ClientUse): boolean {
-  return broken.has(client) || (refused.delete(client) && asPgClient(client).readyForQuery === false)
-}
-
 /** A pool's class of clients, as one whose clients learn who answers them, are watched, and end for sure. */
-export function guardedClient(
-  Unguarded: typeof Client,
-  liveness: LivenessCheck,
-  statements: PreparedStatements,
-  use: ClientUse,
-  max: number,
-): typeof Client {
+export function guardedClient(Unguarded: typeof Client, liveness: LivenessCheck, max: number): typeof Client {
+  const statements = new PreparedStatements()
   return class extends Unguarded {
+    readonly #watched: Watched
+
     constructor(config?: ClientConfig) {
       super(config)
       this.on('error', () => {}) // whoever holds the client learns it from the query
-      liveness.watch(this)
-      this.once('end', () => liveness.forget(this))
+      this.#watched = liveness.watch(this)
+    }
+
+    get mustEnd(): boolean {
+      return mustEnd(this.#watched)
     }
 
     override connect(...parameters: unknown[]): never {
       const [callback] = parameters as [((error?: unknown) => void)?] // as pools call it
       if (callback === undefined) return super.connect() as never // the other overload
-      const login = liveness.asked(this)
+      liveness.asked(this.#watched)
       const connected = (error?: Error | null) => {
-        liveness.answered(login)
+        this.#watched.open -= 1
         if (error) callback(error)
-        else identify(this, liveness).then(() => callback(), callback)
+        else identify(this as Client, this.#watched).then(() => callback(), callback) // with the overloads
       }
       return super.connect(connected as () => void) as never // it is called with the error first, as all of Node's
     }
 
     override query(...parameters: unknown[]): never {
-      if (parameters[0] === poolQuestion) return this.#send(answeredBy(max), [])
-      if (!isPrepared(parameters) || !liveness.isDirect(this)) return this.#send(...parameters)
+      if (parameters[0] === poolQuestion) return this.#send(poolQuestion.replace('null', `'${max}'`), [])
+      if (!isPrepared(parameters) || this.#watched.backend === undefined) return this.#send(...parameters)
       const [text, values] = parameters
       const send = (query: QueryConfig) => this.#send(query)
       return statements.send({ text, values }, this as Client, send) as never // a promise, as was asked for
     }
 
     #send(...parameters: unknown[]): never {
-      const question = liveness.asked(this)
+      liveness.asked(this.#watched)
+      const answered = (answer?: unknown) => note(answer, this.#watched)
       const answer: unknown = Reflect.apply(super.query, this, parameters)
-      const answered = () => liveness.answered(question)
-      if (answer instanceof Promise) answer.then(answered, (error: unknown) => [answered(), note(error, this, use)])
+      if (answer instanceof Promise) answer.then(answered, answered)
       else answered()
       return answer as never // all overloads pass through
     }
@@ -89,19 +73,30 @@ export function guardedClient(
   } as typeof Client // with the overloads
 }
 
-function note(error: unknown, client: object, { broken, refused }: ClientUse): void {
-  if (isBreaking(error)) broken.add(client)
-  else if (mayEndSession.test(sqlState(error) ?? '')) refused.add(client)
-}
-
 /** Before a client's first query, as later on a transaction may be under way. */
-async function identify(client: object, liveness: LivenessCheck): Promise<void> {
+async function identify(client: Client, watched: Watched): Promise<void> {
   try {
-    liveness.isAnsweredBy(client, await backendOf(client as Client)) // it is one
+    const backends = await backendsOf(client)
+    watched.backend = backends.get(asPgClient(client).processID ?? 0)
   } catch (error) {
     if (sqlState(error) === undefined || isBreaking(error)) throw error
     // a server that does not know the query
   }
+}
+
+/** An answer, or an error, has come. */
+function note(answer: unknown, watched: Watched): void {
+  watched.open -= 1
+  watched.isBroken ||= isBreaking(answer)
+  watched.isRefused = mayEndSession.test(sqlState(answer) ?? '')
+}
+
+/**
+ * Whether a client that is released may not be used again. An error that is not followed by "ready for query" is one after
+ * which the server hangs up: it is known by that, as its severity is a word in the server's language.
+ */
+function mustEnd({ client, isBroken, isRefused }: Watched): boolean {
+  return isBroken || (isRefused && client.readyForQuery === false)
 }
 
 /** After a timeout the answer may still come, to the wrong query. */

@@ -53,12 +53,13 @@ export function exponential(options: { delay: Duration; max?: Duration; jitter?:
 export function isBackoffRule(value: unknown): value is BackoffRule {
   if (typeof value !== 'object' || value === null) return false
   const { delay, factor, max, jitter } = value as Partial<Record<keyof BackoffRule, unknown>> // looked at below
-  const isShare = typeof jitter === 'number' && jitter >= 0 && jitter <= 1
-  return isDuration(delay) && isDuration(max) && (factor === 1 || factor === 2) && isShare
+  return isDuration(delay) && isDuration(max) && (factor === 1 || factor === 2) && isShare(jitter)
 }
 
+const isShare = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 1
+
 function share(jitter = 0): number {
-  if (typeof jitter === 'number' && jitter >= 0 && jitter <= 1) return jitter
+  if (isShare(jitter)) return jitter
   throw new JitterError(`backoff jitter: ${String(jitter)} is not a share; give a number from 0 to 1`)
 }
 

@@ -1,39 +1,25 @@
 import { type Expression, type RawBuilder, sql } from 'kysely'
 
+type Milliseconds = number | Expression<number>
+
 /** The database's clock at the start of the transaction: what is due or expired is decided by it. */
-export function now(): RawBuilder<Date> {
-  return sql<Date>`now()`
-}
+export const now = (): RawBuilder<Date> => sql`now()`
 
 /** The database's clock this very moment: what is written (a lease, a due time), also deep in a long transaction. */
-export function clockTimestamp(): RawBuilder<Date> {
-  return sql<Date>`clock_timestamp()`
-}
+export const clockTimestamp = (): RawBuilder<Date> => sql`clock_timestamp()`
 
 /** The first moment of 1970. */
-export function epoch(): RawBuilder<Date> {
-  return sql<Date>`timestamptz 'epoch'`
-}
+export const epoch = (): RawBuilder<Date> => sql`timestamptz 'epoch'`
 
-/** So many milliseconds as an interval. */
-export function interval(milliseconds: number | Expression<number>): RawBuilder<Date> {
-  return sql<Date>`${milliseconds}::float8 * interval '1 millisecond'`
-}
+const interval = (milliseconds: Milliseconds) => sql`${milliseconds}::float8 * interval '1 millisecond'`
 
-/** A point in time moved by milliseconds. */
-export function later(time: Expression<Date>, milliseconds: number | Expression<number>): RawBuilder<Date> {
-  return sql<Date>`${time} + ${interval(milliseconds)}`
-}
-
-/** A point in time moved back by milliseconds. */
-export function earlier(time: Expression<Date>, milliseconds: number | Expression<number>): RawBuilder<Date> {
-  return sql<Date>`${time} - ${interval(milliseconds)}`
-}
+/** A point in time moved on, or back, by milliseconds. */
+export const later = (time: Expression<Date>, by: Milliseconds): RawBuilder<Date> => sql`${time} + ${interval(by)}`
+export const earlier = (time: Expression<Date>, by: Milliseconds): RawBuilder<Date> => sql`${time} - ${interval(by)}`
 
 /**
  * Milliseconds from now until a time; works for `infinity`, which a subtraction of timestamps does not before PG 17. As a
  * numeric, whose text no setting changes.
  */
-export function millisecondsUntil(time: Expression<unknown>): RawBuilder<number> {
-  return sql<number>`((extract(epoch from ${time}) - extract(epoch from now())) * 1000)::numeric`
-}
+export const millisecondsUntil = (time: Expression<unknown>): RawBuilder<number> =>
+  sql`((extract(epoch from ${time}) - extract(epoch from now())) * 1000)::numeric`

@@ -4,9 +4,7 @@ import { epoch } from './clock.js'
 import { column } from './column.js'
 
 /** Whether a claim is ahead of free slots, as {@link claimToken} takes it. */
-export function placeOfClaim(ahead: boolean): number {
-  return ahead ? aheadPlace : plainPlace
-}
+export const placeOfClaim = (ahead: boolean): number => (ahead ? aheadPlace : plainPlace)
 
 /**
  * What a claim writes into `locked_by`. A pending job's interruptions in a row stand in `locked_at`, as seconds of 1970: a
@@ -34,33 +32,25 @@ export function renewedToken(worker: string): RawBuilder<string> | undefined {
  * What a pattern finds in `locked_by`, a uuid or a text; null where nothing. By the C collation, as that of a column may
  * know no patterns.
  */
-export function partOfToken(pattern: string, table?: string): RawBuilder<string | null> {
-  return sql<string | null>`substring(${column('locked_by', table)}::text collate "C" from ${sql.lit(pattern)})`
-}
+export const partOfToken = (pattern: string, table?: string): RawBuilder<string | null> =>
+  sql`substring(${column('locked_by', table)}::text collate "C" from ${sql.lit(pattern)})`
 
-/** How a running job was claimed: the last digit of its token. */
-function mark(): RawBuilder<string> {
-  return sql<string>`coalesce(${partOfToken(markPattern)}, '0')`
-}
+/** How a running job was claimed: the last digit of its token; and its interruptions, as that tells them. */
+const mark = (): RawBuilder<string> => sql`coalesce(${partOfToken(markPattern)}, '0')`
+const interruptions = (): RawBuilder<number> => sql`translate(${mark()}, 'f', '0')::int4`
 
-function interruptions(): RawBuilder<number> {
-  return sql<number>`translate(${mark()}, 'f', '0')::int4`
-}
+const interruptedAt = (count: Expression<number>): RawBuilder<Date> => sql`${epoch()} + ${count} * interval '1 second'`
 
 /** `locked_at` of a job that is handed back: it keeps the count of its interruptions, if there were any. */
-export function keptInterruptions(): RawBuilder<Date> {
-  const since = column('locked_at')
-  return sql<Date>`case when ${interruptions()} > 0 then ${interruptedAt(interruptions())} else ${since} end`
-}
+export const keptInterruptions = (): RawBuilder<Date> =>
+  sql`case when ${interruptions()} > 0 then ${interruptedAt(interruptions())} else ${column('locked_at')} end`
 
 /**
  * Whether the attempt of an interrupted job is handed back: it was claimed ahead, so that nobody knows whether its handler
  * ever began; or it was interrupted for the second time in a row: the next time it runs alone, which tells who ends the
  * workers, and no innocent has lost more than one attempt to it.
  */
-export function isHandedBack(): RawBuilder<SqlBool> {
-  return sql<SqlBool>`${mark()} in ('f', '1')`
-}
+export const isHandedBack = (): RawBuilder<SqlBool> => sql`${mark()} in ('f', '1')`
 
 /** `locked_at` of a job that is taken over: one interruption more, and a millisecond where its attempt is handed back. */
 export function interruptedAgain(): RawBuilder<Date> {
@@ -69,9 +59,8 @@ export function interruptedAgain(): RawBuilder<Date> {
 }
 
 /** The attempt that was interrupted, of a row as {@link interruptedAgain} has left it. */
-export function interruptedAttempt(): RawBuilder<number> {
-  return sql<number>`${column('attempts_count')} + (extract(milliseconds from ${column('locked_at')})::int8 % 10)`
-}
+export const interruptedAttempt = (): RawBuilder<number> =>
+  sql`${column('attempts_count')} + (extract(milliseconds from ${column('locked_at')})::int8 % 10)`
 
 /** What a rescue leaves in `last_error`, for people; nothing reads it. */
 export function interruptionError(): RawBuilder<string> {
@@ -80,8 +69,4 @@ export function interruptionError(): RawBuilder<string> {
     when '1' then '; the attempt does not count, and the next one is alone in its process' else '' end`
   return sql<string>`format('Lease expired (%s in a row): worker %s stopped renewing it during attempt %s; it was killed, cut off or blocked%s',
     ${interruptions()} + 1, ${worker}, ${column('attempts_count')}, ${uncounted})`
-}
-
-function interruptedAt(count: Expression<number>): RawBuilder<Date> {
-  return sql<Date>`${epoch()} + ${count} * interval '1 second'`
 }

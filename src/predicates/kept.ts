@@ -8,17 +8,12 @@ function leaseLock(table?: string): RawBuilder<string> {
 }
 
 /** Takes it until the end of the transaction, beside others; waits while a rescue has it. */
-export function keepingLease(table?: string): RawBuilder<unknown> {
-  return sql`pg_advisory_xact_lock_shared(${leaseLock(table)})`
-}
+export const keepingLease = (table?: string): RawBuilder<unknown> =>
+  sql`pg_advisory_xact_lock_shared(${leaseLock(table)})`
 
 /** Whether nobody has it; then this transaction has. */
-export function isNotKept(table?: string): RawBuilder<SqlBool> {
-  return sql<SqlBool>`pg_try_advisory_xact_lock(${leaseLock(table)})`
-}
+export const isNotKept = (table?: string): RawBuilder<SqlBool> => sql`pg_try_advisory_xact_lock(${leaseLock(table)})`
 
 /** Lets the server end a transaction of this connection that says nothing for so many milliseconds, and its locks with it. */
-export function endingSilence(milliseconds: number): RawBuilder<unknown> {
-  const text = `${Math.ceil(milliseconds)}ms`
-  return sql`pg_catalog.set_config('idle_in_transaction_session_timeout', ${text}, true)`
-}
+export const endingSilence = (milliseconds: number): RawBuilder<unknown> =>
+  sql`pg_catalog.set_config('idle_in_transaction_session_timeout', ${`${Math.ceil(milliseconds)}ms`}, true)`

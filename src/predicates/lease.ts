@@ -1,4 +1,4 @@
-import { type AliasableExpression, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type AliasableExpression, type SqlBool, sql } from 'kysely'
 import type { JobId } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { leasePattern, tokensOf } from '../schema/lease-token.js'
@@ -33,15 +33,11 @@ export function isLeaseExpired(lease: Duration, table?: string): AliasableExpres
  * writes (further ahead than a lease): such a row would stay locked for ever.
  */
 export function isNotRenewed(lease: Duration, table?: string): AliasableExpression<SqlBool> {
-  const age = leaseLength(milliseconds(lease, 'lease'), table)
+  const own = sql`('x' || ${partOfToken(leasePattern, table)})::bit(32)::int8`
+  const age = sql<number>`coalesce(${own}, ${milliseconds(lease, 'lease')}::float8)`
   const since = column('locked_at', table)
   const alive = sql<SqlBool>`${since} between ${earlier(now(), age)} and ${later(clockTimestamp(), age)}`
   return sql<SqlBool>`(${alive}) is not true`
-}
-
-/** Milliseconds that a row's lease is long. */
-function leaseLength(given: number, table?: string): RawBuilder<number> {
-  return sql<number>`coalesce(('x' || ${partOfToken(leasePattern, table)})::bit(32)::int8, ${given}::float8)`
 }
 
 /**
@@ -50,12 +46,9 @@ function leaseLength(given: number, table?: string): RawBuilder<number> {
  * @example db.updateTable('jobs').set({ note }).where(holdsLease({ worker, attempt: 1, ids: [job.id] }))
  */
 export function holdsLease(
-  lease: { worker: string; attempt: number } & Rows,
+  { worker, attempt, ...rows }: { worker: string; attempt: number } & Rows,
   table?: string,
 ): AliasableExpression<SqlBool> {
-  return job.and([
-    isAmong(lease, table),
-    job(column('locked_by', table), '=', job.fn<string>('any', [job.val(tokensOf(lease.worker))])),
-    job(column('attempts_count', table), '=', lease.attempt),
-  ])
+  const isHolder = job(column('locked_by', table), '=', job.fn<string>('any', [job.val(tokensOf(worker))]))
+  return job.and([isAmong(rows, table), isHolder, job(column('attempts_count', table), '=', attempt)])
 }

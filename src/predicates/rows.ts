@@ -1,4 +1,4 @@
-import { type AliasableExpression, type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type AliasableExpression, type Expression, isExpression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { JobId } from '../schema/columns.js'
 import { column, job } from './column.js'
 
@@ -21,10 +21,6 @@ export function hasIdIn(
   return job(column('id', table), '=', job.fn<JobId>('any', [array]))
 }
 
-function isExpression(ids: readonly JobId[] | Expression<{ id: JobId }>): ids is Expression<{ id: JobId }> {
-  return !Array.isArray(ids)
-}
-
 /** Whether a row is one of these. By the id also where it is not enough: that is what the primary key begins with. */
 export function isAmong({ ids, keys }: Rows, table?: string): AliasableExpression<SqlBool> {
   if (keys === undefined) return hasIdIn(ids, table)
@@ -38,6 +34,4 @@ export function placeIn({ ids, keys }: Rows): RawBuilder<number> {
 }
 
 /** A row's key, as the inspection of its table has found out how to write it. */
-export function keyText(key: string): RawBuilder<string> {
-  return sql<string>`(${sql.raw(key)})`
-}
+export const keyText = (key: string): RawBuilder<string> => sql`(${sql.raw(key)})`

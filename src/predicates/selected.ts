@@ -1,6 +1,14 @@
-import { type Expression, expressionBuilder, type SqlBool } from 'kysely'
-import type { JobSelection } from '../schema/selection.js'
+import { type Expression, type ExpressionBuilder, expressionBuilder, type SqlBool } from 'kysely'
+import type { JobId } from '../schema/columns.js'
 import { hasIdIn } from './rows.js'
+
+/**
+ * Which jobs a verb is about: their ids, or a condition over the user's own columns, written on the table's
+ * alias `job`: `{ where: (eb) => eb('user_id', '=', id) }`.
+ */
+export type JobSelection<Row> =
+  | { readonly ids: readonly JobId[]; readonly where?: never }
+  | { readonly where: (eb: ExpressionBuilder<{ job: Row }, 'job'>) => Expression<SqlBool>; readonly ids?: never }
 
 /**
  * A selection as a predicate on the table under the name `job`.

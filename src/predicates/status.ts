@@ -1,4 +1,4 @@
-import { type AliasableExpression, type SqlBool, sql } from 'kysely'
+import { type AliasableExpression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type JobStatus, pendingStatuses } from '../schema/statuses.js'
 import { column, job } from './column.js'
 
@@ -6,15 +6,12 @@ import { column, job } from './column.js'
  * A status as a literal: with a parameter a generic plan can't prove the partial index and reads the table
  * (142,900 buffers against 20). Statuses are our own constants, never input.
  */
-export function statusLiteral(status: JobStatus) {
-  return sql.lit(status)
-}
+export const statusLiteral = (status: JobStatus): RawBuilder<JobStatus> => sql.lit(status)
 
 /** Whether the status is one of a few. @example db.selectFrom('jobs').where(hasStatus(['job_status_failed'])) */
 export function hasStatus(statuses: readonly JobStatus[], table?: string): AliasableExpression<SqlBool> {
   if (statuses.length === 0) return job.lit(false) // `in ()` is no SQL
-  const status = column('status', table)
-  return sql<SqlBool>`${status} in (${sql.join(statuses.map(statusLiteral))})`
+  return sql<SqlBool>`${column('status', table)} in (${sql.join(statuses.map(statusLiteral))})`
 }
 
 /** Waiting for a claim: not started, or in retry. @example db.selectFrom('jobs').where(isPending()) */
@@ -33,6 +30,6 @@ export function isRunning(table?: string): AliasableExpression<SqlBool> {
  * @example db.selectFrom('jobs').where(isFinal())
  */
 export function isFinal(table?: string): AliasableExpression<SqlBool> {
-  const status = column('status', table)
-  return sql<SqlBool>`${status} not in (${sql.join([...pendingStatuses, 'job_status_running' as const].map(statusLiteral))})`
+  const unfinished = [...pendingStatuses, 'job_status_running'] as const
+  return sql<SqlBool>`${column('status', table)} not in (${sql.join(unfinished.map(statusLiteral))})`
 }

@@ -15,9 +15,8 @@ export function textFor(rows: Rows, values: readonly string[], empty?: string): 
 }
 
 /** The same of numbers. */
-export function numberFor(rows: Rows, values: readonly number[], empty: number): RawBuilder<number> {
-  return sql<number>`nullif((${values}::float8[])[${placeIn(rows)}], ${empty}::float8)`
-}
+export const numberFor = (rows: Rows, values: readonly number[], empty: number): RawBuilder<number> =>
+  sql`nullif((${values}::float8[])[${placeIn(rows)}], ${empty}::float8)`
 
 /**
  * A JSON value as a value of the column's own type, whatever that is; the row's type does the conversion. So a
@@ -30,14 +29,10 @@ export function asColumnType<Value>(name: 'result' | 'status', json: Expression<
 }
 
 /** The id of the row that a statement writes, said within a sub-select over another. Not as a reference: plugins qualify those. */
-export function idOfWritten(): RawBuilder<JobId> {
-  return sql<JobId>`${sql.id(own.row)}.${sql.id('id')}`
-}
+export const idOfWritten = (): RawBuilder<JobId> => sql`${sql.id(own.row)}.${sql.id('id')}`
 
 /** A JSON text as jsonb. */
-export function parsedJson(text: Expression<string>): RawBuilder<unknown> {
-  return sql`${text}::jsonb`
-}
+export const parsedJson = (text: Expression<string>): RawBuilder<unknown> => sql`${text}::jsonb`
 
 /** The history of failed attempts with one more entry: `{ attempt, at, error }`. */
 export function appendedError(error: Expression<string>): RawBuilder<unknown> {

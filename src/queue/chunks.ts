@@ -1,13 +1,11 @@
 import { type Expression, type QueryCreator, type SqlBool, sql } from 'kysely'
 import { concernsAll, sqlState } from '../pg/error-class.js'
-import { column, job } from '../predicates/column.js'
-import { isAmong, keyText } from '../predicates/rows.js'
-import { isSelected } from '../predicates/selected.js'
+import { job } from '../predicates/column.js'
+import { isAmong } from '../predicates/rows.js'
+import { isSelected, type JobSelection } from '../predicates/selected.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobDatabase, Jobs } from '../schema/job-database.js'
-import type { JobSelection } from '../schema/selection.js'
-import { asJsonText, textsOf } from '../schema/text.js'
-import { rowsOf } from './fenced.js'
+import { keysOf, type RowKey, rowsOf } from './fenced.js'
 import { ofLocked, toldOf } from './locked.js'
 
 /** The most rows of one statement: locked, written and committed together. */
@@ -33,9 +31,6 @@ interface Chunk {
 /** Writes to the rows of a chunk. @returns their ids */
 type Write = (chunk: Chunk) => Promise<JobId[]>
 
-/** What tells a row from all others. */
-type Told = { readonly id: JobId; readonly key?: string | undefined }
-
 /**
  * Writes to selected jobs in chunks: those that `may` be written when it begins, and still are when their chunk comes.
  * Outside of a transaction each chunk is its own. A chunk that is refused for a row of it is halved until that row is
@@ -49,10 +44,10 @@ export async function writeInChunks<Row>(
 ): Promise<ChangedJobs> {
   const selected = job.and([isSelected(selection), may])
   const byIds = selection.ids !== undefined && jobs.key === undefined
-  const rows = byIds ? oneOfEach(selection.ids) : await told(jobs, selected)
+  const rows = byIds ? oneOfEach(selection.ids) : await keysOf(jobs, jobs.db.selectFrom(jobs.asJob).where(selected))
   const changed: JobId[] = []
   const refused: RefusedJob[] = []
-  const writeChunk = async (chunk: readonly Told[]): Promise<void> => {
+  const writeChunk = async (chunk: readonly RowKey[]): Promise<void> => {
     const among = isAmong(rowsOf(jobs, chunk))
     // The user's condition knows the table as `job`, the statement does not.
     const locked = jobs.db.selectFrom(jobs.asJob).where(among).where(selected).forNoKeyUpdate()
@@ -74,23 +69,13 @@ export async function writeInChunks<Row>(
   return Object.defineProperty(changed, 'refused', { value: refused, enumerable: refused.length > 0 }) as ChangedJobs // just given
 }
 
-function oneOfEach(ids: readonly JobId[]): Told[] {
+function oneOfEach(ids: readonly JobId[]): RowKey[] {
   return [...new Set(ids)].map((id) => ({ id }))
 }
 
 function halves<Entry>(entries: readonly Entry[]): Entry[][] {
   const middle = Math.ceil(entries.length / 2)
   return [entries.slice(0, middle), entries.slice(middle)]
-}
-
-/** As text, past the user's type parsers: they come back as parameters. */
-async function told({ db, asJob, key }: Jobs, selected: Expression<SqlBool>): Promise<Told[]> {
-  const values = [job.cast<string>(column('id'), 'text'), ...(key === undefined ? [] : [keyText(key)])]
-  const texts = await textsOf(db, db.selectFrom(asJob).select(asJsonText(values)).where(selected).compile())
-  return texts.map((text) => {
-    const [id, key] = JSON.parse(text ?? '') as [id: string, key?: string] // made above
-    return { id, key }
-  })
 }
 
 /** In a transaction of the user's, a statement that fails must not end it. */

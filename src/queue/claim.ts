@@ -3,9 +3,10 @@ import { isUnlocked } from '../predicates/claimable.js'
 import { isPending } from '../predicates/status.js'
 import type { Duration } from '../schema/duration.js'
 import type { Jobs } from '../schema/job-database.js'
+import { type Choice, chosen } from './fenced.js'
 
 /** What a worker may take, as data: the fetch, the next due time and the poll are made of the same value. */
-export interface Claim {
+export interface Claim extends Choice {
   /** The optional columns that it goes by: `priority` (higher runs first) and `started_at`. */
   readonly columns: readonly string[]
   /** Takes also what was left locked, by a lock that was not renewed for so long. Default: what is locked is never taken. */
@@ -20,6 +21,7 @@ export function isByPriority({ columns }: Claim): boolean {
 }
 
 /** The jobs that wait for a claim, whether they are due or not. */
-export function waitingJobs({ db, table }: Jobs, { lease }: Claim) {
-  return db.selectFrom(table).where(isPending()).where(isUnlocked(undefined, lease))
+export function waitingJobs(jobs: Jobs, claim: Claim) {
+  const waiting = jobs.db.selectFrom(jobs.table).where(isPending()).where(isUnlocked(undefined, claim.lease))
+  return chosen(jobs, waiting, claim)
 }

@@ -1,11 +1,11 @@
-import type { Expression, SqlBool, UpdateObject } from 'kysely'
+import type { Expression, SelectQueryBuilder, SqlBool, UpdateObject } from 'kysely'
 import { column, job } from '../predicates/column.js'
 import { committedLater } from '../predicates/commit.js'
 import { holdsLease, type Lease } from '../predicates/lease.js'
-import { keyText, type Rows } from '../predicates/rows.js'
+import { isAmong, keyText, type Rows } from '../predicates/rows.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
-import { answerOf, asText, valuesOfRow } from '../schema/text.js'
+import { asJsonText, asText, textsOf, valuesOf } from '../schema/text.js'
 import { compiled, numberPlace } from './compiled.js'
 import { ofLocked, toldRows } from './locked.js'
 import { prepared } from './prepared.js'
@@ -34,8 +34,35 @@ interface Fence {
   readonly mayBeForgotten?: boolean | undefined
 }
 
+/** What tells a row from all others. */
+export type RowKey = Pick<Lease, 'id' | 'key'>
+
+/** Some rows, or all but some. */
+export interface Choice {
+  readonly only?: readonly RowKey[] | undefined
+  readonly except?: readonly RowKey[] | undefined
+}
+
+type Selecting<Selected> = SelectQueryBuilder<JobDatabase, JobAlias, Selected>
+
+/** Narrows a query to rows that are chosen. */
+export function chosen<Selected>(jobs: Jobs, rows: Selecting<Selected>, { only, except = [] }: Choice) {
+  return rows
+    .$if(only !== undefined, (query) => query.where(isAmong(rowsOf(jobs, only ?? []))))
+    .$if(except.length > 0, (query) => query.where(job.not(isAmong(rowsOf(jobs, except)))))
+}
+
+/** What tells the rows of a query: as text, past the user's type parsers, as it comes back as parameters. */
+export async function keysOf<Selected>(jobs: Jobs, rows: Selecting<Selected>): Promise<RowKey[]> {
+  const values = [job.cast<string>(column('id'), 'text'), ...(jobs.key === undefined ? [] : [keyText(jobs.key)])]
+  return (await textsOf(jobs.db, rows.select(asJsonText(values)).compile())).map((text) => {
+    const [id, key] = JSON.parse(text ?? '') as [id: string, key?: string] // made above
+    return { id, key }
+  })
+}
+
 /** The rows of leases. */
-export function rowsOf({ key }: Jobs, leases: readonly Pick<Lease, 'id' | 'key'>[]): Rows {
+export function rowsOf({ key }: Jobs, leases: readonly RowKey[]): Rows {
   return rows(
     key,
     leases.map(({ id }) => id),
@@ -68,7 +95,7 @@ export function compileFenced(
     const { ids, keys } = rowsOf(jobs, entries)
     const query = statement({ ids, attempt: first.attempt, ...(keys && { keys: keys.of }) })
     const isPrepared = skipLocked && entries.length <= fewEntries
-    return among(entries, await answerOf(db, isPrepared ? prepared(query) : query), keys !== undefined)
+    return among(entries, await valuesOf(db, isPrepared ? prepared(query) : query), keys !== undefined)
   }
 }
 
@@ -83,9 +110,9 @@ function writing(jobs: Jobs, write: Changes | 'delete', fence: Expression<SqlBoo
 }
 
 /** The entries whose row came back: by its key, or by its id, as a text. */
-function among<Entry extends Lease>(entries: readonly Entry[], rows: readonly object[], byKey: boolean): Entry[] {
+function among<Entry extends Lease>(entries: readonly Entry[], rows: readonly unknown[][], byKey: boolean): Entry[] {
   if (rows.length === entries.length) return [...entries] // a row comes back once, so none is missing
-  const written = new Set(rows.flatMap(valuesOfRow).map((told) => (byKey ? String(told) : idText(told))))
+  const written = new Set(rows.flat().map((told) => (byKey ? String(told) : idText(told))))
   return entries.filter(({ id, key }) => written.has(byKey ? (key ?? '') : idText(id)))
 }
 

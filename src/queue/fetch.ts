@@ -14,6 +14,7 @@ import { own } from '../schema/own-names.js'
 import { columnValue, withoutKey } from '../schema/row.js'
 import { type Claim, isByPriority, waitingJobs } from './claim.js'
 import { compiled, numberPlace } from './compiled.js'
+import { keysOf, type RowKey } from './fenced.js'
 import { ofLocked, toldOf } from './locked.js'
 import { prepared } from './prepared.js'
 import { withPriorityLevels } from './priority-levels.js'
@@ -48,6 +49,7 @@ export interface FetchOptions<Row> {
  * first, and before that the highest `priority` where asked for; jobs due at the same instant in any order.
  * But in a transaction of yours its commit does not wait for the disk: a crash of the server may forget a claim.
  *
+ * @throws what the table says of a row that it does not let be claimed (a CHECK, a trigger); then none is claimed. A worker passes such a row over.
  * @example
  * const jobs = await fetchNextJobs(db, 'jobs', { worker: randomUUID(), limit: 10 })
  */
@@ -103,10 +105,7 @@ export function compileFetch(jobs: Jobs, claim: FetchSettings): CompiledFetch {
 }
 
 function build(jobs: Jobs, claim: FetchSettings, given: Given) {
-  const { db, isLocked } = ofLocked(
-    jobs,
-    isByPriority(claim) ? nextByPriority(jobs, claim, given) : nextRows(jobs, claim, given),
-  )
+  const { db, isLocked } = ofNext(jobs, claim, given)
   return db
     .updateTable(jobs.table)
     .set({
@@ -123,8 +122,19 @@ function build(jobs: Jobs, claim: FetchSettings, given: Given) {
     .compile()
 }
 
+/** What tells the row that a fetch would take first; undefined: there is none. */
+export async function firstDue(jobs: Jobs, claim: Claim): Promise<RowKey | undefined> {
+  const { db, isLocked } = ofNext(jobs, claim, { limit: 1 })
+  const [first] = await keysOf(jobs, db.selectFrom(jobs.table).where(isLocked))
+  return first
+}
+
+function ofNext(jobs: Jobs, claim: Claim, given: Omit<Given, 'place'>) {
+  return ofLocked(jobs, isByPriority(claim) ? nextByPriority(jobs, claim, given) : nextRows(jobs, claim, given))
+}
+
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextRows(jobs: Jobs, claim: Claim, { limit, dueSince }: Given) {
+function nextRows(jobs: Jobs, claim: Claim, { limit, dueSince }: Omit<Given, 'place'>) {
   const { retryBackoff } = claim
   return toldOf(jobs, waitingJobs(jobs, claim))
     .where(isDue())
@@ -137,7 +147,7 @@ function nextRows(jobs: Jobs, claim: Claim, { limit, dueSince }: Given) {
 }
 
 /** The same, level by level: what is due at the highest priority first. */
-function nextByPriority(jobs: Jobs, claim: Claim, given: Given) {
+function nextByPriority(jobs: Jobs, claim: Claim, given: Omit<Given, 'place'>) {
   return withPriorityLevels(jobs)
     .selectFrom(own.level)
     .innerJoinLateral(

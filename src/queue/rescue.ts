@@ -4,7 +4,7 @@ import { committedLater } from '../predicates/commit.js'
 import { interruptedAgain, interruptedAttempt, interruptionError, isHandedBack } from '../predicates/interruption.js'
 import { isNotKept } from '../predicates/kept.js'
 import { isLeaseExpired } from '../predicates/lease.js'
-import { hasIdIn, isAmong } from '../predicates/rows.js'
+import { keyText } from '../predicates/rows.js'
 import { isRunning, statusLiteral } from '../predicates/status.js'
 import { appendedError, asColumnType } from '../predicates/values.js'
 import type { JobId } from '../schema/columns.js'
@@ -12,7 +12,7 @@ import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { asJsonText, valuesOf } from '../schema/text.js'
-import type { Changes } from './fenced.js'
+import { type Changes, type Choice, chosen } from './fenced.js'
 import { ofLocked, toldRows } from './locked.js'
 
 /** The most rows of one rescue; what is left waits for the next. */
@@ -24,21 +24,21 @@ export interface RescueOptions<Row> {
   readonly lease: Duration
   /** From this attempt on an expired job ends as failed; before it, it is due again at once. */
   readonly maxAttempts: number
-  /** Only these rows, where the limit is not the same for all. */
-  readonly ids?: readonly JobId[]
+  /** Only these rows, by their id or as `leaseOf(job)` tells them, where the limit is not the same for all. */
+  readonly only?: Choice['only']
   /** Not these rows: they were refused before. */
-  readonly except?: readonly JobId[]
+  readonly except?: Choice['except']
   /** The optional columns to use: `max_attempts`, `finished_at`, `errors`. */
   readonly columns?: readonly OptionalColumn<Row>[]
   /** The table's key, where `inspectJobTable` tells one. */
   readonly key?: string | undefined
-  /** The keys of `ids`, in the same order. */
-  readonly keys?: readonly string[] | undefined
 }
 
 /** A job taken from a worker that is gone. */
 export interface Rescued {
   readonly id: JobId
+  /** What tells its row from all others, where the table's key was given. */
+  readonly key?: string | undefined
   /** The attempt that was interrupted. */
   readonly attempt: number
   readonly status: 'job_status_retry' | 'job_status_failed'
@@ -60,29 +60,24 @@ export async function rescue<DB, Table extends keyof DB & string>(
 ): Promise<Rescued[]> {
   const jobs = jobsOf(db, table, options.key)
   const { db: locking, isLocked } = ofLocked(jobs, expiredRows(jobs, options))
+  const told = jobs.key === undefined ? job.lit(null) : keyText(jobs.key)
   const query = locking
     .updateTable(jobs.table)
     .set(rescuing(options.maxAttempts, new Set(options.columns)))
     .where(isLocked)
     .$if(!jobs.db.isTransaction, (query) => query.where(committedLater()))
-    .returning([asJsonText([job.cast<string>(column('status'), 'text'), interruptedAttempt()]), 'id'])
+    .returning([asJsonText([job.cast<string>(column('status'), 'text'), interruptedAttempt(), told]), 'id'])
     .compile()
   return (await valuesOf(jobs.db, query)).map(([text, id]) => {
-    const [status, attempt] = JSON.parse(String(text)) as [Rescued['status'], number] // it writes no other status
-    return { id: id as JobId, attempt, status } // an id as the user's driver gives it: for their eyes
+    const [status, attempt, key] = JSON.parse(String(text)) as [Rescued['status'], number, string | null] // it writes no other status
+    return { id: id as JobId, attempt, status, ...(key !== null && { key }) } // an id as the user's driver gives it: for their eyes
   })
 }
 
-type Among = Pick<RescueOptions<unknown>, 'lease' | 'ids' | 'keys' | 'except'>
-
-function expiredRows(jobs: Jobs, { lease, ids, keys, except = [] }: Among) {
-  const { key } = jobs
-  const among = ids && { ids, keys: key !== undefined && keys !== undefined ? { key, of: keys } : undefined }
-  return toldRows(jobs)
+function expiredRows(jobs: Jobs, { lease, ...choice }: Choice & { readonly lease: Duration }) {
+  return chosen(jobs, toldRows(jobs), choice)
     .where(isRunning())
     .where(job.case().when(isLeaseExpired(lease)).then(isNotKept()).else(false).end()) // locks no other
-    .$call((query) => (among === undefined ? query : query.where(isAmong(among))))
-    .$if(except.length > 0, (query) => query.where(job.not(hasIdIn(except))))
     .orderBy('locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
     .forNoKeyUpdate()

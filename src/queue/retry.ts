@@ -1,11 +1,11 @@
 import { clockTimestamp, later } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
+import type { JobSelection } from '../predicates/selected.js'
 import { isRunning, statusLiteral } from '../predicates/status.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { inspectJobTable } from '../schema/inspect.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
-import type { JobSelection } from '../schema/selection.js'
 import { type ChangedJobs, writeInChunks } from './chunks.js'
 
 export interface RetryOptions<Row> {

@@ -44,11 +44,8 @@ export async function readTableFacts(db: Lookup, table: string): Promise<TableFa
 }
 
 function isOfFailed(predicate: string): boolean {
-  const others = ['<>', 'job_status_succeeded']
-  return (
-    ['job_status_failed', 'job_status_timed_out'].every((status) => predicate.includes(`'${status}'`)) &&
-    !others.some((other) => predicate.includes(other))
-  )
+  const areHeld = predicate.includes(`'job_status_failed'`) && predicate.includes(`'job_status_timed_out'`)
+  return areHeld && !/<>|job_status_succeeded/.test(predicate)
 }
 
 /**

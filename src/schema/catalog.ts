@@ -36,14 +36,13 @@ export interface CatalogIndex {
   readonly name: string
   /** False for what a failed CREATE INDEX CONCURRENTLY leaves behind. */
   readonly valid: boolean
-  readonly unique: boolean
   readonly primary: boolean
   /** `run_at`, or `priority desc`. */
   readonly columns: readonly string[]
   readonly predicate: string | null
   /** The names of those columns; of an expression none. */
   readonly names: readonly string[]
-  /** What a unique index says holds for every row at every moment: it has no predicate and no nulls, is not deferrable, and no other table inherits from this one. */
+  /** No two rows have the same values in these columns, ever: it is unique and valid, has no predicate and no nulls, is not deferrable, and no other table inherits from this one. */
   readonly proves: boolean
   /** A row's values in these columns as text, in SQL; in a form that no setting of a session changes. */
   readonly key: string | null
@@ -70,8 +69,8 @@ const chain = sql`with recursive chain as (
   select t.* from pg_catalog.pg_type t where t.oid = a.atttypid
   union all select t.* from chain join pg_catalog.pg_type t on t.oid = chain.typbasetype)`
 
-const columns = sql`coalesce((
-  select pg_catalog.json_agg(pg_catalog.json_build_object(
+const columns = sql`array(
+  select pg_catalog.json_build_object(
     'name', a.attname,
     'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
     'base', b.typname,
@@ -80,7 +79,7 @@ const columns = sql`coalesce((
     'notNull', a.attnotnull or d.notnull,
     'default', (select pg_catalog.pg_get_expr(f.adbin, c.oid) from pg_catalog.pg_attrdef f where f.adrelid = c.oid and f.adnum = a.attnum),
     'labels', (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = b.oid)
-  ) order by a.attnum)
+  )
   from pg_catalog.pg_attribute a
   cross join lateral (
     ${chain} select pg_catalog.max(oid) filter (where typbasetype = 0) as base, pg_catalog.max(typtypmod) as modifier,
@@ -88,15 +87,16 @@ const columns = sql`coalesce((
   join pg_catalog.pg_type b on b.oid = d.base
   join pg_catalog.pg_namespace bn on bn.oid = b.typnamespace
   where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-), '[]')`
+  order by a.attnum
+)`
 
-const statusChecks = sql`coalesce((
-  select pg_catalog.json_agg(pg_catalog.pg_get_constraintdef(k.oid))
+const statusChecks = sql`array(
+  select pg_catalog.pg_get_constraintdef(k.oid)
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_constraint k
     on k.contype = 'c' and (k.contypid in (${chain} select oid from chain) or (k.conrelid = c.oid and k.conkey = array[a.attnum]))
   where a.attrelid = c.oid and a.attname = 'status'
-), '[]')`
+)`
 
 /** Each value as its type sends it in binary: so time zone, date style and number of digits have no say. */
 const keyColumns = sql`
@@ -109,11 +109,10 @@ const keyColumns = sql`
   join pg_catalog.pg_proc p on p.oid = t.typsend
   join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace`
 
-const indexes = sql`coalesce((
-  select pg_catalog.json_agg(pg_catalog.json_build_object(
+const indexes = sql`array(
+  select pg_catalog.json_build_object(
     'name', ic.relname,
     'valid', i.indisvalid,
-    'unique', i.indisunique,
     'primary', i.indisprimary,
     'columns', (
       select pg_catalog.json_agg(
@@ -121,20 +120,19 @@ const indexes = sql`coalesce((
       from pg_catalog.generate_series(1, i.indnkeyatts) k),
     'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid),
     'names', coalesce(k.names, '[]'),
-    'proves', i.indimmediate and i.indpred is null and i.indexprs is null and k.filled and (
+    'proves', i.indisvalid and i.indisunique and i.indimmediate and i.indpred is null and i.indexprs is null and k.filled and (
       c.relkind = 'p' or not exists (select from pg_catalog.pg_inherits h where h.inhparent = c.oid)),
-    'key', k.sent))
+    'key', k.sent)
   from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid cross join lateral (${keyColumns}) k
   where i.indrelid = c.oid
-), '[]')`
+)`
 
 const mayDelete = sql`pg_catalog.has_table_privilege(c.oid, 'DELETE') and (not pg_catalog.row_security_active(c.oid) or exists (
   select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polcmd in ('d', '*') and p.polpermissive and (
     p.polroles = '{0}' or exists (select from pg_catalog.unnest(p.polroles) r where pg_catalog.pg_has_role(r, 'usage')))
 ))`
 
-const triggers = sql`coalesce((
-  select pg_catalog.json_agg(g.tgname)
-  from pg_catalog.pg_trigger g
+const triggers = sql`array(
+  select g.tgname from pg_catalog.pg_trigger g
   where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled in ('O', 'A')
-), '[]')`
+)`

@@ -32,15 +32,8 @@ export interface JobColumns {
 
 /** The nine columns that make a table a job table, in the seed's order. */
 export const jobColumnNames = [
-  'id',
-  'created_at',
-  'updated_at',
-  'status',
-  'last_error',
-  'attempts_count',
-  'locked_at',
-  'locked_by',
-  'run_at',
+  ...(['id', 'created_at', 'updated_at', 'status', 'last_error'] as const),
+  ...(['attempts_count', 'locked_at', 'locked_by', 'run_at'] as const),
 ] as const
 
 export type JobColumnName = (typeof jobColumnNames)[number]
@@ -58,18 +51,8 @@ export const optionalColumnNames = [
 export type OptionalColumnName = (typeof optionalColumnNames)[number]
 
 /** Columns that only the queue writes: `enqueue` refuses them, in the types and at run time. */
-export const queueManagedColumns = [
-  'status',
-  'attempts_count',
-  'locked_at',
-  'locked_by',
-  'last_error',
-  'created_at',
-  'updated_at',
-  'result',
-  'started_at',
-  'finished_at',
-  'errors',
-] as const
+export type QueueManagedColumn = Exclude<keyof JobColumns, 'id' | 'run_at' | 'priority' | 'max_attempts'>
 
-export type QueueManagedColumn = (typeof queueManagedColumns)[number]
+export const queueManagedColumns = [...jobColumnNames, ...optionalColumnNames].filter(
+  (name): name is QueueManagedColumn => !['id', 'run_at', 'priority', 'max_attempts'].includes(name),
+)

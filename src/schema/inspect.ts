@@ -1,6 +1,6 @@
 import type { QueryExecutorProvider } from 'kysely'
 import { type Catalog, type CatalogColumn, readCatalog } from './catalog.js'
-import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalColumnNames } from './columns.js'
+import { type JobColumns, jobColumnNames, optionalColumnNames } from './columns.js'
 import { identifyTable, NoSuchTableError } from './identify.js'
 import { jobsOf } from './job-database.js'
 import type { ReadonlyQueryable } from './job-table.js'
@@ -63,26 +63,22 @@ export async function readJobTable(db: QueryExecutorProvider, table: TableName):
   }
   const flaws = flawsOf(catalog, table)
   if (flaws.length === 0) return catalog
-  const remedies = [
-    flaws.some((flaw) => flaw.endsWith('is missing')) ? '. addJobColumns, in a migration, adds what is missing' : '',
-    zoneRemedy(catalog, table),
-  ]
-  throw new JobTableError(`${shown(table)} is not a job table: ${flaws.join('; ')}${remedies.join('')}`)
+  const isMissing = flaws.some((flaw) => flaw.endsWith('is missing'))
+  const remedy = isMissing ? '. addJobColumns, in a migration, adds what is missing' : ''
+  const text = `${shown(table)} is not a job table: ${flaws.join('; ')}${remedy}${zoneRemedy(catalog, table)}`
+  throw new JobTableError(text)
 }
 
 /** What gives time zones to the columns that lack them, in one rewrite of the table; empty where none does. */
 function zoneRemedy({ columns }: Catalog, table: TableName): string {
-  const zoned = Object.entries(rules).filter(([, rule]) => rule.types === times.types)
-  const zoneless = columns.filter(
-    (column) => column.base === 'timestamp' && zoned.some(([name]) => name === column.name),
-  )
+  const zoneless = columns.filter(({ name, base }) => base === 'timestamp' && rules[name]?.types === times.types)
   if (zoneless.length === 0) return ''
   const changes = zoneless.flatMap(({ name, default: expression }) => {
     const column = `alter column ${quoted(name)}`
     const retyped = `${column} type timestamptz using ${quoted(name)} at time zone 'UTC'`
     // Such a default would be cast by the time zone of whoever inserts; now() is taken over as it is.
-    if (!/time ?zone/i.test(expression ?? '')) return [retyped]
-    return [retyped, `${column} set default (${expression}) at time zone 'UTC'`]
+    const isCast = /time ?zone/i.test(expression ?? '')
+    return isCast ? [retyped, `${column} set default (${expression}) at time zone 'UTC'`] : [retyped]
   })
   return `. Without a time zone these mean another moment to each session. If they hold UTC, as Prisma writes it, this statement in a migration mends them (in Prisma's schema: @db.Timestamptz): alter table ${quotedName(table)} ${changes.join(', ')}`
 }
@@ -100,10 +96,9 @@ interface Rule {
 const texts = { types: ['text', 'varchar'], wanted: 'text' } as const
 const times = { types: ['timestamptz'], wanted: 'timestamp with time zone' } as const
 const integers = { types: ['int4', 'int2', 'int8'], wanted: 'integer' } as const
-const jsons = { types: ['jsonb', 'json'], wanted: 'jsonb' } as const
 
 /** `result` is missing here: it may be of any type. */
-const rules: Readonly<Record<JobColumnName, Rule> & Partial<Record<OptionalColumnName, Rule>>> = {
+const rules: Readonly<Record<string, Rule>> = {
   id: { types: ['uuid', 'int8', 'int4', 'text', 'varchar'], wanted: 'uuid, bigint, integer or text' },
   // Never read by us, and maybe the key of partitions, whose type can't be changed.
   created_at: { ...times, types: ['timestamptz', 'timestamp'] },
@@ -119,8 +114,8 @@ const rules: Readonly<Record<JobColumnName, Rule> & Partial<Record<OptionalColum
   max_attempts: integers,
   started_at: times,
   finished_at: times,
-  errors: jsons,
-}
+  errors: { types: ['jsonb', 'json'], wanted: 'jsonb' },
+} satisfies Record<Exclude<keyof JobColumns, 'result'>, Rule>
 
 /** Everything that keeps a table from being a job table. */
 function flawsOf(catalog: Catalog, table: TableName): string[] {
@@ -129,30 +124,28 @@ function flawsOf(catalog: Catalog, table: TableName): string[] {
   const columns = new Map(catalog.columns.map((column) => [column.name, column]))
   const missing = jobColumnNames
     .filter((name) => !columns.has(name))
-    .map((name) =>
-      columns.has(camelCase(name))
-        ? `column '${camelCase(name)}' must be called '${name}' (CamelCasePlugin shows it as '${camelCase(name)}')`
-        : `column '${name}' is missing`,
-    )
-  const wrong = [...jobColumnNames, ...optionalColumnNames].flatMap((name) => {
-    const column = columns.get(name)
-    return column === undefined ? [] : columnFlaws(column, rules[name])
-  })
-  const status = columns.get('status')
+    .map((name) => {
+      const shownAs = camelCase(name)
+      if (!columns.has(shownAs)) return `column '${name}' is missing`
+      return `column '${shownAs}' must be called '${name}' (CamelCasePlugin shows it as '${shownAs}')`
+    })
+  const wrong = [...jobColumnNames, ...optionalColumnNames].flatMap((name) => columnFlaws(columns.get(name)))
   const key = columns.has('id') && keyOf(catalog) === undefined ? [keyFlaw(table)] : []
-  return [...missing, ...wrong, ...(status === undefined ? [] : statusFlaws(catalog)), ...key]
+  return [...missing, ...wrong, ...(columns.has('status') ? statusFlaws(catalog) : []), ...key]
 }
 
-function columnFlaws({ name, type, base, length, notNull, labels }: CatalogColumn, rule: Rule | undefined): string[] {
-  if (rule === undefined) return []
+function columnFlaws(column: CatalogColumn | undefined): string[] {
+  const rule = column && rules[column.name]
+  if (column === undefined || rule === undefined) return []
+  const { name, type, base, length, notNull, labels } = column
   const serves = rule.types.includes(base) || (name === 'status' && labels !== null)
   if (!serves) return [`column '${name}' is ${type}, must be ${rule.wanted}`]
-  const short = length !== null && rule.length !== undefined && length < rule.length
-  return [
-    ...(short ? [`column '${name}' is ${type}, too short: must be ${rule.wanted}`] : []),
-    ...(rule.nullable && notNull ? [`column '${name}' must be nullable`] : []),
-    ...(rule.notNull && !notNull ? [`column '${name}' must be NOT NULL`] : []),
+  const flaws = [
+    length !== null && length < (rule.length ?? 0) && `is ${type}, too short: must be ${rule.wanted}`,
+    rule.nullable && notNull && 'must be nullable',
+    rule.notNull && !notNull && 'must be NOT NULL',
   ]
+  return flaws.filter(Boolean).map((flaw) => `column '${name}' ${flaw}`)
 }
 
 /** The statuses that every job table must be able to hold. */
@@ -180,40 +173,24 @@ function names(text: string, status: JobStatus): boolean {
   return text.includes(`'${status}'`)
 }
 
-function adviceOn(catalog: Catalog, table: TableName): string[] {
-  const name = shown(table)
-  const indexes = catalog.indexes.filter(({ valid }) => valid)
+function adviceOn({ columns, indexes, triggers }: Catalog, table: TableName): string[] {
   const hasIndex = (first: string, statuses: readonly JobStatus[]) =>
-    indexes.some(({ columns, predicate }) => {
-      const leads = columns[0] === first || columns[0] === `${first} desc`
-      return leads && predicate !== null && statuses.every((status) => names(predicate, status))
+    indexes.some(({ valid, columns: [leading], predicate }) => {
+      const leads = leading === first || leading === `${first} desc`
+      return valid && leads && statuses.every((status) => names(predicate ?? '', status))
     })
-  const byPriority = catalog.columns.some((column) => column.name === 'priority')
-  const wanted: [column: string, statuses: readonly JobStatus[]][] = [
-    ...(byPriority ? ['priority', dueOrder] : ['run_at']).map((name): (typeof wanted)[number] => [
-      name,
-      pendingStatuses,
-    ]),
-    ['locked_by', ['job_status_running']],
+  const dueColumns = columns.some(({ name }) => name === 'priority') ? ['priority', dueOrder] : ['run_at']
+  const areFound =
+    dueColumns.every((column) => hasIndex(column, pendingStatuses)) && hasIndex('locked_by', ['job_status_running'])
+  const lacking = [insertTriggerName(table), updateTriggerName(table)].filter((name) => !triggers.includes(name))
+  const sentences = [
+    !hasIndex('id', []) && 'has no index that begins with id, by which jobs are updated: make id its primary key',
+    !areFound &&
+      'lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them',
+    lacking.length > 0 &&
+      `lacks ${lacking.join(' and ')}, so new jobs are found by polling only: createJobTriggers, in a migration, makes them`,
   ]
-  const lackingTriggers = [insertTriggerName(table), updateTriggerName(table)].filter(
-    (trigger) => !catalog.triggers.includes(trigger),
-  )
-  return [
-    ...(indexes.some(({ columns }) => columns[0] === 'id')
-      ? []
-      : [`${name} has no index that begins with id, by which jobs are updated: make id its primary key`]),
-    ...(wanted.every(([column, statuses]) => hasIndex(column, statuses))
-      ? []
-      : [
-          `${name} lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them`,
-        ]),
-    ...(lackingTriggers.length === 0
-      ? []
-      : [
-          `${name} lacks ${lackingTriggers.join(' and ')}, so new jobs are found by polling only: createJobTriggers, in a migration, makes them`,
-        ]),
-  ]
+  return sentences.filter(Boolean).map((sentence) => `${shown(table)} ${sentence}`)
 }
 
 function shown({ schema, name }: TableName): string {

@@ -1,16 +1,11 @@
-import type { Catalog, CatalogIndex } from './catalog.js'
+import type { Catalog } from './catalog.js'
 import { quotedName, type TableName } from './names.js'
 
 /** What tells a row from all others; as text in SQL where that is more than its id. Undefined: nothing is proven to. */
 export function keyOf({ indexes }: Pick<Catalog, 'indexes'>): { readonly key: string | undefined } | undefined {
-  const proofs = indexes.filter(isProof).toSorted((a, b) => a.columns.length - b.columns.length)
-  const [shortest] = proofs
+  const proofs = indexes.filter(({ proves, names }) => proves && names.includes('id'))
+  const [shortest] = proofs.sort((a, b) => a.columns.length - b.columns.length)
   return shortest && { key: shortest.columns.length === 1 ? undefined : (shortest.key ?? undefined) }
-}
-
-/** Whether an index proves that no two rows have the same id, or the same id and more. */
-function isProof({ valid, unique, proves, names }: CatalogIndex): boolean {
-  return valid && unique && proves && names.includes('id')
 }
 
 /** Why a table whose rows can't be told apart is no job table, and the remedy. */

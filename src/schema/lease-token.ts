@@ -43,14 +43,9 @@ export function interruptionsOf(lockedBy: unknown): number {
   return mark === 'f' ? 0 : Number(mark)
 }
 
-/** Whether a job was claimed ahead of free slots, and not renewed since. */
-export function isClaimedAhead(lockedBy: unknown): boolean {
-  return markOf(lockedBy) === 'f'
-}
-
 const token = new RegExp(markPattern)
 
 /** The last digit of a token; undefined where it is none. */
 function markOf(lockedBy: unknown): string | undefined {
-  return typeof lockedBy === 'string' && token.test(lockedBy) ? lockedBy.at(-1) : undefined
+  return typeof lockedBy === 'string' ? token.exec(lockedBy)?.[1] : undefined
 }

@@ -3,21 +3,15 @@
  * anybody is called so; with a plain name, a user's table or column of that name would be meant in its place.
  */
 export const own = {
-  /** A job table, in every statement. */
+  /** A job table, in every statement; and a job as it was before the statement. */
   row: 'kysely_jobs_row',
-  /** A level of priority. */
-  level: 'kysely_jobs_level',
-  /** A step from one level of priority to the next. */
-  step: 'kysely_jobs_step',
-  /** The jobs that are due at a level. */
-  due: 'kysely_jobs_due',
-  /** The job that is due next. */
-  next: 'kysely_jobs_next',
-  /** A job as it was before the statement. */
   before: 'kysely_jobs_before',
-  /** The jobs that are counted. */
+  /** A level of priority, a step from one to the next, the jobs that are due at it, and the one that is due next. */
+  level: 'kysely_jobs_level',
+  step: 'kysely_jobs_step',
+  due: 'kysely_jobs_due',
+  next: 'kysely_jobs_next',
   counted: 'kysely_jobs_counted',
-  /** The rows that a statement has locked. */
   locked: 'kysely_jobs_locked',
   /** What tells a row from all others, as text, where its id does not. */
   key: 'kysely_jobs_key',

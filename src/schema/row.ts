@@ -3,10 +3,14 @@ import type { JobColumns, JobId } from './columns.js'
 /** A row as a user's plugins and driver settings leave it. */
 export type Row = object
 
-/** A column's name as CamelCasePlugin shows it. */
+/** A column's name as CamelCasePlugin shows it; made once, as each fetched row is asked for columns by both. */
 export function camelCase(name: string): string {
-  return name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+  const known = camelCased.get(name) ?? name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+  camelCased.set(name, known)
+  return known
 }
+
+const camelCased = new Map<string, string>()
 
 /**
  * The value of a job column in a user's row, under its own name or, with CamelCasePlugin, in camel case. Only what is

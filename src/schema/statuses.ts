@@ -54,14 +54,7 @@ export const jobStatusLabels: Readonly<Record<JobStatus, string>> = {
 /** From each status, the statuses that a queue verb may write next; `failed` for `cancelled` where a table lacks that. */
 export const jobStatusMoves: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
   job_status_not_started: ['job_status_running', 'job_status_cancelled'],
-  job_status_running: [
-    'job_status_not_started',
-    'job_status_retry',
-    'job_status_succeeded',
-    'job_status_failed',
-    'job_status_timed_out',
-    'job_status_cancelled',
-  ],
+  job_status_running: [...pendingStatuses, ...finalStatuses],
   job_status_retry: ['job_status_running', 'job_status_cancelled', 'job_status_not_started'],
   job_status_succeeded: ['job_status_not_started'],
   job_status_failed: ['job_status_not_started'],

@@ -1,11 +1,4 @@
-import {
-  type CompiledQuery,
-  createQueryId,
-  type Expression,
-  type QueryExecutorProvider,
-  type RawBuilder,
-  sql,
-} from 'kysely'
+import { type CompiledQuery, createQueryId, type Expression, type QueryExecutorProvider, sql } from 'kysely'
 import { own } from './own-names.js'
 
 /**
@@ -18,31 +11,17 @@ export function asText(value: Expression<unknown>) {
 
 /** Several values as the text of a JSON array. Numbers are exact, whatever `extra_float_digits` says, when cast to numeric. */
 export function asJsonText(values: readonly Expression<unknown>[]) {
-  return asText(jsonArray(values))
-}
-
-function jsonArray(values: readonly Expression<unknown>[]): RawBuilder<unknown> {
-  return sql`pg_catalog.json_build_array(${sql.join(values)})`
+  return asText(sql`pg_catalog.json_build_array(${sql.join(values)})`)
 }
 
 /** A statement of the user's schema and case, but whose answer no plugin of theirs sees. */
 type Answering = QueryExecutorProvider & { withoutPlugins(): QueryExecutorProvider }
 
-/** The rows of the answer. */
-export async function answerOf(db: Answering, query: CompiledQuery): Promise<object[]> {
+/** The rows of the answer, each with its values by position: a plugin may call them differently. */
+export async function valuesOf(db: Answering, query: CompiledQuery): Promise<unknown[][]> {
   const executor = db.withoutPlugins().getExecutor()
   const { rows } = await executor.executeQuery({ ...query, queryId: createQueryId() })
-  return rows as object[] // the driver makes objects of rows
-}
-
-/** The values of a row of the answer, by their position: a plugin may call them differently. */
-export function valuesOfRow(row: object): unknown[] {
-  return Object.values(row)
-}
-
-/** The values of each row of the answer. */
-export async function valuesOf(db: Answering, query: CompiledQuery): Promise<unknown[][]> {
-  return (await answerOf(db, query)).map(valuesOfRow)
+  return rows.map((row) => Object.values(row as object)) // the driver makes objects of rows
 }
 
 /** The one column of the answer. */

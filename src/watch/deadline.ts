@@ -23,17 +23,7 @@ export function withDeadline<Value>(
       over = true
       reject(new DeadlineError(unanswered(doing, limit)))
     })
-    promise.then(
-      (value) => {
-        timer.cancel()
-        if (over) late?.(value)
-        else resolve(value)
-      },
-      (error: unknown) => {
-        timer.cancel()
-        reject(error)
-      },
-    )
+    promise.finally(() => timer.cancel()).then((value) => (over ? late?.(value) : resolve(value)), reject)
   })
 }
 

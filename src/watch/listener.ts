@@ -2,8 +2,8 @@ import { Socket } from 'node:net'
 import pg, { type ClientConfig, type Pool } from 'pg'
 import type pgListen from 'pg-listen'
 import type { Options, Subscriber } from 'pg-listen'
+import { poolConfig } from '../pg/backend.js'
 import { sqlState } from '../pg/error-class.js'
-import { poolConfig } from '../pg/pool-config.js'
 
 /** Where to listen: a connection string, a pg config, or a Pool, whose settings (never its clients) are used. */
 export type ListenSource = string | ClientConfig | Pool
@@ -61,20 +61,19 @@ export class Listener {
   static async open(source: ListenSource, hooks: ListenerHooks): Promise<Listener> {
     const create = await loadPgListen()
     const config = clientConfig(source)
-    try {
-      return await Listener.#open(new Listener(create, withoutIdleTimeout(config), hooks))
-    } catch (error) {
+    return new Listener(create, withoutIdleTimeout(config), hooks).#connect().catch((error: unknown) => {
       if (!unknownSetting.test(sqlState(error) ?? '')) throw error
-      return await Listener.#open(new Listener(create, config, hooks))
-    }
+      return new Listener(create, config, hooks).#connect()
+    })
   }
-  static async #open(listener: Listener): Promise<Listener> {
+
+  async #connect(): Promise<this> {
     try {
-      await listener.#subscriber.connect()
-      listener.#opened = true
-      return listener
+      await this.#subscriber.connect()
+      this.#opened = true
+      return this
     } catch (error) {
-      await listener.close()
+      await this.close()
       throw error
     }
   }
@@ -89,9 +88,7 @@ export class Listener {
   }
 
   #inTurn(statement: () => Promise<unknown> | undefined): Promise<void> {
-    const done = this.#last.then(async () => {
-      await statement()
-    })
+    const done = this.#last.then(statement).then(() => {})
     this.#last = done.catch(() => {}) // its own caller is told
     return done
   }
@@ -101,14 +98,12 @@ export class Listener {
     if (this.#closed) return
     this.#closed = true
     this.#subscriber.close().catch(() => {}) // it may never have been open
-    if (!this.#socket.closed) {
-      const timer = setTimeout(() => this.#socket.destroy(), farewell)
-      if (this.#socket.pending) this.#socket.destroy()
-      await new Promise<void>((resolve) =>
-        this.#socket.closed ? resolve() : this.#socket.once('close', () => resolve()),
-      )
-      clearTimeout(timer)
-    }
+    const socket = this.#socket
+    if (socket.pending) socket.destroy()
+    if (socket.closed) return
+    const timer = setTimeout(() => socket.destroy(), farewell)
+    await new Promise((resolve) => socket.once('close', resolve))
+    clearTimeout(timer)
   }
 }
 

@@ -1,4 +1,5 @@
 import { driverFault } from '../pg/driver-fault.js'
+import { codeOf } from '../pg/error-class.js'
 
 /** The first pause after an error, and the longest; each is twice the one before, give or take a quarter. */
 const shortest = 50
@@ -10,16 +11,18 @@ const longestWhileAway = 400
 /** The wait between two tries of what failed; it grows, and can be cut short. */
 export class Pause {
   #next = shortest
-  #end: (() => void) | undefined
+  /** When (monotonic milliseconds) the last wait ended, or it went well: a try that took long since then was wait enough. */
+  #since = 0
+  /** Ends a wait that is under way. */
+  end: () => void = () => {}
 
   /** Waits, longer each time; the error is why, where there is one. */
   longer(error?: unknown): Promise<void> {
     const wait = this.next(error)
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.end(), wait)
-      this.#end = () => {
+      const timer = setTimeout(resolve, wait)
+      this.end = () => {
         clearTimeout(timer)
-        this.#end = undefined
         resolve()
       }
     })
@@ -27,19 +30,17 @@ export class Pause {
 
   /** Milliseconds of the next wait, for those who wait otherwise. */
   next(error?: unknown): number {
-    const wait = this.#next * (0.75 + Math.random() / 2)
+    const now = performance.now()
+    const wait = Math.max(0, this.#next * (0.75 + Math.random() / 2) - Math.max(0, now - this.#since))
+    this.#since = now + wait
     this.#next = Math.min(isAway(error) ? longestWhileAway : longest, this.#next * 2)
     return wait
-  }
-
-  /** Ends a wait that is under way. */
-  end(): void {
-    this.#end?.()
   }
 
   /** It went well: the next wait is short again. */
   reset(): void {
     this.#next = shortest
+    this.#since = performance.now()
   }
 }
 
@@ -48,10 +49,7 @@ export class Pause {
  * was wait enough. A transaction that gave way to another (40001, 40P01) may succeed at once.
  */
 function isAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  const code = String(Reflect.get(error, 'code') ?? '')
-  return (
-    /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|DEADLINE|NO_CONNECTION|25006|40001|40P01|57P0[123])$/.test(code) ||
-    driverFault(error) !== undefined
-  )
+  return away.test(codeOf(error)) || driverFault(error) !== undefined
 }
+
+const away = /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|DEADLINE|NO_CONNECTION|25006|40001|40P01|57P0[123])$/

@@ -13,65 +13,35 @@ export type Sending = (notice: Notice) => Promise<unknown>
 export type ProbeResult = 'heard' | 'unheard' | 'unsent'
 
 /**
- * Proves that a listener hears: a nonce notified through the user's own database handle must come back. Through a
- * transaction-mode pooler, or on another database, LISTEN succeeds and nothing ever comes.
+ * Proves that a listener hears: what is notified through the user's own database handle, on a channel that nobody else can
+ * know, must come back. Through a transaction-mode pooler, or on another database, LISTEN succeeds and nothing ever comes.
  */
 export class Probe {
-  /** The channel on which this listener's probes come back. */
   readonly channel: string = `kysely_jobs_probe_${randomUUID()}`
   readonly #db: ProbeDatabase
   readonly #patience: number
-  readonly #awaited = new Map<string, () => void>()
-  readonly #underWay = new Set<() => void>()
+  /** Ends the probe that is under way, one at a time: its notice has come, or its listener is gone, and nobody waits for it. */
+  end: () => void = () => {}
 
-  /** @param patience milliseconds for the query, and again for the nonce to come back */
+  /** @param patience milliseconds for the query, and again for the notice to come back */
   constructor(db: ProbeDatabase, patience: number) {
     this.#db = db
     this.#patience = patience
   }
 
-  /** Gives up the probes that are under way: their listener is gone, and nobody waits for it. */
-  abandon(): void {
-    for (const end of this.#underWay) end()
-  }
-
-  /** A notification on the probe's channel. */
-  heard(nonce: string): void {
-    this.#awaited.get(nonce)?.()
-  }
-
   /** @param sending called at once; default: a statement of its own */
   async send(sending: Sending = (notice) => this.#sendAlone(notice)): Promise<ProbeResult> {
-    const { promise: abandoned, resolve: end } = Promise.withResolvers<void>()
-    this.#underWay.add(end)
-    try {
-      return await this.#send(sending, abandoned)
-    } finally {
-      this.#underWay.delete(end)
-    }
+    const heard = new Promise<'heard'>((resolve) => {
+      this.end = () => resolve('heard')
+    })
+    const sent = sending({ channel: this.channel, payload: '' }).then(() => 'sent' as const)
+    const within = <Result>(promise: Promise<Result>, otherwise: ProbeResult) =>
+      withDeadline(promise, this.#patience, 'probe').catch(() => otherwise)
+    const first = await within(Promise.race([sent, heard]), 'unsent')
+    return first === 'sent' ? within(heard, 'unheard') : first
   }
 
   #sendAlone(notice: Notice): Promise<unknown> {
     return this.#db.selectNoFrom(notified(notice).as('told')).execute()
-  }
-
-  async #send(sending: Sending, abandoned: Promise<void>): Promise<ProbeResult> {
-    const nonce = randomUUID()
-    const heard = new Promise<void>((resolve) => this.#awaited.set(nonce, resolve))
-    try {
-      const sent = sending({ channel: this.channel, payload: nonce })
-      await withDeadline(Promise.race([sent, abandoned]), this.#patience, 'probe')
-    } catch {
-      this.#awaited.delete(nonce)
-      return 'unsent'
-    }
-    try {
-      await withDeadline(Promise.race([heard, abandoned]), this.#patience, 'probe')
-      return 'heard'
-    } catch {
-      return 'unheard'
-    } finally {
-      this.#awaited.delete(nonce)
-    }
   }
 }

@@ -128,7 +128,7 @@ class SharedListener {
       this.#proven = false
       this.#probing?.cancel()
       this.#probeDue = Number.POSITIVE_INFINITY
-      this.#probe.abandon()
+      this.#probe.end()
       const listener = this.#listener
       this.#listener = undefined
       await listener?.close()
@@ -144,11 +144,7 @@ class SharedListener {
     const lost = new Promise<Error>((resolve) => {
       this.#lose = resolve
     })
-    const life = this.#connect().then(
-      () => lost,
-      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
-    )
-    return Promise.race([lost, life])
+    return Promise.race([lost, this.#connect().then(() => lost, asError)])
   }
 
   async #connect(): Promise<void> {
@@ -159,17 +155,13 @@ class SharedListener {
     })
     if (this.#lose !== lose || this.#subscribers.size === 0) return listener.close() // closed or replaced meanwhile
     this.#listener = listener
-    const channels = new Set([this.#probe.channel, ...[...this.#subscribers].map(({ channel }) => channel)])
-    for (const channel of channels) await listener.listen(channel)
+    for (const { channel } of [this.#probe, ...this.#subscribers]) await listener.listen(channel)
     await this.#prove()
     if (this.#listener !== listener) return // closed or replaced meanwhile: a timer made now would never be cancelled
     this.#proven = true
     this.#pause.reset()
-    for (const subscriber of this.#subscribers) {
-      if (channels.has(subscriber.channel)) tell(subscriber, 'listening')
-      else this.#listenFor(subscriber)
-    }
-    this.#probeLater(listener)
+    for (const subscriber of this.#subscribers) this.#listenFor(subscriber) // at once, but for those that came meanwhile
+    this.#probeLater()
   }
 
   /** Resolves when a probe came back; @throws DeafListenerError after two that did not, with those before */
@@ -185,33 +177,33 @@ class SharedListener {
     )
   }
 
-  #probeLater(listener: Listener): void {
+  #probeLater(): void {
     const { period } = this.#times
     this.#probeDue = performance.now() + period
-    this.#probing = after(period * (1.5 + Math.random() / 2), () => this.#probeNow(listener))
+    this.#probing = after(period * (1.5 + Math.random() / 2), () => void this.#probeNow())
   }
 
-  #probeNow(listener: Listener, sending?: Sending): void {
-    const lose = this.#lose
+  async #probeNow(sending?: Sending): Promise<void> {
+    const [listener, lose] = [this.#listener, this.#lose]
     this.#probing?.cancel()
     this.#probeDue = Number.POSITIVE_INFINITY
-    this.#probeAgain(sending).then(() => this.#listener === listener && this.#probeLater(listener), lose)
+    try {
+      // A database that does not take the probe says nothing about the listener.
+      if ((await this.#probe.send(sending)) === 'unheard') await this.#prove(1)
+      if (this.#listener === listener) this.#probeLater()
+    } catch (error) {
+      lose(asError(error))
+    }
   }
 
   #carry<Answer>(statement: (notice?: Notice) => Promise<Answer>): Promise<Answer> {
-    const listener = this.#listener
-    if (listener === undefined || performance.now() < this.#probeDue) return statement()
+    if (performance.now() < this.#probeDue) return statement()
     let answer: Promise<Answer> | undefined
-    this.#probeNow(listener, (notice) => {
+    void this.#probeNow((notice) => {
       answer = statement(notice)
       return answer
     })
     return answer ?? statement()
-  }
-
-  /** A database that does not take the probe says nothing about the listener. */
-  async #probeAgain(sending?: Sending): Promise<void> {
-    if ((await this.#probe.send(sending)) === 'unheard') await this.#prove(1)
   }
 
   #listenFor(subscriber: Subscriber): void {
@@ -222,11 +214,15 @@ class SharedListener {
   }
 
   #notified(channel: string, payload: string): void {
-    if (channel === this.#probe.channel) this.#probe.heard(payload)
+    if (channel === this.#probe.channel) this.#probe.end()
     for (const subscriber of this.#subscribers) {
       if (subscriber.channel === channel) harmless(() => subscriber.hooks.notified(payload))
     }
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }
 
 function tell(subscriber: Subscriber, state: ListenerState, reason?: Error): void {

@@ -21,6 +21,36 @@ export class NoConnectionError extends Error {
 /** The server's `too_many_connections`: of all, of the role or of the database. */
 const tooManyConnections = '53300'
 
+/** A place in the queue for a connection, and what is to be done when there is one. */
+interface Place {
+  taken?: { send(connection: Kysely<JobDatabase>): Promise<void>; fail(error: unknown): void } | undefined
+}
+
+/** Places in which nobody waits any more, by handle. */
+const leftPlaces = new WeakMap<Kysely<JobDatabase>, Set<Place>>()
+
+/** Takes the place of somebody who gave up, which is nearer to its turn, and of which the pool knows. */
+function takePlace(db: Kysely<JobDatabase>, taken: Place['taken']): { leave(): void } {
+  const left = leftPlaces.get(db) ?? new Set()
+  leftPlaces.set(db, left)
+  const [place = { taken: undefined }] = left
+  place.taken = taken
+  const leave = () => {
+    place.taken = undefined
+    left.add(place)
+  }
+  if (left.delete(place)) return { leave }
+  const answer = db.connection().execute(async (connection) => {
+    left.delete(place)
+    await place.taken?.send(connection)
+  })
+  answer.catch((error: unknown) => {
+    left.delete(place)
+    place.taken?.fail(error)
+  })
+  return { leave }
+}
+
 /**
  * Sends a statement and waits for its answer, both together no longer than so many milliseconds. What got no connection
  * by then is not sent any more: nobody would wait for it. An answer that is late goes to `late`.
@@ -33,17 +63,19 @@ export async function ask<Value>(
   statement: (connection: Kysely<JobDatabase>) => Promise<Value>,
   late?: (value: Value) => void,
 ): Promise<Value> {
-  const question = { sent: false, over: false }
-  const answer = db.connection().execute((connection) => {
-    if (question.over) throw new Error(`Nobody waits for ${doing} any more`)
-    question.sent = true
-    return statement(connection)
-  })
+  const { promise, resolve, reject } = Promise.withResolvers<Value>()
+  let sent = false
+  const send = async (connection: Kysely<JobDatabase>) => {
+    sent = true
+    resolve(await statement(connection))
+  }
+  const place = takePlace(db, { send, fail: reject })
   try {
-    return await withDeadline(answer, limit, doing, late)
+    return await withDeadline(promise, limit, doing, late)
   } catch (error) {
-    question.over = true
-    throw question.sent ? unanswered(error, doing, limit) : withoutConnection(error, doing)
+    if (sent) throw unanswered(error, doing, limit)
+    if (error instanceof DeadlineError) place.leave()
+    throw withoutConnection(error, doing)
   }
 }
 

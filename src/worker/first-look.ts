@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { startError } from '../pg/connection-error.js'
-import { concernsAll, sqlState } from '../pg/error-class.js'
+import { mayPass, sqlState } from '../pg/error-class.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
 import { Pause } from '../watch/pause.js'
 import { poolSize } from './pooling.js'
@@ -38,7 +38,7 @@ export class FirstLook {
         return this.#stopped ? undefined : { description, connections }
       } catch (thrown) {
         const error = startError(thrown)
-        if (retry === undefined || !concernsAll(thrown) || isForGood.test(sqlState(thrown) ?? '')) throw error
+        if (retry === undefined || !mayPass(thrown) || isForGood.test(sqlState(thrown) ?? '')) throw error
         if (told !== String(error)) retry(error)
         told = String(error)
         await this.#pause.longer(thrown)

@@ -4,6 +4,7 @@ import type { Jobs } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
 import type { WorkerEvent, WorkerEvents } from './events.js'
 import type { Settings } from './options.js'
+import type { PassedOver } from './passed-over.js'
 import type { ProcessShare } from './process-share.js'
 
 /** The optional columns that verbs use on the worker's behalf. */
@@ -23,8 +24,10 @@ export interface WorkerScope {
   readonly table: TableName
   /** Of another identity when they have changed: what is built for them is built anew. */
   readonly columns: readonly UsedColumn[]
-  /** What the worker may take; another value where the columns have changed. */
+  /** What the worker may take; another value where the columns have changed, or what is passed over. */
   readonly claim: Claim
+  /** Rows whose claim was refused. */
+  readonly passedOver: PassedOver
   /** The table's status can not hold `job_status_cancelled`. */
   readonly seedStatuses: boolean
   /** A row that was fetched: it may show that the table's columns have changed. */

@@ -11,6 +11,7 @@ import type { ListenerState } from '../watch/shared-listener.js'
 import { isLogged, log, type WorkerEvent, type WorkerEvents } from './events.js'
 import { FirstLook } from './first-look.js'
 import { type Settings, WorkerOptionError } from './options.js'
+import { PassedOver } from './passed-over.js'
 import { processShare } from './process-share.js'
 import type { AnyHandler } from './run/context.js'
 import type { UsedColumn, WorkerScope } from './scope.js'
@@ -50,9 +51,7 @@ export interface WorkerHealth {
   readonly leaseMargin: number | undefined
 }
 
-type Listener<DB, Table extends keyof DB, Name extends WorkerEvent> = (
-  ...payload: WorkerEvents<Job<DB, Table>>[Name]
-) => void
+type Listener<DB, Of extends keyof DB, Name extends WorkerEvent> = (...event: WorkerEvents<Job<DB, Of>>[Name]) => void
 
 /** One table and one handler: made by `createWorker`, started once, stopped once. */
 export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
@@ -97,13 +96,14 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   async #start(retry: boolean): Promise<void> {
     this.#state = 'starting'
     try {
-      const told = (error: unknown) => this.#report(error, 'starting, which is tried again')
-      const seen = await this.#firstLook.at(this.db, this.table, retry ? told : undefined)
+      const tellRetry = (error: unknown) => this.#report(error, 'starting, which is tried again')
+      const seen = await this.#firstLook.at(this.db, this.table, retry ? tellRetry : undefined)
       if (seen === undefined) return // stopped while it looked; there is nothing to undo
       const { description, connections } = seen
       if (this.#settings.deleteSucceeded && !description.mayDelete) {
-        const text = `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE (with row-level security by a policy too), or leave the option out`
-        throw new WorkerOptionError(text)
+        throw new WorkerOptionError(
+          `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE (with row-level security by a policy too), or leave the option out`,
+        )
       }
       this.#advise(description, adviceOnPool(this.#settings, connections))
       this.#started = new StartedWorker(this.#scope(description), this.#handler)
@@ -176,7 +176,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     const { table, key } = description
     const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
     const { backoff, lease, seedBackoff } = this.#settings
-    const retryBackoff = seedBackoff && typeof backoff === 'object' ? backoff : undefined
+    const forAll = { lease, retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined }
     return {
       worker: this.id,
       settings: this.#settings,
@@ -188,8 +188,9 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
         return known.columns
       },
       get claim() {
-        return { columns: known.columns, lease, retryBackoff }
+        return { ...forAll, columns: known.columns, except: this.passedOver.rows }
       },
+      passedOver: new PassedOver(lease),
       seedStatuses: !description.holdsCancelled,
       saw: (row) => {
         const columns = usedColumns.filter((column) => hasColumn(row, column))

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { cancelJobs, createWorker, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
 import { addJobColumns, createJobIndexes } from 'kysely-jobs/migrate'
 import { fetchNextJobs, heartbeat, inspectJobTable, leaseOf, release, rescue, settle } from 'kysely-jobs/queue'
@@ -74,6 +74,30 @@ test.each(tables)(
     const rows = await db.selectFrom(table).select(['tenant', 'result', 'last_error']).execute()
     expect(rows.find(({ tenant }) => tenant === 'due')).toMatchObject({ result: 'done', last_error: null })
     expect(rows.find(({ tenant }) => tenant === 'elsewhere')).toMatchObject({ result: null, last_error: null })
+  },
+)
+
+test.each(tables)(
+  'of running jobs with one id a worker rescues each that it may, by the limit of each (%s)',
+  async (table) => {
+    await sameId(table)
+    await sql`update ${sql.table(table)} set status = 'job_status_running', locked_by = gen_random_uuid(), attempts_count = 3,
+    locked_at = now() - interval '1 hour' where tenant in ('due', 'too', 'ended')`.execute(db)
+    await sql`alter table ${sql.table(table)} add constraint picky check (tenant <> 'due') not valid`.execute(db)
+    onTestFinished(() => sql`alter table ${sql.table(table)} drop constraint picky`.execute(db).then(() => {}))
+    const limits = { due: 9, too: 9, ended: 3 } as Record<string, number>
+    const maxAttempts = ({ tenant }: { tenant: string }) => limits[tenant] ?? 1
+    const made = createWorker(
+      db as Kysely<any>,
+      table as never,
+      (() => {}) as never,
+      { logger: quiet, maxAttempts } as never,
+    )
+    onTestFinished(() => made.stop({ deadline: 0 }).then(() => {}))
+    await made.start()
+    await expect
+      .poll(() => statuses(table))
+      .toEqual({ ...untouched, due: 'running', too: 'succeeded', ended: 'failed' })
   },
 )
 

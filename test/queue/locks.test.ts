@@ -86,7 +86,7 @@ test('nobody waits for a transaction that has inserted a row which references a 
     expect(await settle(impatient, 'mail_jobs', [outcome], { worker, skipLocked })).toEqual([outcome])
   }
   await expiredRows(impatient).where('id', '=', c.id).execute()
-  expect(await rescue(impatient, 'mail_jobs', { lease, maxAttempts: 5, ids: [c.id] })).toMatchObject([{ id: c.id }])
+  expect(await rescue(impatient, 'mail_jobs', { lease, maxAttempts: 5, only: [c] })).toMatchObject([{ id: c.id }])
   await impatient.commit().execute()
   await trx.rollback().execute()
 })

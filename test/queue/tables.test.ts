@@ -40,9 +40,7 @@ async function everyVerb(handle: Kysely<any>, table: string, values: object[], s
   expect(await settle(handle, table, outcomes, { worker, seedStatuses })).toEqual(outcomes)
   expect(await release(handle, table, [e], { worker })).toEqual([e])
   expect(await findExpired(handle, table, { lease: '1h' })).toEqual([])
-  expect(await rescue(handle, table, { lease: 0, maxAttempts: 9, ids: [f.id] })).toMatchObject([
-    { id: f.id, attempt: 1 },
-  ])
+  expect(await rescue(handle, table, { lease: 0, maxAttempts: 9, only: [f] })).toMatchObject([{ id: f.id, attempt: 1 }])
   expect(await cancelJobs(handle, table, { ids: [g.id] })).toEqual([g.id])
   const cancelled = seedStatuses ? 'failed' : 'cancelled'
   expect(

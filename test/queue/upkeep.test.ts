@@ -101,10 +101,10 @@ test('a rescue leaves alone what is renewed, what another transaction holds, and
   const [renewed, held, , taken] = await claimed(db, 'a renewed', 'b held', 'c untold', 'd taken')
   await age(db, '61 s')
   await heartbeat(db, 'mail_jobs', [renewed], { worker })
-  const ids = [renewed.id, held.id, taken.id]
+  const only = [renewed, held, taken]
   await db.transaction().execute(async (trx) => {
     await trx.selectFrom('mail_jobs').select('id').where('id', '=', held.id).forUpdate().execute()
-    expect(await rescue(db, 'mail_jobs', { lease: '60s', maxAttempts: 5, ids })).toMatchObject([{ id: taken.id }])
+    expect(await rescue(db, 'mail_jobs', { lease: '60s', maxAttempts: 5, only })).toMatchObject([{ id: taken.id }])
   })
   const expired = await findExpired(db, 'mail_jobs', { lease: '60s' })
   expect(expired.map(({ to }) => to).toSorted()).toEqual(['b held', 'c untold'])

@@ -105,8 +105,8 @@ test('each move that a verb makes is in the table of moves, and each move of the
   const outcomes = endings.map((ending) => ({ ...leases.get(ending.kind), ...ending }) as LeasedOutcome)
   expect(await settle(db, 'jobs', outcomes, { worker })).toHaveLength(6)
   await release(db, 'jobs', [leases.get('released') as LeasedOutcome], { worker })
-  await rescue(db, 'jobs', { lease: 0, maxAttempts: 9, ids: ids('rescued') })
-  await rescue(db, 'jobs', { lease: 0, maxAttempts: 1, ids: ids('given up') })
+  await rescue(db, 'jobs', { lease: 0, maxAttempts: 9, only: [leases.get('rescued') as LeasedOutcome] })
+  await rescue(db, 'jobs', { lease: 0, maxAttempts: 1, only: [leases.get('given up') as LeasedOutcome] })
   await cancelJobs(db, 'jobs', { ids: ids('stopped') })
   await retryJobs(db, 'jobs', { where: (eb) => eb.lit(true) }) // final ones, and `retry`
   await fetchNextJobs(db, 'jobs', { worker, limit: 3 })

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { Pause } from '../../src/watch/pause.js'
 
 /** The waits after so many failures in a row. */
@@ -27,4 +27,19 @@ test.each([
   ['did not answer', Object.assign(new Error('No answer to fetch within 20000 ms'), { code: 'DEADLINE' })],
 ])('a server that %s is asked again soon, however long it takes', (_how, error) => {
   expect(Math.max(...waits(error))).toBeLessThanOrEqual(500)
+})
+
+test('a try that took long was wait enough: the next follows at once; one that fails at once waits', () => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const unanswered = Object.assign(new Error('No answer to fetch within 667 ms'), { code: 'DEADLINE' })
+  const pause = new Pause()
+  pause.reset()
+  for (let n = 0; n < 5; n++) {
+    vi.advanceTimersByTime(667)
+    expect(pause.next(unanswered)).toBe(0)
+  }
+  expect(pause.next(unanswered)).toBeGreaterThan(200)
+  pause.reset()
+  expect(pause.next(unanswered)).toBeGreaterThan(30)
 })

@@ -146,6 +146,7 @@ test('a probe that is due goes along with a statement that is sent anyway, and n
   const ear = listen('carried', url, { period: 1_000, patience: 200 }, logged)
   await ear.listening()
   const { carry } = ear.subscription
+  await expect.poll(() => own.length).toBe(1) // it may be heard before its statement is answered, and logged
   const probes = own.length
   await expect
     .poll(() => carry(async (notice) => notice && notify(notice.channel, notice.payload)), { timeout: 5_000 })

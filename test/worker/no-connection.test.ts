@@ -83,3 +83,17 @@ test('what got no connection in time is not sent when there is one: nobody waits
   await claimed
   expect(statements.filter(isFetch).length - before).toBe(1)
 })
+
+test('a statement takes over the place in the queue that another has given up: what waits at the pool does not pile up', async () => {
+  const { pool, worker } = program(() => () => {})
+  const idle = next(worker, 'idle')
+  await worker.start()
+  await idle
+  const taken = await pool.connect()
+  for (let failed = 0; failed < 6; failed++) await next<Told>(worker, 'error')
+  expect(pool.waitingCount).toBeLessThan(4)
+  const succeeded = next(worker, 'succeeded')
+  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  taken.release()
+  await succeeded
+})

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { createWorker, enqueue } from 'kysely-jobs'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { PassedOver } from '../../src/worker/passed-over.js'
 import { quietPool, testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
@@ -30,6 +31,58 @@ async function forbidBad(): Promise<void> {
 }
 
 const row = (to: string) => db.selectFrom('mail_jobs').selectAll().where('to', '=', to).executeTakeFirstOrThrow()
+
+test.each([1, 4])(
+  'rows whose claim is refused keep none beside and behind them from being done, and are told once each (concurrency %s)',
+  async (concurrency) => {
+    await sql`insert into mail_jobs ("to", run_at)
+      select case when n in (1, 2, 17, 40) then 'bad' else 'good' end, now() - interval '1 hour' + n * interval '1 second'
+      from generate_series(1, 40) as n`.execute(db)
+    await forbidBad()
+    const made = worker(() => {}, { concurrency, lease: '1m' })
+    const told: string[] = []
+    made.on('error', ({ error, doing }) => told.push(`${doing}: ${(error as Error).message}`))
+    let succeeded = 0
+    made.on('succeeded', () => {
+      succeeded += 1
+    })
+    const idle = next(made, 'idle', () => succeeded === 36)
+    await made.start()
+    await idle
+    const bad = await db.selectFrom('mail_jobs').selectAll().where('to', '=', 'bad').orderBy('run_at').execute()
+    expect(bad.map(({ attempts_count, status }) => [attempts_count, status])).toEqual(
+      Array(4).fill([0, 'job_status_not_started']),
+    )
+    expect(told).toEqual(
+      bad.map(({ id }) => expect.stringMatching(`claiming job ${id}, which is passed over for 300 s: .*"picky"`)),
+    )
+    expect(made.health().alive).toBe(true)
+  },
+)
+
+test('a row that was passed over comes to its turn again', async () => {
+  const passed = new PassedOver(1)
+  passed.add([{ id: 1 }])
+  expect(passed.rows).toMatchObject([{ id: 1 }])
+  await expect.poll(() => passed.rows).toEqual([])
+})
+
+test('a fetch that runs into a lock of the whole table blames no row of it', async () => {
+  const impatient = new Kysely<MailDatabase>({
+    dialect: new PostgresDialect({ pool: quietPool({ connectionString: url, options: '-c lock_timeout=50ms' }) }),
+  })
+  await enqueue(db, 'mail_jobs', [{ to: 'a' }, { to: 'b' }])
+  const made = worker(() => {}, {}, impatient)
+  let succeeded = 0
+  const all = next(made, 'succeeded', () => ++succeeded === 2)
+  const told = next<Told>(made, 'error', ({ doing }) => doing === 'fetching jobs')
+  await db.transaction().execute(async (trx) => {
+    await sql`lock table mail_jobs in share mode`.execute(trx) // as create index does
+    await made.start()
+    expect((await told).error).toMatchObject({ code: '55P03' })
+  })
+  await all
+})
 
 test('a row whose renewal is refused keeps no other from being renewed, and its handler is told in time', async () => {
   await enqueue(

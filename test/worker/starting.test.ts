@@ -67,6 +67,30 @@ test.each(['worker', 'runner'] as const)('a %s that may wait starts when its ser
   expect(told.length).toBeLessThan(4)
 })
 
+test.each(['lock_timeout', 'statement_timeout'])(
+  'a start that runs into a %s, as a migration holds its locks, is tried again where it may wait',
+  async (setting) => {
+    const impatient = new Kysely<MailDatabase>({
+      dialect: new PostgresDialect({ pool: quietPool({ connectionString: url, options: `-c ${setting}=100ms` }) }),
+    })
+    const worker = createWorker(impatient, 'mail_jobs', () => {}, { logger: quiet })
+    onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+    const waits = next<{ doing: string; error: { code: string } }>(worker, 'error')
+    const starting = await db.transaction().execute(async (trx) => {
+      await sql`lock table pg_catalog.pg_trigger in access exclusive mode`.execute(trx)
+      await expect(createWorker(impatient, 'mail_jobs', () => {}, { logger: quiet }).start()).rejects.toMatchObject({
+        code: 'CONNECTION',
+        message: expect.stringContaining('took too long'),
+      })
+      const started = worker.start({ retry: true })
+      expect(await Promise.race([waits, started])).toMatchObject({ doing: 'starting, which is tried again' })
+      return { started }
+    })
+    await starting.started
+    expect(worker.health().state).toBe('running')
+  },
+)
+
 test('a worker that waits for its server can be stopped; one whose table is missing does not wait', async () => {
   const waiting = createWorker(nowhere(), 'mail_jobs', () => {}, { logger: quiet })
   const told = next(waiting, 'error')

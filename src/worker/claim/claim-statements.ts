@@ -1,15 +1,18 @@
-import { type CompiledFetch, compileFetch } from '../../queue/fetch.js'
+import { mayPass } from '../../pg/error-class.js'
+import type { Claim } from '../../queue/claim.js'
+import { type CompiledFetch, compileFetch, firstDue } from '../../queue/fetch.js'
 import { compileNextDue } from '../../queue/next-due.js'
+import type { Jobs } from '../../schema/job-database.js'
 import type { WorkerScope } from '../scope.js'
 
 /** Of all that is due, or of what is due from the cursor on. */
 export type FetchKind = 'whole' | 'from the cursor'
 
-/** The statements of a claimer, each built once, and anew where the table's columns have changed. */
+/** The statements of a claimer, each built once, and anew where the claim has changed. */
 export class ClaimStatements {
   readonly #scope: WorkerScope
   readonly #fetches = new Map<FetchKind, CompiledFetch>()
-  #columns: WorkerScope['columns'] | undefined
+  #claim: Claim | undefined
   #nextDue: ReturnType<typeof compileNextDue> | undefined
 
   constructor(scope: WorkerScope) {
@@ -17,26 +20,48 @@ export class ClaimStatements {
   }
 
   fetch(kind: FetchKind): CompiledFetch {
-    this.#forgetOutdated()
+    const claim = this.#present
     const known = this.#fetches.get(kind)
     if (known !== undefined) return known
-    const { userJobs, worker, claim } = this.#scope
+    const { userJobs, worker } = this.#scope
     const made = compileFetch(userJobs, { ...claim, worker, fromCursor: kind === 'from the cursor' })
     this.#fetches.set(kind, made)
     return made
   }
 
   get nextDue(): ReturnType<typeof compileNextDue> {
-    this.#forgetOutdated()
-    this.#nextDue ??= compileNextDue(this.#scope.jobs, this.#scope.claim)
+    const claim = this.#present
+    this.#nextDue ??= compileNextDue(this.#scope.jobs, claim)
     return this.#nextDue
   }
 
-  #forgetOutdated(): void {
-    const { columns } = this.#scope
-    if (this.#columns === columns) return
-    this.#columns = columns
-    this.#fetches.clear()
-    this.#nextDue = undefined
+  /**
+   * The job that is first, alone. Where the table refuses its claim (a CHECK made since, a trigger), it is passed over.
+   * @returns undefined where it was refused
+   */
+  async first(db: Jobs['db'], ahead: boolean): Promise<object[] | undefined> {
+    const { userJobs, worker, passedOver, report } = this.#scope
+    const claim = this.#present
+    const row = await firstDue({ ...userJobs, db }, claim)
+    if (row === undefined) return []
+    try {
+      return await compileFetch(userJobs, { ...claim, worker, only: [row] })(db, { limit: 1, ahead })
+    } catch (error) {
+      if (mayPass(error)) throw error
+      passedOver.add([row])
+      report(error, `claiming job ${row.id}, which is passed over for ${Math.round(passedOver.time / 1000)} s`)
+      return undefined
+    }
+  }
+
+  /** The claim as it is now; what was built for another is forgotten. */
+  get #present(): Claim {
+    const { claim } = this.#scope
+    if (this.#claim?.columns !== claim.columns || this.#claim.except !== claim.except) {
+      this.#fetches.clear()
+      this.#nextDue = undefined
+      this.#claim = claim
+    }
+    return claim
   }
 }

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { concernsAll } from '../../pg/error-class.js'
 import { release } from '../../queue/release.js'
 import type { Bell } from '../../watch/bell.js'
 import { NoticeLimit } from '../../watch/notice-limit.js'
@@ -21,7 +22,8 @@ interface Fetch {
   readonly kind: FetchKind
   /** Monotonic milliseconds. */
   readonly sent: number
-  readonly rows: Promise<readonly object[]>
+  /** Undefined: the one that was asked for was refused. */
+  readonly rows: Promise<readonly object[] | undefined>
 }
 
 /**
@@ -45,6 +47,8 @@ export class Claimer {
   #ahead: Fetch | undefined
   /** The most interruptions in a row of a job that the last fetch brought. */
   #interruptions = 0
+  /** The most jobs of a fetch: fewer while one of them is refused, until it is alone. */
+  #most = Number.POSITIVE_INFINITY
   #isWaiting = false
   /** The last fetch brought all there was, until the next due time is known: a free slot has nothing to wait for. */
   #isLull = false
@@ -107,6 +111,7 @@ export class Claimer {
       this.#ahead = undefined
       if (fetch === undefined) return Number.POSITIVE_INFINITY
       const rows = await this.#rowsOf(fetch)
+      if (rows === undefined) return 0
       this.#cameBack(rows)
       const isFull = rows.length >= fetch.limit
       this.#isBacklog = isFull
@@ -122,10 +127,17 @@ export class Claimer {
     }
   }
 
-  async #rowsOf({ rows }: Fetch): Promise<readonly object[]> {
+  /** @returns undefined where a row is refused (a CHECK, a trigger): it keeps no other from being claimed by the next fetches */
+  async #rowsOf({ rows, limit }: Fetch): Promise<readonly object[] | undefined> {
     this.#isWaiting = true
     try {
-      return await rows
+      const found = await rows
+      if (found !== undefined) this.#most *= 2
+      return found
+    } catch (error) {
+      if (concernsAll(error) || this.#most === 1) throw error
+      this.#most = Math.max(1, Math.floor(limit / 2))
+      return undefined
     } finally {
       this.#isWaiting = false
     }
@@ -151,20 +163,22 @@ export class Claimer {
 
   /** Asks for as many jobs as there is room for. */
   #send(): Fetch | undefined {
-    const limit = this.#room
+    const limit = Math.min(this.#room, this.#most)
     if (limit === 0) return undefined
     const { userJobs, settings } = this.#scope
     const dueSince = this.#dueSince
     const kind = dueSince ? 'from the cursor' : 'whole'
     const fetch = this.#statements.fetch(kind)
-    const late = (rows: readonly object[]) => void this.#release(rows)
+    const late = (rows: readonly object[] = []) => void this.#release(rows)
     const sent = performance.now()
     const ahead = limit > this.#slots.free
     const rows = ask(
       userJobs.db,
       settings.lease / 3,
       'fetch',
-      (db) => fetch(db, { limit, dueSince, ahead, isPrepared: !this.#isBacklog }),
+      this.#most === 1
+        ? (db) => this.#statements.first(db, ahead)
+        : (db) => fetch(db, { limit, dueSince, ahead, isPrepared: !this.#isBacklog }),
       late,
     )
     rows.catch(() => {}) // whoever takes it hears of its failure

@@ -1,15 +1,13 @@
-import { concernsAll } from '../../pg/error-class.js'
+import { mayPass } from '../../pg/error-class.js'
 import { findExpired } from '../../queue/expired.js'
+import type { RowKey } from '../../queue/fenced.js'
 import { type Rescued, rescue, rescueLimit } from '../../queue/rescue.js'
-import type { JobId } from '../../schema/columns.js'
-import { idOf } from '../../schema/row.js'
+import { leaseOf } from '../../schema/row.js'
 import { ask } from '../ask.js'
 import { halves } from '../halves.js'
+import { PassedOver } from '../passed-over.js'
 import { maxAttemptsOf } from '../run/outcome.js'
 import type { WorkerScope } from '../scope.js'
-
-/** So many leases long a row is passed over that could not be rescued. */
-const passedOverFor = 5
 
 /** The most ids that an error names. */
 const mostNamed = 10
@@ -20,18 +18,22 @@ interface Chunk {
   readonly isFull: boolean
 }
 
+interface Refused extends Pick<RowKey, 'id'> {
+  readonly error: unknown
+}
+
 /** Takes over what dead workers left, when it is told that there may be something. */
 export class Rescuer {
   readonly #scope: WorkerScope
   readonly #rescued: () => void
-  /** Rows that could not be rescued (refused by a CHECK or a trigger, or locked), and until when (monotonic milliseconds) they are passed over. */
-  readonly #passedOver = new Map<JobId, number>()
+  readonly #passedOver: PassedOver
   #rescuing = false
   #stopped = false
 
   constructor(scope: WorkerScope, rescued: () => void) {
     this.#scope = scope
     this.#rescued = rescued
+    this.#passedOver = new PassedOver(scope.settings.lease)
   }
 
   /** Rescues until nothing is left to be rescued. */
@@ -39,7 +41,6 @@ export class Rescuer {
     if (this.#rescuing) return
     this.#rescuing = true
     try {
-      for (const [id, until] of this.#passedOver) if (performance.now() >= until) this.#passedOver.delete(id)
       for (let isFull = true; isFull && !this.#stopped; ) isFull = await this.#rescueChunk()
     } catch (error) {
       this.#scope.report(error, 'rescuing jobs of workers that are gone')
@@ -68,7 +69,7 @@ export class Rescuer {
       const rescued = await this.#take(maxAttempts)
       return { rescued, isFull: rescued.length >= rescueLimit }
     } catch (error) {
-      if (concernsAll(error)) throw error
+      if (mayPass(error)) throw error
       return this.#rescueByLimit()
     }
   }
@@ -79,48 +80,48 @@ export class Rescuer {
    */
   async #rescueByLimit(): Promise<Chunk> {
     const { userJobs, settings } = this.#scope
-    const { lease } = settings
-    const options = { lease, except: [...this.#passedOver.keys()] }
-    const expired = await ask(userJobs.db, lease / 3, 'expired jobs', (db) => findExpired(db, userJobs.name, options))
-    const byLimit = Map.groupBy(expired, (job) => maxAttemptsOf(this.#scope, job))
+    const options = { lease: settings.lease, key: userJobs.key, except: this.#passedOver.rows }
+    const find = (db: typeof userJobs.db) => findExpired(db, userJobs.name, options)
+    const expired = await ask(userJobs.db, settings.lease / 3, 'expired jobs', find)
     const rescued: Rescued[] = []
-    const errors = new Map<JobId, unknown>()
-    for (const [maxAttempts, rows] of byLimit)
-      rescued.push(...(await this.#takeApart(maxAttempts, rows.map(idOf), errors)))
-    if (errors.size > 0) this.#tellRefused(errors)
-    const taken = new Set(rescued.map(({ id }) => String(id)))
-    for (const id of expired.map(idOf)) {
-      if (!taken.has(String(id))) this.#passedOver.set(id, performance.now() + lease * passedOverFor)
-    }
+    const refused: Refused[] = []
+    for (const [maxAttempts, rows] of Map.groupBy(expired, (job) => maxAttemptsOf(this.#scope, job)))
+      rescued.push(...(await this.#takeApart(maxAttempts, rows.map(leaseOf), refused)))
+    if (refused.length > 0) this.#tellRefused(refused)
+    const taken = new Set(rescued.map(nameOf))
+    this.#passedOver.add(expired.map(leaseOf).filter((row) => !taken.has(nameOf(row))))
     return { rescued, isFull: expired.length >= rescueLimit }
   }
 
   /** A row that may not be written keeps no other from being rescued: it is found by halving, and left as it is. */
-  async #takeApart(maxAttempts: number, ids: readonly JobId[], errors: Map<JobId, unknown>): Promise<Rescued[]> {
+  async #takeApart(maxAttempts: number, rows: readonly RowKey[], refused: Refused[]): Promise<Rescued[]> {
     try {
-      return await this.#take(maxAttempts, ids)
+      return await this.#take(maxAttempts, rows)
     } catch (error) {
-      if (concernsAll(error)) throw error
-      const [first] = ids
-      if (ids.length === 1 && first !== undefined) errors.set(first, error)
+      if (mayPass(error)) throw error
+      const [row, ...others] = rows
+      if (row !== undefined && others.length === 0) refused.push({ id: row.id, error })
       const rescued: Rescued[] = []
-      for (const half of halves(ids)) rescued.push(...(await this.#takeApart(maxAttempts, half, errors)))
+      for (const half of halves(rows)) rescued.push(...(await this.#takeApart(maxAttempts, half, refused)))
       return rescued
     }
   }
 
-  #tellRefused(errors: ReadonlyMap<JobId, unknown>): void {
-    const ids = [...errors.keys()]
+  #tellRefused(refused: readonly Refused[]): void {
+    const ids = refused.map(({ id }) => id)
     const named = ids.slice(0, mostNamed).join(', ') + (ids.length > mostNamed ? ', ...' : '')
-    const time = Math.round((this.#scope.settings.lease * passedOverFor) / 1000)
+    const time = Math.round(this.#passedOver.time / 1000)
     const doing = `rescuing ${ids.length} jobs of workers that are gone (${named}), which are passed over for ${time} s`
-    this.#scope.report([...errors.values()][0], doing)
+    this.#scope.report(refused[0]?.error, doing)
   }
 
-  #take(maxAttempts: number, ids?: readonly JobId[]): Promise<Rescued[]> {
+  #take(maxAttempts: number, only?: readonly RowKey[]): Promise<Rescued[]> {
     const { jobs, columns, settings } = this.#scope
-    const rows = ids === undefined ? { except: [...this.#passedOver.keys()] } : { ids }
-    const options = { lease: settings.lease, maxAttempts, columns, key: jobs.key, ...rows }
+    const options = { lease: settings.lease, maxAttempts, columns, key: jobs.key, only, except: this.#passedOver.rows }
     return ask(jobs.db, settings.lease / 3, 'rescue', (db) => rescue(db, jobs.name, options))
   }
+}
+
+function nameOf({ id, key }: RowKey): string {
+  return key ?? String(id)
 }

@@ -2,11 +2,16 @@ const mask = '***'
 
 /** Names of what is kept from others, as query parameters and settings end in them. */
 const secretName = /(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key)$/i
-const namedSecret =
-  /(?:password|passwd|passphrase|pwd|secret|token|api[-_]?key)\\*["'`]?\s{0,9}([=:])\s{0,9}\\*(["'`]?)/gi
+
+/** A setting of such a name, and its value: after a quote up to the next, else up to a space; either may be escaped. */
+const secretSetting =
+  /((?:password|passwd|passphrase|pwd|secret|token|api[-_]?key)\\*["'`]?\s{0,9})([=:]\s{0,9}\\*(?:'(?:\\.|''|[^'\\])*|"(?:\\.|""|[^"\\])*|`(?:\\.|[^`\\])*)|=\s{0,9}\\*(?!["'`\s]|\*{3})(?:\\.|\S)*)/gis
+const signAndQuote = /^[=:]\s*\\*["'`]?/
 
 /** What a URL in a text may be followed by: a space, a quote, a bracket of its own, or another URL of a list. */
 const urlEnd = /[\s"`<>]|[,;|=&?()[\]{}'][a-z][a-z0-9+.-]{0,30}:\/\//gi
+/** What a password does not go beyond: the line, or the next URL. */
+const lineEnd = /[\r\n]|:\/\//g
 const queryOfPairs = /^[\w.%-]+=/
 const hostAndPort = /^(?:\[[\da-f:.%]*\]|[^:@[\]]*)(?::\d{0,5}\W*)?$/i
 
@@ -16,7 +21,10 @@ const hostAndPort = /^(?:\[[\da-f:.%]*\]|[^:@[\]]*)(?::\d{0,5}\W*)?$/i
  * well; in doubt more is masked than needed. The time that it takes grows with the text's length and no faster.
  */
 export function withoutSecrets(text: string): string {
-  return maskSettings(maskUrls(text))
+  return maskUrls(text).replace(
+    secretSetting,
+    (_, name: string, value: string) => name + signAndQuote.exec(value) + mask,
+  )
 }
 
 function maskUrls(text: string): string {
@@ -34,17 +42,17 @@ function maskUrls(text: string): string {
 
 /** Where it is followed by something else; past that, where a password that was begun has spaces or quotes in it. */
 function endOfUrl(text: string, start: number): number {
-  urlEnd.lastIndex = start
-  const end = urlEnd.exec(text)?.index ?? text.length
+  const end = indexOf(urlEnd, text, start)
   const url = text.slice(start, end)
   if (url.includes('@') || hasNoPassword(url)) return end
-  const line = /[\r\n]|:\/\//g
-  line.lastIndex = end
-  const lineEnd = line.exec(text)?.index ?? text.length
-  const at = text.slice(end, lineEnd).indexOf('@')
-  if (at === -1) return end
-  urlEnd.lastIndex = end + at
-  return urlEnd.exec(text)?.index ?? text.length
+  const at = text.slice(end, indexOf(lineEnd, text, end)).indexOf('@')
+  return at === -1 ? end : indexOf(urlEnd, text, end + at)
+}
+
+/** Where a pattern is found from a place on; the text's end where it is not. */
+function indexOf(pattern: RegExp, text: string, start: number): number {
+  pattern.lastIndex = start
+  return pattern.exec(text)?.index ?? text.length
 }
 
 /** What follows `://` begins with a path, or with hosts and ports, and not with a user and a password. */
@@ -77,53 +85,16 @@ function endOfPassword(url: string, isWeb: boolean): number | undefined {
   if (isWeb && authority.includes('@')) return authority.lastIndexOf('@')
   const at = url.lastIndexOf('@')
   if (!hasNoPassword(url)) return at === -1 ? url.length : at
-  const rest = url.slice(authority.length)
-  const query = rest.indexOf('?')
-  const path = queryOfPairs.test(rest.slice(query + 1)) ? rest.slice(0, query) : rest
-  return isWeb || !path.includes('@') ? undefined : at
+  const [path = '', ...query] = url.slice(authority.length).split('?')
+  const isPath = queryOfPairs.test(query.join('?')) ? path.includes('@') : url.includes('@', authority.length)
+  return isWeb || !isPath ? undefined : at
 }
 
 function maskQuery(query: string): string {
   const masked = query.split('&').map((part) => {
-    const equals = part.indexOf('=')
-    const name = part.slice(0, Math.max(0, equals)).split(/[?#]/).at(-1) ?? ''
-    return secretName.test(decoded(name)) ? `${part.slice(0, equals)}=${mask}` : part
+    const equals = Math.max(0, part.indexOf('='))
+    const [name = ''] = new URLSearchParams(part.slice(0, equals).split(/[?#]/).at(-1)).keys() // decoded
+    return secretName.test(name) ? `${part.slice(0, equals)}=${mask}` : part
   })
   return masked.join('&')
-}
-
-function decoded(name: string): string {
-  try {
-    return decodeURIComponent(name)
-  } catch {
-    return name
-  }
-}
-
-function maskSettings(text: string): string {
-  let masked = ''
-  let done = 0
-  for (const { 0: found, 1: sign, 2: quote, index } of text.matchAll(namedSecret)) {
-    const start = index + found.length
-    const isValue = index >= done && (quote !== '' || sign === '=') && !text.startsWith(mask, start)
-    if (!isValue) continue
-    masked += text.slice(done, start) + mask
-    done = endOfValue(text, start, quote ?? '')
-  }
-  return masked + text.slice(done)
-}
-
-/** By the quote before it. */
-const values: Readonly<Record<string, RegExp>> = {
-  '': /(?:\\.|\S)*/sy,
-  "'": /(?:\\.|''|[^'\\])*/sy,
-  '"': /(?:\\.|""|[^"\\])*/sy,
-  '`': /(?:\\.|[^`\\])*/sy,
-}
-
-/** Of a quoted value its closing quote, or the text's end; else the next space. Either may be escaped. */
-function endOfValue(text: string, start: number, quote: string): number {
-  const value = values[quote] ?? /$/y
-  value.lastIndex = start
-  return start + (value.exec(text)?.[0].length ?? 0)
 }
