@@ -41,6 +41,11 @@ function compiled(project: string): Promise<string> {
   const script = join(root, 'node_modules/typescript/bin/tsc')
   return new Promise((resolve) => {
     const done = (_: unknown, stdout: string, stderr: string) => resolve(stdout + stderr)
-    execFile(process.execPath, [script, ...options, '--preserveSymlinks', 'app.ts'], { cwd: project }, done)
+    execFile(
+      process.execPath,
+      [script, '--singleThreaded', ...options, '--preserveSymlinks', 'app.ts'],
+      { cwd: project },
+      done,
+    )
   })
 }

@@ -1,7 +1,8 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { type Compiler, sayingsOf } from '../support/compiler.js'
 import { projectWithUs, remove, root } from './installed.js'
 
 // A program that uses every entry point compiles by every setting by which Kysely itself does, and runs by `require`.
@@ -16,7 +17,7 @@ afterAll(() => Object.values(projects).forEach(remove))
 
 type Project = keyof typeof projects
 type Setting = readonly [
-  compiler: 'typescript-5.4' | 'typescript-5.9' | 'typescript-6' | 'typescript',
+  compiler: Compiler,
   module: string,
   resolution: 'node10' | 'node16' | 'nodenext' | 'bundler',
   project: Project,
@@ -73,10 +74,7 @@ function compile([compiler, module, moduleResolution, project]: Setting): Promis
     skipLibCheck: true,
     noEmit: true,
   }
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['entry-points.ts'] }))
-  const script = join(root, 'node_modules', compiler, compiler === 'typescript' ? 'bin/tsc' : 'lib/tsc.js')
-  return new Promise((resolve) => {
-    const args = [script, '--pretty', 'false', '-p', folder]
-    execFile(process.execPath, args, { cwd: folder }, (_, stdout, stderr) => resolve(stdout + stderr))
-  })
+  const tsconfig = join(folder, 'tsconfig.json')
+  writeFileSync(tsconfig, JSON.stringify({ compilerOptions, files: ['entry-points.ts'] }))
+  return sayingsOf(compiler, tsconfig)
 }

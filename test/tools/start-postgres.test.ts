@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
-import { expect, onTestFinished, test } from 'vitest'
-import { startPostgres } from '../../tools/postgres/start-postgres.ts'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type Postgres, startPostgres } from '../../tools/postgres/start-postgres.ts'
 
 test('a server has the settings it was given, and leaves nothing behind', async () => {
   const postgres = await startPostgres({ fsync: false, settings: { max_connections: '7' } })
@@ -28,38 +28,37 @@ test('a folder for the data outlives the server', async () => {
   await before.query('create table kept as select 1 as one')
   await before.end()
   await first.stop()
+  const refused = startPostgres({ dataDirectory, settings: { max_connections: 'many' } })
+  await expect(refused, 'one that cannot start says why').rejects.toThrow(/did not start.*max_connections/s)
   await using second = await startPostgres({ fsync: false, dataDirectory })
   const after = await connect(second.url)
   expect((await after.query('select one from kept')).rows).toEqual([{ one: 1 }])
   await after.end()
 })
 
-test.each(['fast', 'immediate', 'kill'] as const)(
-  'a server that was taken down (%s) comes back as it was',
-  async (way) => {
-    await using postgres = await startPostgres({ fsync: false, settings: { synchronous_commit: 'on' } })
+describe('a server that is taken down', () => {
+  let postgres: Postgres
+  beforeAll(async () => {
+    postgres = await startPostgres({ fsync: false, settings: { synchronous_commit: 'on' } })
+  })
+
+  test.each(['fast', 'immediate', 'kill'] as const)('(%s) comes back as it was', async (way) => {
     const before = await connect(postgres.url)
-    await before.query('create table kept as select 1 as one')
+    await before.query(`create table ${way} as select 1 as one`)
     const ended = new Promise((resolve) => before.once('end', resolve)) // a backend outlives its postmaster by a moment
     await postgres.halt(way)
     await ended
     await expect(connect(postgres.url)).rejects.toThrow('ECONNREFUSED')
     await postgres.resume()
     const after = await connect(postgres.url)
-    expect((await after.query('select one from kept')).rows).toEqual([{ one: 1 }])
+    expect((await after.query(`select one from ${way}`)).rows).toEqual([{ one: 1 }])
     await after.end()
-  },
-)
+  })
 
-test('a server that is down can be stopped', async () => {
-  const postgres = await startPostgres({ fsync: false })
-  await postgres.halt('fast')
-  await postgres.stop()
-})
-
-test('a server that cannot start says why', async () => {
-  const refused = startPostgres({ settings: { max_connections: 'many' } })
-  await expect(refused).rejects.toThrow(/did not start.*max_connections/s)
+  test('can be stopped while it is down', async () => {
+    await postgres.halt('fast')
+    await postgres.stop()
+  })
 })
 
 test('a server dies with its program, also when that is killed', async () => {

@@ -1,15 +1,16 @@
-import { globSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Step } from './step.ts'
 
-const tsc = (compiler: string) => `node_modules/${compiler}/${compiler === 'typescript' ? 'bin/tsc' : 'lib/tsc.js'}`
+/** The other step and the tests leave no core free for its other threads, which repeat much of each other's work. */
+const tsc = ['node_modules/typescript/bin/tsc', '--singleThreaded']
 
 /** What the other steps and the tests rest on: they look at dist/ as a user's program does. */
 export const build: Step = {
   name: 'build',
   commands: [
     ['-e', 'fs.rmSync("dist", { recursive: true, force: true })'],
-    [tsc('typescript'), '-p', 'tsconfig.build.json'],
+    [...tsc, '-p', 'tsconfig.build.json'],
     ['tools/build/commonjs-types.ts'],
   ],
 }
@@ -17,8 +18,7 @@ export const build: Step = {
 /** All checks that are no vitest files, the longest first. */
 export function checks(scratch: string): Step[] {
   return [
-    ...typesForUsers(),
-    { name: 'types', commands: [[tsc('typescript'), '-p', 'tsconfig.json']] },
+    { name: 'types', commands: [[...tsc, '-p', 'tsconfig.json']] },
     packedTarball(scratch),
     { name: 'npm audit of what is installed with us', commands: [['tools/test/audit.ts', npm()]] },
     { name: 'unused code and packages', commands: [['node_modules/knip/bin/knip.js']] },
@@ -27,21 +27,6 @@ export function checks(scratch: string): Step[] {
       commands: [['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.']],
     },
   ]
-}
-
-/**
- * The type tests, as a user's compiler sees them: against dist/, by every compiler and setting we promise. Those of
- * the strict project are test/types.test.ts, which reads the messages too.
- */
-function typesForUsers(): Step[] {
-  const projects = globSync('test/types/tsconfig.*.json').sort()
-  return ['typescript-5.4', 'typescript-5.9', 'typescript-6', 'typescript'].flatMap((compiler) => {
-    const { version } = JSON.parse(readFileSync(`node_modules/${compiler}/package.json`, 'utf8'))
-    return projects.map((project) => ({
-      name: `types for users of TypeScript ${version} (${basename(project)})`,
-      commands: [[tsc(compiler), '--noEmit', '-p', project]],
-    }))
-  })
 }
 
 function packedTarball(scratch: string): Step {
