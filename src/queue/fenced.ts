@@ -46,10 +46,10 @@ export interface Choice {
 type Selecting<Selected> = SelectQueryBuilder<JobDatabase, JobAlias, Selected>
 
 /** Narrows a query to rows that are chosen. */
-export function chosen<Selected>(jobs: Jobs, rows: Selecting<Selected>, { only, except = [] }: Choice) {
-  return rows
-    .$if(only !== undefined, (query) => query.where(isAmong(rowsOf(jobs, only ?? []))))
-    .$if(except.length > 0, (query) => query.where(job.not(isAmong(rowsOf(jobs, except)))))
+export function chosen<Selected>(jobs: Jobs, rows: Selecting<Selected>, choice: Choice): Selecting<Selected> {
+  const { only, except = [] } = choice
+  const some = only === undefined ? rows : rows.where(isAmong(rowsOf(jobs, only)))
+  return except.length === 0 ? some : some.where(job.not(isAmong(rowsOf(jobs, except))))
 }
 
 /** What tells the rows of a query: as text, past the user's type parsers, as it comes back as parameters. */
