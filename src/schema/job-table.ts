@@ -30,45 +30,56 @@ export type ColumnKey<Row, Name extends string> = IsCamelCase<Row> extends true 
 /** kysely's own `Generated<Timestamp>` selects as another ColumnType, hence twice. */
 type Selected<Column> = SelectType<SelectType<Column>>
 
-type Time = [string | object, 'a Date, a string or an object']
-
 /**
- * What reading a column must give, also in words. Timestamps are never read by us, so whatever the user's driver makes of
- * them is fine (Date, string, an object of a date library); ids may be branded. Where null stands, the queue writes it.
+ * What reading a column must give. Timestamps are never read by us, so whatever the user's driver makes of
+ * them is fine (Date, string, an object of a date library); ids may be branded.
  */
 interface Readable {
-  id: [JobId, 'a string, a number or a bigint']
-  created_at: Time
-  updated_at: Time
-  run_at: Time
-  locked_at: [string | object | null, 'a Date, a string, an object or null']
-  locked_by: [string | null, 'a string or null']
-  last_error: [string | null, 'a string or null']
-  attempts_count: [number, 'a number']
-  status: [string, 'a string or an enum of strings']
+  id: JobId
+  created_at: string | object
+  updated_at: string | object
+  run_at: string | object
+  locked_at: string | object | null
+  locked_by: string | null
+  last_error: string | null
+  attempts_count: number
+  status: string
 }
 
-/** Why a column does not serve; never where it does. A status may be any text, or an enum that holds the seed's six values. */
-type Misfit<Name extends JobColumnName, Value> = [Value] extends [Readable[Name][0]]
-  ? null extends Readable[Name][0]
+/** What the compiler says where reading a column gives something else. */
+interface Needed extends Record<JobColumnName, string> {
+  id: 'a string, a number or a bigint'
+  created_at: 'a Date, a string or an object'
+  updated_at: 'a Date, a string or an object'
+  run_at: 'a Date, a string or an object'
+  locked_at: 'a Date, a string, an object or null'
+  locked_by: 'a string or null'
+  last_error: 'a string or null'
+  attempts_count: 'a number'
+  status: 'a string or an enum of strings'
+}
+
+/** Columns into which the queue writes null. */
+type NullableColumn = 'locked_at' | 'locked_by' | 'last_error'
+
+/** True, or why the column does not serve. A status may be any text, or an enum that holds the seed's six values. */
+type Fits<Name extends JobColumnName, Value> = [Value] extends [Readable[Name]]
+  ? Name extends NullableColumn
     ? [null] extends [Value]
-      ? never
+      ? true
       : 'must be nullable'
     : Name extends 'status'
       ? LackingStatuses<`${Extract<Value, string>}`> extends infer Lacking extends string
         ? Lacking extends ''
-          ? never
+          ? true
           : `lacks ${Lacking}`
         : never
-      : never
-  : [Exclude<Value, null | undefined>] extends [Readable[Name][0]]
+      : true
+  : [Exclude<Value, null | undefined>] extends [Readable[Name]]
     ? 'must not be nullable'
-    : `must read as ${Readable[Name][1]}`
+    : `must read as ${Needed[Name]}`
 
-/** A list in one text, with one more: a union in a template would make as many sentences. */
-type With<List extends string, Next extends string> = List extends '' ? Next : `${List}, ${Next}`
-
-/** The statuses that a column can't hold. */
+/** The statuses that a column can't hold, listed in one text: a union in a template would make as many sentences. */
 type LackingStatuses<
   Held extends string,
   Statuses extends readonly JobStatus[] = typeof jobStatuses,
@@ -77,14 +88,20 @@ type LackingStatuses<
   ? LackingStatuses<
       Held,
       Rest,
-      Status extends Held | Exclude<JobStatus, SeedJobStatus> ? Found : With<Found, `'${Status}'`>
+      Status extends Held | Exclude<JobStatus, SeedJobStatus>
+        ? Found
+        : Found extends ''
+          ? `'${Status}'`
+          : `${Found}, '${Status}'`
     >
   : Found
 
-/** What is wrong with a column; never where nothing is. */
-type Flaw<Row, Name extends JobColumnName, Key extends string = ColumnKey<Row, Name>> = Key extends keyof Row
-  ? `column '${Key}' ${Misfit<Name, Selected<Row[Key]>>}`
-  : `column '${Key}' is missing`
+type Flaw<Row, Name extends JobColumnName> =
+  ColumnKey<Row, Name> extends keyof Row
+    ? Fits<Name, Selected<Row[ColumnKey<Row, Name>]>> extends infer Why extends string
+      ? `column '${ColumnKey<Row, Name>}' ${Why}`
+      : never
+    : `column '${ColumnKey<Row, Name>}' is missing`
 
 /** What keeps a row type from being a job, as one sentence; empty where nothing does. */
 type Flaws<
@@ -92,7 +109,11 @@ type Flaws<
   Names extends readonly JobColumnName[] = typeof jobColumnNames,
   Found extends string = '',
 > = Names extends readonly [infer Name extends JobColumnName, ...infer Rest extends readonly JobColumnName[]]
-  ? Flaws<Row, Rest, [Flaw<Row, Name>] extends [never] ? Found : With<Found, Flaw<Row, Name>>>
+  ? Flaws<
+      Row,
+      Rest,
+      [Flaw<Row, Name>] extends [never] ? Found : Found extends '' ? Flaw<Row, Name> : `${Found}, ${Flaw<Row, Name>}`
+    >
   : Found
 
 /** The names of a database's job tables: those whose select type has the nine columns. */
