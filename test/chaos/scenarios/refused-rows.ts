@@ -75,7 +75,8 @@ const edits: readonly Edit[] = [
   },
 ]
 
-const lease = 1_500
+/** No machine is held up for so long that a living worker loses its rows. */
+const lease = 3_000
 
 /** Longer than any machine takes for 30 jobs, and than none at all where they are held up. */
 const patience = 10_000
@@ -92,7 +93,7 @@ async function refuseAndEdit(arena: Arena, { say }: Stage, role: Role): Promise<
   const hand = await arena.crew.start({ url: role.url })
   for (const { make } of poisons) await make(db, role)
   const edited = await arena.enqueue(edits.length, { act: 'work', takes: lease })
-  await running(arena, edited)
+  await arena.atWork(edits.length)
   say('rows are changed by hand, and successes of some refused')
   for (const [i, { set }] of edits.entries()) {
     const change = set === undefined ? 'delete from chaos_jobs' : `update chaos_jobs set ${set}`
@@ -116,12 +117,6 @@ async function refuseAndEdit(arena: Arena, { say }: Stage, role: Role): Promise<
     ],
     figures: { 'refused rows': poisons.length, 'changed by hand': edits.length, 'neighbours harmed': harmed.length },
   }
-}
-
-/** Resolves when all of these are claimed. */
-async function running({ db }: Arena, ids: readonly string[]): Promise<void> {
-  const waiting = db.selectFrom('chaos_jobs').select('id').where('id', 'in', ids).where('locked_by', 'is', null)
-  while ((await waiting.execute()).length > 0) await sleep(10)
 }
 
 /** Those that have not succeeded by their first attempt; waits for them, but not for ever. */
