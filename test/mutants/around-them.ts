@@ -55,7 +55,7 @@ export const aroundThem: readonly Mutant[] = [
     text: 'const mayBeOutdated = /^(?:0A|',
     replacement: 'const mayBeOutdated = /^(?:',
     test: 'test/pg/prepared-statements.test.ts',
-    title: 'a table that gains a column while a worker runs',
+    title: 'a prepared statement whose table gains a column is answered with the column',
   },
   {
     name: 'a ring that nobody waits for is forgotten',

@@ -109,8 +109,8 @@ export const inWorkers: readonly Mutant[] = [
     file: 'src/worker/quarantine/sorted.ts',
     text: 'interrupted.slice(0, freeSlots)',
     replacement: 'interrupted.slice(0)',
-    test: 'test/worker/rescue.test.ts',
-    title: 'a job that was interrupted once is never claimed ahead',
+    test: 'test/worker/quarantine.test.ts',
+    title: 'jobs that were interrupted once begin at once, before all others, or are released',
   },
   {
     name: 'claims whatever their size',

@@ -15,6 +15,9 @@ import { mutants } from './mutants.ts'
 import { isCaught, row, summary, type Trial } from './table.ts'
 import { tryTests } from './trial.ts'
 
+/** Milliseconds: all tests side by side take their time. */
+const ofAll = { test: 60_000, run: 400_000 }
+
 const parts = process.argv.slice(2)
 const chosen = parts.length === 0 ? mutants : mutants.filter(({ name }) => parts.some((part) => name.includes(part)))
 if (chosen.length === 0) {
@@ -36,7 +39,7 @@ try {
 
 /** Whether the tests pass as long as there is no fault. */
 async function prove({ folder }: Lane): Promise<boolean> {
-  const verdict = await tryTests(folder, chosen, server.url)
+  const verdict = await tryTests(folder, chosen, server.url, ofAll)
   if (verdict.kind === 'survived') return true
   console.log(`Void: without any fault the tests do not pass: ${'by' in verdict ? verdict.by : verdict.output}`)
   return false

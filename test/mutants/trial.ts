@@ -10,28 +10,38 @@ export interface Chosen {
   readonly title: string
 }
 
-/** How long (milliseconds) one test may take, and a whole run: some faults make whoever waits for their effect wait for ever. */
-const testLimit = 10_000
-const runLimit = 120_000
+/** How long (milliseconds) one test may take, and a whole run. */
+export interface Limits {
+  readonly test: number
+  readonly run: number
+}
+
+/** Some faults make whoever waits for their effect wait for ever. */
+const ofOne: Limits = { test: 10_000, run: 120_000 }
 
 /** Runs these tests in a copy of the project, up to the first that fails. */
-export async function tryTests(folder: string, chosen: readonly Chosen[], serverUrl: string): Promise<HandlerOutcome> {
+export async function tryTests(
+  folder: string,
+  chosen: readonly Chosen[],
+  serverUrl: string,
+  limits = ofOne,
+): Promise<HandlerOutcome> {
   const report = join(folder, 'report.json')
   rmSync(report, { force: true })
   const files = new Set(chosen.map(({ test }) => test))
   const titles = chosen.map(({ title }) => title.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
-  const limits = [`--testTimeout=${testLimit}`, `--hookTimeout=${testLimit}`]
   const vitest = spawn(
     process.execPath,
     [
-      ...['node_modules/vitest/vitest.mjs', 'run', ...files, '-t', titles.join('|'), '--bail=1', ...limits],
+      ...['node_modules/vitest/vitest.mjs', 'run', ...files, '-t', titles.join('|'), '--bail=1'],
+      ...[`--testTimeout=${limits.test}`, `--hookTimeout=${limits.test}`],
       ...['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
     ],
     {
       cwd: folder,
       env: { ...process.env, TEST_DATABASE_URL: serverUrl },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: runLimit,
+      timeout: limits.run,
       killSignal: 'SIGKILL',
     },
   )

@@ -137,6 +137,18 @@ test('a session that has forgotten its statements, as after DISCARD ALL, costs n
 
 const mark = sql.raw(' /* prepared */')
 
+test('a prepared statement whose table gains a column is answered with the column', async () => {
+  const db = session()
+  const read = () => sql`select * from mail_jobs${mark}`.execute(db)
+  await admin.insertInto('mail_jobs').values({ to: 'ada' }).execute()
+  await read()
+  await sql`alter table mail_jobs add column urgency int not null default 7`.execute(admin)
+  onTestFinished(async () => {
+    await sql`alter table mail_jobs drop column urgency`.execute(admin)
+  })
+  expect((await read()).rows).toContainEqual(expect.objectContaining({ urgency: 7 }))
+})
+
 test('a session keeps no more than 32 statements, however many there are', async () => {
   const db = session()
   for (let i = 0; i < 40; i++) await sql`select ${sql.lit(i)}${mark}`.execute(db)
