@@ -113,7 +113,7 @@ export class LivenessCheck {
     return backend !== undefined || askedAt < this.#unansweredAt
   }
 
-  /** Closes what will not be answered, and connections at rest whose backend is gone. @returns whether there was any */
+  /** Closes what will not be answered, and connections at rest whose backend is gone. @returns whether it closed one */
   async #closeLost(overdue: ReadonlySet<Watched>): Promise<boolean> {
     const application_name = 'kysely-jobs liveness check'
     const client = new this.#Client({ ...poolConfig(this.#pool), connectionTimeoutMillis: 0, application_name })
@@ -161,7 +161,7 @@ function isGone(backend: Backend, now: Backend | undefined): boolean {
   return now === undefined || (now.since !== null && now.since !== backend.since)
 }
 
-/** Closes those on which nothing arrives: what was sent before may be on its way. @returns whether there were any */
+/** Closes those on which nothing arrives: what was sent before may be on its way. @returns whether it closed one */
 async function closeSilent(lost: readonly Watched[]): Promise<boolean> {
   if (lost.length === 0) return false
   const before = lost.map(({ socket }) => socket.bytesRead)

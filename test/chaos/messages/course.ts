@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setInterval as every, setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { cancelJobs, createWorker, type EnqueueOptions, enqueue, guardPool, linear, type Worker } from 'kysely-jobs'
 import { isPending, isRunning, rescue } from 'kysely-jobs/queue'
@@ -111,7 +111,10 @@ export class Course {
   /** What another worker would do, which finds no slot to run them itself. */
   async #rescueAll(): Promise<void> {
     const options = { lease, maxAttempts, columns: ['max_attempts'] } as const
-    for (; !this.#isOver; await sleep(150)) await rescue(this.#lane.db, 'chaos_jobs', options)
+    for await (const _ of every(150)) {
+      if (this.#isOver) return
+      await rescue(this.#lane.db, 'chaos_jobs', options)
+    }
   }
 
   /** Enqueues jobs and waits for their end. Whoever enqueues is told whether they are there: all or none. */

@@ -80,15 +80,18 @@ async function playAll(lanes: readonly Lane[], stage: Stage, load: Load): Promis
   stage.say(`${points.length} points`)
   const waiting = [...points]
   const struck: Play[] = []
+  let ended = Promise.withResolvers<void>()
   const work = async (lane: Lane, place: number) => {
     await sleep(place * apart)
     for (let point = waiting.shift(); point !== undefined; point = waiting.shift()) {
       const played = await play(lane, load, point).catch(thrown(point))
       struck.push(played)
+      ended.resolve()
+      ended = Promise.withResolvers()
       for (const breach of played.breaches) stage.say(breach)
       if (struck.length % 100 === 0) stage.say(`${struck.length} played`)
       // Leases of a second are lost where this process or the server is late: fewer play then, the first of them always.
-      while (place > 0 && load.isTooMuch && waiting.length > 0) await sleep(500)
+      while (place > 0 && load.isTooMuch && waiting.length > 0) await ended.promise
     }
   }
   await Promise.all(lanes.map(work))
