@@ -15,7 +15,14 @@ export interface PgClient {
   readonly processID: number | null
   /** False while an answer has not come to its end. */
   readonly readyForQuery?: boolean
-  readonly connection: { readonly stream: Stream }
+  readonly host: string
+  readonly port: number
+  readonly connection: {
+    readonly stream: Stream
+    connect(portOrPath: number | string, host: string): void
+    requestSsl(): void
+    on(event: 'connect' | 'error', listener: () => void): unknown
+  }
 }
 
 /** A socket, or what somebody gave as the option `stream`, which may count nothing. */
@@ -23,6 +30,7 @@ export interface Stream {
   readonly bytesRead?: number
   readonly bytesWritten?: number
   destroy(): void
+  once(event: 'data' | 'close', listener: () => void): unknown
 }
 
 export function asPgClient(client: object): PgClient {

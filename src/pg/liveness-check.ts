@@ -14,7 +14,8 @@ const onItsWay = 100
 /** The longest wait (milliseconds) between two looks that closed nothing; each is twice the one before. */
 const longestPause = 10_000
 
-/** How long (milliseconds) the server may take to log us in and answer a query. */
+/** How long (milliseconds) the server may take: to answer anything at all, and to log us in and answer a query. */
+const reachLimit = 500
 const lookLimit = 2_000
 
 /** A connection of the pool. Questions are its login, then its queries. */
@@ -50,8 +51,8 @@ export class LivenessCheck {
   /** When (monotonic milliseconds) the server may be asked again, and the wait that this came from. */
   #nextLook = 0
   #pause = period
-  /** When (monotonic milliseconds) the server was last asked in vain. */
-  #unansweredAt = Number.NEGATIVE_INFINITY
+  /** When (monotonic milliseconds) a look began that was answered after one was not: until then logins may be lost. */
+  #reachableSince = Number.NEGATIVE_INFINITY
 
   /** @param connect the pool's own class of clients, unguarded */
   constructor(pool: Pool, connect: typeof Client) {
@@ -94,41 +95,75 @@ export class LivenessCheck {
   /** A look that closes something may be followed by another soon; any other by one that waits twice as long. */
   async #check(): Promise<void> {
     const overdue = this.#waiting().filter((watched) => isOverdue(watched) && this.#mayBeLost(watched))
-    const late = performance.now() - this.#nextLook
+    const begun = performance.now()
+    const late = begun - this.#nextLook
     if (overdue.length === 0 || late < 0) return
+    const wasAnswered = this.#reachableSince < begun
+    if (!wasAnswered && !(await this.#isReachable())) return this.#giveUpAtEnd()
     this.#pause = late > this.#pause ? period : Math.min(longestPause, this.#pause * 2)
     try {
-      if (await this.#closeLost(new Set(overdue))) this.#pause = period
+      if (await this.#closeLost(new Set(overdue), begun)) this.#pause = period
     } catch (error) {
-      this.#unansweredAt = performance.now()
-      // A pool that ends does not wait for a server that can't be reached.
-      const isGivenUp = this.#pool.ending && sqlState(error) === undefined
-      if (isGivenUp) for (const watched of this.#waiting().filter(isSilent)) close(watched)
+      this.#reachableSince = Number.POSITIVE_INFINITY
+      if (wasAnswered) this.#pause = period
+      if (sqlState(error) === undefined) this.#giveUpAtEnd()
     }
     this.#nextLook = performance.now() + this.#pause
   }
 
+  /** A pool that ends does not wait for a server that can't be reached. */
+  #giveUpAtEnd(): void {
+    if (this.#pool.ending) for (const watched of this.#waiting().filter(isSilent)) close(watched)
+  }
+
+  /**
+   * Whether anything answers at the server's address: every server and pooler says at once whether it speaks TLS, while
+   * a login may hang, and one that was given up stays with the server until its own time-out.
+   */
+  #isReachable(): Promise<boolean> {
+    const { connection, host, port } = asPgClient(new this.#Client(poolConfig(this.#pool)))
+    const { stream } = connection
+    return new Promise((resolve) => {
+      const end = (isReachable: boolean) => {
+        clearTimeout(limit)
+        stream.destroy()
+        resolve(isReachable)
+      }
+      const limit = setTimeout(end, reachLimit, false)
+      stream.once('data', () => end(true))
+      stream.once('close', () => end(false))
+      connection.on('error', () => {})
+      connection.on('connect', () => connection.requestSsl())
+      connection.connect(host.startsWith('/') ? `${host}/.s.PGSQL.${port}` : port, host)
+    })
+  }
+
   /** A login may be where the server did not answer others either; any other has but its own deadline. */
   #mayBeLost({ backend, askedAt }: Watched): boolean {
-    return backend !== undefined || askedAt < this.#unansweredAt
+    return backend !== undefined || askedAt < this.#reachableSince
   }
 
   /** Closes what will not be answered, and connections at rest whose backend is gone. @returns whether it closed one */
-  async #closeLost(overdue: ReadonlySet<Watched>): Promise<boolean> {
+  async #closeLost(overdue: ReadonlySet<Watched>, begun: number): Promise<boolean> {
     const application_name = 'kysely-jobs liveness check'
     const client = new this.#Client({ ...poolConfig(this.#pool), connectionTimeoutMillis: 0, application_name })
     client.on('error', () => {}) // what it was asked rejects
-    const limit = setTimeout(() => asPgClient(client).connection.stream.destroy(), lookLimit)
+    const { stream } = asPgClient(client).connection
+    const giveUp = () => asPgClient(client).connection.stream.destroy()
+    const isReachable = this.#reachableSince === Number.POSITIVE_INFINITY // it has just been asked
+    const unreached = setTimeout(() => isReachable || stream.bytesRead !== 0 || giveUp(), reachLimit)
+    const limit = setTimeout(giveUp, lookLimit)
     try {
       await client.connect()
       const known = [...this.#watched].filter(({ backend }) => backend !== undefined)
       const found = await backendsOf(client, known.map(processOf))
       clearTimeout(limit)
+      if (isReachable) this.#reachableSince = begun
       const [{ server } = { server: null }] = found.values()
       const areAllSame = known.every(({ backend }) => backend?.server === server)
       const lost = [...this.#watched].filter((watched) => {
-        const { backend, askedAt } = watched
-        if (backend === undefined) return overdue.has(watched) && areAllSame && askedAt < this.#unansweredAt
+        const { backend } = watched
+        if (backend === undefined) return overdue.has(watched) && areAllSame && this.#mayBeLost(watched)
         const now = found.get(processOf(watched))
         const willNotAnswer = isGone(backend, now) || (overdue.has(watched) && now?.state?.startsWith('idle'))
         return willNotAnswer && backend.server === server && isSilent(watched)
@@ -136,6 +171,7 @@ export class LivenessCheck {
       return await closeSilent(lost)
     } finally {
       clearTimeout(limit)
+      clearTimeout(unreached)
       client.end().catch(() => {})
     }
   }

@@ -21,34 +21,47 @@ export class NoConnectionError extends Error {
 /** The server's `too_many_connections`: of all, of the role or of the database. */
 const tooManyConnections = '53300'
 
-/** A place in the queue for a connection, and what is to be done when there is one. */
-interface Place {
-  taken?: { send(connection: Kysely<JobDatabase>): Promise<void>; fail(error: unknown): void } | undefined
+/** Who waits for a connection, the first to come first. */
+interface Waiting {
+  send(connection: Kysely<JobDatabase>): Promise<void>
+  fail(error: unknown): void
 }
 
-/** Places in which nobody waits any more, by handle. */
-const leftPlaces = new WeakMap<Kysely<JobDatabase>, Set<Place>>()
+/** Who waits, and how many connections the pool has been asked for and has not given yet. */
+interface Line {
+  readonly waiting: Set<Waiting>
+  requested: number
+}
 
-/** Takes the place of somebody who gave up, which is nearer to its turn, and of which the pool knows. */
-function takePlace(db: Kysely<JobDatabase>, taken: Place['taken']): { leave(): void } {
-  const left = leftPlaces.get(db) ?? new Set()
-  leftPlaces.set(db, left)
-  const [place = { taken: undefined }] = left
-  place.taken = taken
-  const leave = () => {
-    place.taken = undefined
-    left.add(place)
-  }
-  if (left.delete(place)) return { leave }
-  const answer = db.connection().execute(async (connection) => {
-    left.delete(place)
-    await place.taken?.send(connection)
+const lines = new WeakMap<Kysely<JobDatabase>, Line>()
+
+/**
+ * A connection goes to whoever has waited longest. Who gives up leaves what was asked for in the pool's queue, near to
+ * its turn, to who comes next: so a busy pool starves nobody, and nothing piles up in its queue.
+ */
+function lineUp(db: Kysely<JobDatabase>, waiting: Waiting): void {
+  const line = lines.get(db) ?? { waiting: new Set(), requested: 0 }
+  lines.set(db, line)
+  line.waiting.add(waiting)
+  if (line.requested >= line.waiting.size) return
+  line.requested += 1
+  let given = false
+  const connection = db.connection().execute(async (connection) => {
+    given = true
+    line.requested -= 1
+    await nextOf(line)?.send(connection)
   })
-  answer.catch((error: unknown) => {
-    left.delete(place)
-    place.taken?.fail(error)
+  connection.catch((error: unknown) => {
+    if (given) return
+    line.requested -= 1
+    if (line.requested < line.waiting.size) nextOf(line)?.fail(error)
   })
-  return { leave }
+}
+
+function nextOf({ waiting }: Line): Waiting | undefined {
+  const [first] = waiting
+  if (first !== undefined) waiting.delete(first)
+  return first
 }
 
 /**
@@ -65,16 +78,17 @@ export async function ask<Value>(
 ): Promise<Value> {
   const { promise, resolve, reject } = Promise.withResolvers<Value>()
   let sent = false
-  const send = async (connection: Kysely<JobDatabase>) => {
+  const send = (connection: Kysely<JobDatabase>) => {
     sent = true
-    resolve(await statement(connection))
+    return statement(connection).then(resolve, reject)
   }
-  const place = takePlace(db, { send, fail: reject })
+  const waiting = { send, fail: reject }
+  lineUp(db, waiting)
   try {
     return await withDeadline(promise, limit, doing, late)
   } catch (error) {
     if (sent) throw unanswered(error, doing, limit)
-    if (error instanceof DeadlineError) place.leave()
+    lines.get(db)?.waiting.delete(waiting)
     throw withoutConnection(error, doing)
   }
 }

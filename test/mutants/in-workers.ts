@@ -341,7 +341,7 @@ export const inWorkers: readonly Mutant[] = [
     name: 'a question that nobody waits for is asked',
     breaks: 'a pool that was full for a while is full of old questions then',
     file: 'src/worker/ask.ts',
-    text: 'place.taken = undefined\n    left.add(place)',
+    text: 'lines.get(db)?.waiting.delete(waiting)',
     replacement: '',
     test: 'test/worker/no-connection.test.ts',
     title: 'what got no connection in time is not sent when there is one',

@@ -70,10 +70,10 @@ async function underFault(arena: Arena, stage: Stage, fault: Fault) {
   const hands = arena.crew.alive.slice(0, -1)
   const full = howLong[stage.form]
   const lasts = fault === 'half-open' ? 0 : fault === 'black hole' ? full : full / 2
-  // some that outlive the fault and would write their outcomes late, but leave a slot free wherever they run; and
-  // enough for all while it lasts
-  await arena.enqueue(3, { act: 'stubborn', takes: lasts + 2_500 })
-  await arena.enqueue(3, { act: 'complete', takes: lasts + 2_000 })
+  // some that outlive the fault and would write their outcomes late, but leave a slot free wherever they run, also where
+  // they run again beside the attempt that lost its lease; and enough for all while it lasts
+  await arena.enqueue(2, { act: 'stubborn', takes: lasts + 2_500 })
+  await arena.enqueue(1, { act: 'complete', takes: lasts + 2_000 })
   await arena.enqueue(hands.length * 50 + lasts / 20, { act: 'work', takes: 80 })
   await arena.atWork(hands.length * 8)
   stage.say(lasts === 0 ? fault : `${fault} for ${lasts / 1000} s`)
