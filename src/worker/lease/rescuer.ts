@@ -18,7 +18,8 @@ interface Chunk {
   readonly isFull: boolean
 }
 
-interface Refused extends Pick<RowKey, 'id'> {
+interface Refused {
+  readonly row: RowKey
   readonly error: unknown
 }
 
@@ -27,6 +28,8 @@ export class Rescuer {
   readonly #scope: WorkerScope
   readonly #rescued: () => void
   readonly #passedOver: PassedOver
+  /** Rows that this rescue found locked by others. */
+  #locked: readonly RowKey[] = []
   #rescuing = false
   #stopped = false
 
@@ -40,6 +43,7 @@ export class Rescuer {
   async rescue(): Promise<void> {
     if (this.#rescuing) return
     this.#rescuing = true
+    this.#locked = []
     try {
       for (let isFull = true; isFull && !this.#stopped; ) isFull = await this.#rescueChunk()
     } catch (error) {
@@ -76,20 +80,22 @@ export class Rescuer {
 
   /**
    * Where the limit is a function of the job, or a row may not be written, rows are rescued together with others of their
-   * limit. Those that were not are passed over from now on, so that they keep none of the rows behind them from being rescued.
+   * limit. Those that were not keep none of the rows behind them from being rescued: what is locked is passed over by this
+   * rescue, what may not be written for longer.
    */
   async #rescueByLimit(): Promise<Chunk> {
     const { userJobs, settings } = this.#scope
-    const options = { lease: settings.lease, key: userJobs.key, except: this.#passedOver.rows }
+    const options = { lease: settings.lease, key: userJobs.key, except: this.#except }
     const find = (db: typeof userJobs.db) => findExpired(db, userJobs.name, options)
     const expired = await ask(userJobs.db, settings.lease / 3, 'expired jobs', find)
     const rescued: Rescued[] = []
     const refused: Refused[] = []
     for (const [maxAttempts, rows] of Map.groupBy(expired, (job) => maxAttemptsOf(this.#scope, job)))
       rescued.push(...(await this.#takeApart(maxAttempts, rows.map(leaseOf), refused)))
-    if (refused.length > 0) this.#tellRefused(refused)
-    const taken = new Set(rescued.map(nameOf))
-    this.#passedOver.add(expired.map(leaseOf).filter((row) => !taken.has(nameOf(row))))
+    if (refused.length > 0) this.#passOver(refused)
+    const tried = new Set([...rescued, ...refused.map(({ row }) => row)].map(nameOf))
+    const locked = expired.map(leaseOf).filter((row) => !tried.has(nameOf(row)))
+    this.#locked = [...this.#locked, ...locked]
     return { rescued, isFull: expired.length >= rescueLimit }
   }
 
@@ -100,24 +106,29 @@ export class Rescuer {
     } catch (error) {
       if (mayPass(error)) throw error
       const [row, ...others] = rows
-      if (row !== undefined && others.length === 0) refused.push({ id: row.id, error })
+      if (row !== undefined && others.length === 0) refused.push({ row, error })
       const rescued: Rescued[] = []
       for (const half of halves(rows)) rescued.push(...(await this.#takeApart(maxAttempts, half, refused)))
       return rescued
     }
   }
 
-  #tellRefused(refused: readonly Refused[]): void {
-    const ids = refused.map(({ id }) => id)
+  #passOver(refused: readonly Refused[]): void {
+    this.#passedOver.add(refused.map(({ row }) => row))
+    const ids = refused.map(({ row }) => row.id)
     const named = ids.slice(0, mostNamed).join(', ') + (ids.length > mostNamed ? ', ...' : '')
     const time = Math.round(this.#passedOver.time / 1000)
     const doing = `rescuing ${ids.length} jobs of workers that are gone (${named}), which are passed over for ${time} s`
     this.#scope.report(refused[0]?.error, doing)
   }
 
+  get #except(): readonly RowKey[] {
+    return [...this.#passedOver.rows, ...this.#locked]
+  }
+
   #take(maxAttempts: number, only?: readonly RowKey[]): Promise<Rescued[]> {
     const { jobs, columns, settings } = this.#scope
-    const options = { lease: settings.lease, maxAttempts, columns, key: jobs.key, only, except: this.#passedOver.rows }
+    const options = { lease: settings.lease, maxAttempts, columns, key: jobs.key, only, except: this.#except }
     return ask(jobs.db, settings.lease / 3, 'rescue', (db) => rescue(db, jobs.name, options))
   }
 }
