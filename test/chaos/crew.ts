@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Ballast, leftOver } from './ballast.ts'
+import { workerProgram } from './bundle.ts'
 import type { Silence } from './tables.ts'
 import { epoch } from './witness.ts'
 import type { ProcessSettings } from './worker-process.ts'
@@ -125,7 +126,7 @@ export class Crew {
   async start(other: Partial<ProcessSettings> = {}): Promise<Hand> {
     const settings = { ...this.#settings, ...other }
     const { heap, jumpingClock } = settings
-    const child = fork(new URL('worker-process.ts', import.meta.url), [JSON.stringify(settings)], {
+    const child = fork(await workerProgram(), [JSON.stringify(settings)], {
       execArgv: [
         '--expose-gc',
         ...(heap ? [`--max-old-space-size=${heap}`] : []),

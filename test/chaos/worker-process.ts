@@ -86,7 +86,7 @@ const acts: Record<Act, (situation: Situation) => Promise<void>> = {
 
 const { lease, pollInterval, concurrency, maxAttempts } = settings
 const listenUrl = settings.listenUrl ?? settings.url
-if (settings.probes) await probeOften(db, listenUrl, settings.probes)
+if (settings.probes) probeOften(db, listenUrl, settings.probes)
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const worker = createWorker(
   db,

@@ -1,8 +1,15 @@
 import { aroundThem } from './around-them.ts'
+import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inStatements } from './in-statements.ts'
 import { inWorkers } from './in-workers.ts'
 import type { Mutant } from './mutant.ts'
 
 /** All faults that the suite must catch. */
-export const mutants: readonly Mutant[] = [...inStatements, ...inWorkers, ...inDeletions, ...aroundThem]
+export const mutants: readonly Mutant[] = [
+  ...inStatements,
+  ...inWorkers,
+  ...inDeletions,
+  ...aroundThem,
+  ...inConnections,
+]

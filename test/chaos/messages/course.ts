@@ -94,18 +94,15 @@ export class Course {
       .execute()
   }
 
-  /** As a program would that waits for its database. */
+  /** As a program would that waits for its database. A recording waits for its listener as well. */
   async #start(): Promise<void> {
-    for (const end = performance.now() + patience; performance.now() < end; await sleep(100)) {
-      const started = await this.#worker.start().then(
-        () => true,
-        () => false,
-      )
-      if (!started) continue
-      while (this.#worker.health().listener !== 'listening' && performance.now() < end && !this.#struck) await sleep(5)
-      return
-    }
-    this.breaches.push('the worker did not start')
+    const started = this.#worker.start({ retry: true })
+    const listening = new Promise<void>((resolve) => {
+      this.#worker.on('listener', ({ state }) => state === 'listening' && resolve())
+    })
+    const ready = (this.#struck ? started : Promise.all([started, listening])).then(() => true)
+    const isReady = await Promise.race([ready, sleep(patience, false, { ref: false })])
+    if (!isReady) this.breaches.push('the worker did not start')
   }
 
   /** What another worker would do, which finds no slot to run them itself. */
