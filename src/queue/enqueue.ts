@@ -1,13 +1,12 @@
 import type { InsertObject } from 'kysely'
 import { sqlState } from '../pg/error-class.js'
 import { clockTimestamp, later, now } from '../predicates/clock.js'
-import type { JobColumns } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { type Lookup, noSuchTable, writtenName } from '../schema/identify.js'
 import { type JobAlias, type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable } from '../schema/job-table.js'
 import { checkNewJob } from './new-job.js'
-import { plainValues, type Shape, shapeOf, sizeOf } from './plain-values.js'
+import { sizeOf, widthOf } from './row-size.js'
 
 export interface EnqueueOptions {
   /** How long from now, by the database's clock, the jobs are due; in place of `run_at`. Default: at once. */
@@ -77,31 +76,24 @@ function due({ delay }: EnqueueOptions): (row: object) => NewRow {
 type NewRow = InsertObject<JobDatabase, JobAlias>
 
 async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]> {
-  const shape = shapeOf(rows)
-  const chunks = inChunks(rows, shape)
+  const chunks = inChunks(rows)
   if (chunks.length > 1 && !jobs.db.isTransaction) {
-    return jobs.db.transaction().execute((trx) => insertChunks({ ...jobs, db: trx }, chunks, shape))
+    return jobs.db.transaction().execute((trx) => insertChunks({ ...jobs, db: trx }, chunks))
   }
-  return insertChunks(jobs, chunks, shape)
+  return insertChunks(jobs, chunks)
 }
 
-async function insertChunks(jobs: Jobs, chunks: readonly NewRow[][], shape: Shape): Promise<unknown[]> {
+async function insertChunks({ db, name }: Jobs, chunks: readonly NewRow[][]): Promise<unknown[]> {
   const inserted: unknown[] = []
   for (const chunk of chunks) {
-    const rows = await insertOf(jobs, chunk, shape).returningAll().execute()
+    const rows = await db.insertInto(name).values(chunk).returningAll().execute()
     for (const row of rows) inserted.push(row)
   }
   return inserted
 }
 
-function insertOf({ db, name }: Jobs, rows: readonly NewRow[], { columns, plain }: Shape) {
-  if (!plain) return db.insertInto(name).values(rows)
-  const names = columns as (keyof JobColumns)[] // among the user's own: the door's types have checked them
-  return db.insertInto(name).columns(names).expression(plainValues(rows, columns))
-}
-
-function inChunks(rows: readonly NewRow[], { columns }: Shape): NewRow[][] {
-  const most = Math.max(1, Math.floor(maxParameters / Math.max(1, columns.length)))
+function inChunks(rows: readonly NewRow[]): NewRow[][] {
+  const most = Math.max(1, Math.floor(maxParameters / Math.max(1, widthOf(rows))))
   const chunks: NewRow[][] = []
   let bytes = 0
   for (const row of rows) {
