@@ -11,7 +11,7 @@ const slowestLink = 8
 /** How often (milliseconds) open questions are looked at, and how much longer than ours an answer that is on its way may take to arrive. */
 const period = 250
 const onItsWay = 100
-/** The longest wait (milliseconds) between two looks that closed nothing; each is twice the one before. */
+/** The longest wait (milliseconds) between two looks that closed nothing; each is twice the one before, unless none was needed for as long. */
 const longestPause = 10_000
 
 /** How long (milliseconds) the server may take: to answer anything at all, and to log us in and answer a query. */
@@ -100,7 +100,7 @@ export class LivenessCheck {
     if (overdue.length === 0 || late < 0) return
     const wasAnswered = this.#reachableSince < begun
     if (!wasAnswered && !(await this.#isReachable())) return this.#giveUpAtEnd()
-    this.#pause = late > this.#pause ? period : Math.min(longestPause, this.#pause * 2)
+    this.#pause = late > longestPause ? period : Math.min(longestPause, this.#pause * 2)
     try {
       if (await this.#closeLost(new Set(overdue), begun)) this.#pause = period
     } catch (error) {
