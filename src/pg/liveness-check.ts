@@ -94,15 +94,19 @@ export class LivenessCheck {
 
   /** A look that closes something may be followed by another soon; any other by one that waits twice as long. */
   async #check(): Promise<void> {
-    const overdue = this.#waiting().filter((watched) => isOverdue(watched) && this.#mayBeLost(watched))
+    const overdue = this.#waiting().filter(isOverdue)
+    const lost = overdue.filter((watched) => this.#mayBeLost(watched))
     const begun = performance.now()
     const late = begun - this.#nextLook
-    if (overdue.length === 0 || late < 0) return
-    const wasAnswered = this.#reachableSince < begun
+    const isDue = lost.length > 0 && late >= 0
+    const isEnding = this.#pool.ending && overdue.length > 0
+    if (!isDue && !isEnding) return
+    const wasAnswered = this.#reachableSince < begun && !isEnding
     if (!wasAnswered && !(await this.#isReachable())) return this.#giveUpAtEnd()
+    if (!isDue) return
     this.#pause = late > longestPause ? period : Math.min(longestPause, this.#pause * 2)
     try {
-      if (await this.#closeLost(new Set(overdue), begun)) this.#pause = period
+      if (await this.#closeLost(new Set(lost), begun)) this.#pause = period
     } catch (error) {
       this.#reachableSince = Number.POSITIVE_INFINITY
       if (wasAnswered) this.#pause = period

@@ -169,6 +169,16 @@ test('the end of a pool does not wait for a server that can not be reached', asy
   while (proxy.connections > 0) await moment()
 })
 
+test('nor for its own first login there', async (context) => {
+  const { proxy, db, one } = await throughProxy(context, { max: 2, connectionTimeoutMillis: 60_000 })
+  proxy.swallow()
+  const lost = expect(one()).rejects.toThrow('Connection terminated')
+  while (proxy.silent === 0) await moment()
+  await db.destroy()
+  await lost
+  while (proxy.connections > 0) await moment()
+})
+
 test('a pool that ends waits for a slow statement of a server that can be reached', async (context) => {
   const { pool, db } = await throughProxy(context, { max: 1 })
   const slow = sql`select pg_sleep(1.5)`.execute(db)
