@@ -130,9 +130,9 @@ export class Arena {
     return Number(count)
   }
 
-  /** Waits until so many handlers are at work at once. */
+  /** Waits until so many handlers are at work at once, or all that there was to do is done: on a busy machine it may be over soon. */
   async atWork(count: number): Promise<void> {
-    while ((await this.busy()) < count) await sleep(10)
+    while ((await this.busy()) < count && (await this.unfinished()) !== 0) await sleep(10)
   }
 
   /** Waits until no handler is at work. */
