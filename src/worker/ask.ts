@@ -49,7 +49,8 @@ function lineUp(db: Kysely<JobDatabase>, waiting: Waiting): void {
   const connection = db.connection().execute(async (connection) => {
     given = true
     line.requested -= 1
-    await nextOf(line)?.send(connection)
+    const next = nextOf(line)
+    await next?.send(connection).catch(next.fail)
   })
   connection.catch((error: unknown) => {
     if (given) return
@@ -78,9 +79,9 @@ export async function ask<Value>(
 ): Promise<Value> {
   const { promise, resolve, reject } = Promise.withResolvers<Value>()
   let sent = false
-  const send = (connection: Kysely<JobDatabase>) => {
+  const send = async (connection: Kysely<JobDatabase>) => {
     sent = true
-    return statement(connection).then(resolve, reject)
+    resolve(await statement(connection))
   }
   const waiting = { send, fail: reject }
   lineUp(db, waiting)
