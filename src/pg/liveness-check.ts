@@ -154,15 +154,15 @@ export class LivenessCheck {
     client.on('error', () => {}) // what it was asked rejects
     const { stream } = asPgClient(client).connection
     const giveUp = () => asPgClient(client).connection.stream.destroy()
-    const isReachable = this.#reachableSince === Number.POSITIVE_INFINITY // it has just been asked
-    const unreached = setTimeout(() => isReachable || stream.bytesRead !== 0 || giveUp(), reachLimit)
+    const isBack = this.#reachableSince === Number.POSITIVE_INFINITY // it has just answered
+    const unreached = setTimeout(() => isBack || stream.bytesRead !== 0 || giveUp(), reachLimit)
     const limit = setTimeout(giveUp, lookLimit)
     try {
       await client.connect()
       const known = [...this.#watched].filter(({ backend }) => backend !== undefined)
       const found = await backendsOf(client, known.map(processOf))
       clearTimeout(limit)
-      if (isReachable) this.#reachableSince = begun
+      if (isBack) this.#reachableSince = begun
       const [{ server } = { server: null }] = found.values()
       const areAllSame = known.every(({ backend }) => backend?.server === server)
       const lost = [...this.#watched].filter((watched) => {

@@ -3,7 +3,7 @@ import type { RowKey } from '../queue/fenced.js'
 /** So many leases long a row is passed over that the table refused. */
 const passedOverFor = 5
 
-/** Rows that could not be written (a CHECK or a trigger refused it): each is passed over for a while, so that it keeps none behind it from its turn. */
+/** Rows that a CHECK or a trigger did not let be written: each is passed over for a while, so that it keeps none behind it from its turn. */
 export class PassedOver {
   /** For how long, in milliseconds. */
   readonly time: number

@@ -8,6 +8,7 @@ const project = new URL('../../', import.meta.url)
 const path = (file: string) => fileURLToPath(new URL(file, project))
 const requires = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)`
 
+let folder: string | undefined
 let made: Promise<string> | undefined
 
 /** The program of a worker process in one file: of hundreds of modules each process would load one after the other. */
@@ -16,9 +17,13 @@ export function workerProgram(): Promise<string> {
   return made
 }
 
+/** To be called when no process of it runs any more. */
+export function removeWorkerProgram(): void {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+}
+
 async function bundle(program: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'kysely-jobs-chaos-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  folder = mkdtempSync(join(tmpdir(), 'kysely-jobs-chaos-'))
   symlinkSync(path('node_modules'), join(folder, 'node_modules')) // pg-listen can't be bundled
   const outfile = join(folder, 'worker-process.mjs')
   await build({

@@ -1,6 +1,9 @@
-import { expect, inject, test } from 'vitest'
+import { afterAll, expect, inject, test } from 'vitest'
+import { removeWorkerProgram } from './bundle.js'
 import { play } from './play.js'
 import { everyMessage } from './scenarios/every-message.js'
+
+afterAll(removeWorkerProgram)
 
 const servers = { faulty: inject('serverUrl'), witness: inject('serverUrl') }
 

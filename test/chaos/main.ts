@@ -5,6 +5,7 @@
 
 import { parseArgs } from 'node:util'
 import { startPostgres } from '../../tools/postgres/start-postgres.ts'
+import { removeWorkerProgram } from './bundle.ts'
 import { playAll } from './play.ts'
 import { scenarios } from './scenarios.ts'
 
@@ -28,4 +29,5 @@ try {
   process.exitCode = held ? 0 : 1
 } finally {
   await Promise.all([server.stop(), witness.stop()])
+  removeWorkerProgram()
 }

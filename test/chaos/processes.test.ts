@@ -1,8 +1,11 @@
-import { expect, inject, test } from 'vitest'
+import { afterAll, expect, inject, test } from 'vitest'
+import { removeWorkerProgram } from './bundle.js'
 import { play } from './play.js'
 import { everyMessage } from './scenarios/every-message.js'
 import { restartedServer } from './scenarios/restarted-server.js'
 import { scenarios } from './scenarios.js'
+
+afterAll(removeWorkerProgram)
 
 const servers = { faulty: inject('serverUrl'), witness: inject('serverUrl') }
 

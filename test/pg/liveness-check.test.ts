@@ -169,7 +169,7 @@ test('the end of a pool does not wait for a server that can not be reached', asy
   while (proxy.connections > 0) await moment()
 })
 
-test('nor for its own first login there', async (context) => {
+test('the end of a pool does not wait for its first login at a server that can not be reached', async (context) => {
   const { proxy, db, one } = await throughProxy(context, { max: 2, connectionTimeoutMillis: 60_000 })
   proxy.swallow()
   const lost = expect(one()).rejects.toThrow('Connection terminated')
