@@ -111,10 +111,9 @@ export class StartedWorker {
   async #stop(): Promise<number> {
     this.#leave()
     this.#claimer.stop()
-    this.#rescuer.stop()
     this.#slots.close()
     this.#settler.hurry()
-    const over = Promise.all([this.#ended(), this.#loop])
+    const over = Promise.all([this.#ended(), this.#loop, this.#rescuer.stop()])
     const drained = await Promise.race([over.then(() => true), this.#deadline.passed.then(() => false)])
     this.#deadline.clear()
     if (!drained) await this.#abort()
@@ -138,7 +137,7 @@ export class StartedWorker {
     this.#slots.abortAll(new ShutdownError('The worker was stopped, and its deadline has passed'))
     await inTime(this.#slots.drained(), graceAfterAbort)
     this.#settler.hurry()
-    await inTime(Promise.all([this.#settler.drained(), this.#loop]), graceForWriting)
+    await inTime(Promise.all([this.#settler.drained(), this.#loop, this.#rescuer.stop()]), graceForWriting)
   }
 
   #listen(channel: string): Subscription | undefined {
@@ -180,7 +179,7 @@ export class StartedWorker {
         if (this.#claimer.foundNothing && this.#subscription?.state === 'listening') this.#untold.found(milliseconds)
         this.#dueIn(milliseconds)
       },
-      rescue: () => void this.#rescuer.rescue(),
+      rescue: () => this.#rescuer.rescue(),
       unsure: (error) => {
         scope.report(error, 'looking for due jobs and expired leases')
         this.#bell.ring()

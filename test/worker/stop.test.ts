@@ -1,10 +1,11 @@
-import { sql } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import { enqueue, type WorkerOptions } from 'kysely-jobs'
+import pg from 'pg'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
-import { createMailTables, type MailDatabase, type MailHandler, mailWorker, next } from './mail-jobs.js'
+import { createMailTables, type MailDatabase, type MailHandler, mailWorker, next, quiet } from './mail-jobs.js'
 
-const { db } = await testDatabase<MailDatabase>(createMailTables)
+const { db, url } = await testDatabase<MailDatabase>(createMailTables)
 
 beforeEach(() => db.deleteFrom('mail_jobs').execute())
 
@@ -128,6 +129,63 @@ test('jobs that were being fetched when the worker stopped are handed back', asy
   await held.rollback().execute()
   expect(await stopping).toEqual({ left: 0 })
   expect(await rows()).toMatchObject([{ status: 'job_status_not_started', attempts_count: 0, locked_by: null }])
+})
+
+test('what still waits for a connection when the worker has stopped is not sent any more', async () => {
+  const [taken, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const pool = new pg.Pool({ connectionString: url, max: 1 })
+  await using narrow = new Kysely<MailDatabase>({ dialect: new PostgresDialect({ pool }) })
+  const takeConnection = () => {
+    const hold = () => {
+      taken.resolve()
+      return held.promise
+    }
+    void narrow.connection().execute(hold)
+  }
+  const logger = { ...quiet, warn: takeConnection } // of its pool, before it sends a fetch and a rescue
+  const made = mailWorker(narrow, () => Promise.reject(new Error('it must not run')), { logger })
+  await made.start()
+  await taken.promise
+  expect(await made.stop({ deadline: 0 })).toEqual({ left: 0 })
+  await enqueue(db, 'mail_jobs', [{ to: 'due' }, { to: 'expired' }])
+  await db
+    .updateTable('mail_jobs')
+    .set({ status: 'job_status_running', attempts_count: 1, locked_at: sql`now() - interval '1 hour'` })
+    .where('to', '=', 'expired')
+    .execute()
+  const before = await rows()
+  held.resolve()
+  await sql`select`.execute(narrow) // behind whatever waited
+  expect(await rows()).toEqual(before)
+})
+
+test('a rescue that is under way is waited for', async () => {
+  await sql`create function wait_for_test() returns trigger language plpgsql as
+    $$ begin perform pg_advisory_xact_lock(1); return new; end $$`.execute(db)
+  await sql`create trigger wait_for_test before update on mail_jobs for each row
+    when (new.status = 'job_status_retry') execute function wait_for_test()`.execute(db)
+  onTestFinished(() => sql`drop function wait_for_test cascade`.execute(db).then(() => {}))
+  await enqueue(db, 'mail_jobs', { to: 'expired' })
+  await db.updateTable('mail_jobs').set({ status: 'job_status_running', attempts_count: 1, locked_at: null }).execute()
+  const made = worker(async () => {})
+  let over = false
+  const stopped = await db.transaction().execute(async (trx) => {
+    await sql`select pg_advisory_xact_lock(1)`.execute(trx)
+    const idle = next(made, 'idle')
+    await made.start()
+    await idle
+    const waiting = sql`select from pg_locks where locktype = 'advisory' and not granted
+      and database = (select oid from pg_database where datname = current_database())`
+    await expect.poll(async () => (await waiting.execute(db)).rows.length).toBe(1)
+    const stopping = made.stop().then(() => {
+      over = true
+    })
+    await waiting.execute(db) // whatever a stop does beside is done by then
+    expect(over).toBe(false)
+    return { stopping }
+  })
+  await stopped.stopping
+  expect(await rows()).toMatchObject([{ status: 'job_status_retry' }])
 })
 
 test('stopping twice is harmless, and a later call brings the deadline forward', async () => {

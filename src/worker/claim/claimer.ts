@@ -172,15 +172,13 @@ export class Claimer {
     const late = (rows: readonly object[] = []) => void this.#release(rows)
     const sent = performance.now()
     const ahead = limit > this.#slots.free
-    const rows = ask(
-      userJobs.db,
-      settings.lease / 3,
-      'fetch',
-      this.#most === 1
-        ? (db) => this.#statements.first(db, ahead)
-        : (db) => fetch(db, { limit, dueSince, ahead, isPrepared: !this.#isBacklog }),
-      late,
-    )
+    const isOne = this.#most === 1
+    const claim = async (db: typeof userJobs.db) => {
+      if (this.#stopping) return [] // it waited for its connection
+      if (isOne) return this.#statements.first(db, ahead)
+      return fetch(db, { limit, dueSince, ahead, isPrepared: !this.#isBacklog })
+    }
+    const rows = ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
     rows.catch(() => {}) // whoever takes it hears of its failure
     return { limit, kind, sent, rows }
   }

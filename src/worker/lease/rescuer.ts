@@ -30,7 +30,7 @@ export class Rescuer {
   readonly #passedOver: PassedOver
   /** Rows that this rescue found locked by others. */
   #locked: readonly RowKey[] = []
-  #rescuing = false
+  #rescuing: Promise<void> | undefined
   #stopped = false
 
   constructor(scope: WorkerScope, rescued: () => void) {
@@ -39,22 +39,26 @@ export class Rescuer {
     this.#passedOver = new PassedOver(scope.settings.lease)
   }
 
-  /** Rescues until nothing is left to be rescued. */
-  async rescue(): Promise<void> {
-    if (this.#rescuing) return
-    this.#rescuing = true
+  /** Rescues until nothing is left to be rescued; once at a time. */
+  rescue(): void {
+    this.#rescuing ??= this.#rescueAll()
+  }
+
+  /** Sends nothing any more. Resolves when what was sent is answered. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#rescuing
+  }
+
+  async #rescueAll(): Promise<void> {
     this.#locked = []
     try {
       for (let isFull = true; isFull && !this.#stopped; ) isFull = await this.#rescueChunk()
     } catch (error) {
       this.#scope.report(error, 'rescuing jobs of workers that are gone')
     } finally {
-      this.#rescuing = false
+      this.#rescuing = undefined
     }
-  }
-
-  stop(): void {
-    this.#stopped = true
   }
 
   async #rescueChunk(): Promise<boolean> {
@@ -129,7 +133,9 @@ export class Rescuer {
   #take(maxAttempts: number, only?: readonly RowKey[]): Promise<Rescued[]> {
     const { jobs, columns, settings } = this.#scope
     const options = { lease: settings.lease, maxAttempts, columns, key: jobs.key, only, except: this.#except }
-    return ask(jobs.db, settings.lease / 3, 'rescue', (db) => rescue(db, jobs.name, options))
+    return ask(jobs.db, settings.lease / 3, 'rescue', async (db) => {
+      return this.#stopped ? [] : rescue(db, jobs.name, options)
+    })
   }
 }
 
