@@ -27,6 +27,8 @@ export type {
   OptionalColumn,
   Queryable,
   ReadonlyQueryable,
+  SelectedJob,
+  Selection,
 } from './schema/job-table.js'
 export type { FinalStatus, JobStatus } from './schema/statuses.js'
 export type { ListenSource } from './watch/listener.js'

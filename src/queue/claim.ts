@@ -4,11 +4,14 @@ import { isPending } from '../predicates/status.js'
 import type { Duration } from '../schema/duration.js'
 import type { Jobs } from '../schema/job-database.js'
 import { type Choice, chosen } from './fenced.js'
+import type { Asked } from './returned.js'
 
 /** What a worker may take, as data: the fetch, the next due time and the poll are made of the same value. */
 export interface Claim extends Choice {
   /** The optional columns that it goes by: `priority` (higher runs first) and `started_at`. */
   readonly columns: readonly string[]
+  /** What is returned of each job, the user's columns. Default: the whole row. */
+  readonly select?: Asked['select']
   /** Takes also what was left locked, by a lock that was not renewed for so long. Default: what is locked is never taken. */
   readonly lease?: Duration | undefined
   /** For a table shared with workers of IHP 1.4 or older: a row in retry is claimed only when this backoff since `updated_at` has passed. */

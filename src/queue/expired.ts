@@ -1,12 +1,10 @@
 import { isLeaseExpired } from '../predicates/lease.js'
-import { keyText } from '../predicates/rows.js'
 import type { Duration } from '../schema/duration.js'
-import { jobsOf } from '../schema/job-database.js'
+import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, ReadonlyQueryable } from '../schema/job-table.js'
-import { own } from '../schema/own-names.js'
-import { withoutKey } from '../schema/row.js'
-import { chosen, type RowKey } from './fenced.js'
+import { type Choice, chosen, type RowKey } from './fenced.js'
 import { rescueLimit } from './rescue.js'
+import { type Asked, returnedOf } from './returned.js'
 
 /**
  * Running jobs whose lease has expired, but for those of `except`: what a rescue would take, for those who decide row by row.
@@ -18,13 +16,22 @@ export async function findExpired<DB, Table extends keyof DB & string>(
   table: JobTable<DB, Table>,
   options: { readonly lease: Duration; readonly except?: readonly RowKey[]; readonly key?: string | undefined },
 ): Promise<Job<DB, Table>[]> {
-  const { lease, key, except } = options
-  const jobs = jobsOf(db, table, key)
-  const rows = await chosen(jobs, jobs.db.selectFrom(jobs.table).selectAll(), { except })
+  const jobs = jobsOf(db, table, options.key)
+  return (await expiredJobs(jobs, { ...options, columns: [] })) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
+}
+
+/** The same, as a worker asks it. */
+export async function expiredJobs(
+  jobs: Jobs,
+  { lease, except, ...asked }: Asked & Pick<Choice, 'except'> & { readonly lease: Duration },
+): Promise<object[]> {
+  const { isWhole, list, rowsOf } = returnedOf(jobs, asked)
+  const rows = await chosen(jobs, jobs.db.selectFrom(jobs.table), { except })
     .where(isLeaseExpired(lease))
-    .$if(key !== undefined, (query) => query.select(keyText(key ?? '').as(own.key)))
+    .$if(isWhole, (query) => query.selectAll())
+    .$if(list.length > 0, (query) => query.select(list))
     .orderBy('locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
     .execute()
-  return (key === undefined ? rows : rows.map(withoutKey)) as object[] as Job<DB, Table>[] // rows of the user's table, after the user's plugins
+  return rowsOf(rows)
 }

@@ -2,22 +2,22 @@ import { nextAttempt } from '../predicates/attempts.js'
 import { type BackoffRule, isRetryDue } from '../predicates/backoff.js'
 import { isDue } from '../predicates/claimable.js'
 import { clockTimestamp } from '../predicates/clock.js'
-import { job } from '../predicates/column.js'
+import { column, job } from '../predicates/column.js'
 import { committedLater } from '../predicates/commit.js'
 import { claimToken, placeOfClaim } from '../predicates/interruption.js'
-import { keyText } from '../predicates/rows.js'
 import { hasStatus, statusLiteral } from '../predicates/status.js'
 import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { own } from '../schema/own-names.js'
-import { columnValue, withoutKey } from '../schema/row.js'
+import { columnValue } from '../schema/row.js'
 import { type Claim, isByPriority, waitingJobs } from './claim.js'
 import { compiled, numberPlace } from './compiled.js'
 import { keysOf, type RowKey } from './fenced.js'
 import { ofLocked, toldOf } from './locked.js'
 import { prepared } from './prepared.js'
 import { withPriorityLevels } from './priority-levels.js'
+import { type Returned, returnedOf } from './returned.js'
 
 export interface FetchOptions<Row> {
   /** The claiming worker's uuid. */
@@ -96,15 +96,17 @@ export function compileFetch(jobs: Jobs, claim: FetchSettings): CompiledFetch {
     place: numberPlace(),
     ...(claim.fromCursor && { dueSince: new Date(0) }),
   }
-  const fetch = compiled<Given, object>(jobs, places, (given) => build(jobs, claim, given))
+  const claimed = { since: column('locked_at'), by: column('locked_by') } // which the statement has written
+  const returned = returnedOf(jobs, { ...claim, claimed })
+  const fetch = compiled<Given, object>(jobs, places, (given) => build(jobs, claim, returned, given))
   return async (db, { isPrepared = false, ahead = false, ...given }) => {
     const query = fetch({ ...given, place: placeOfClaim(ahead) })
     const { rows } = await db.executeQuery(isPrepared ? prepared(query) : query)
-    return inTurn(jobs.key === undefined ? rows : rows.map(withoutKey), isByPriority(claim))
+    return inTurn(returned.rowsOf(rows), isByPriority(claim))
   }
 }
 
-function build(jobs: Jobs, claim: FetchSettings, given: Given) {
+function build(jobs: Jobs, claim: FetchSettings, { isWhole, list }: Returned, given: Given) {
   const { db, isLocked } = ofNext(jobs, claim, given)
   return db
     .updateTable(jobs.table)
@@ -117,8 +119,8 @@ function build(jobs: Jobs, claim: FetchSettings, given: Given) {
     })
     .where(isLocked)
     .$if(!jobs.db.isTransaction, (query) => query.where(committedLater())) // that of a user waits as they say
-    .returningAll()
-    .$if(jobs.key !== undefined, (query) => query.returning(keyText(jobs.key ?? '').as(own.key)))
+    .$if(isWhole, (query) => query.returningAll())
+    .$if(list.length > 0, (query) => query.returning(list))
     .compile()
 }
 
@@ -165,8 +167,11 @@ function isPastSeedBackoff(rule: BackoffRule | undefined) {
 }
 
 /** RETURNING promises no order. Timestamps are compared as the user's driver gives them, where it gives them comparable. */
-function inTurn<Row extends object>(rows: Row[], byPriority: boolean): Row[] {
-  return rows.sort((a, b) => (byPriority && priorityOf(b) - priorityOf(a)) || compare(runAtOf(a), runAtOf(b)))
+function inTurn(rows: readonly object[], byPriority: boolean): object[] {
+  // once for each row, not for each comparison: of a thousand rows there are ten thousand
+  const places = rows.map((row) => ({ row, priority: byPriority ? priorityOf(row) : 0, runAt: runAtOf(row) }))
+  places.sort((a, b) => b.priority - a.priority || compare(a.runAt, b.runAt))
+  return places.map(({ row }) => row)
 }
 
 function priorityOf(row: object): number {

@@ -147,6 +147,34 @@ type SelectedRow<Row> = {
   readonly [Column in keyof Row as [SelectType<Row[Column]>] extends [never] ? never : Column]: SelectType<Row[Column]>
 }
 
+/** The lists that a worker's `select` may be: of columns of the row, or of any of the rows that it is a union of. */
+export type Selection<DB, Table extends keyof DB> = readonly (KeyOfEach<Job<DB, Table>> & string)[]
+
+type KeyOfEach<Row> = Row extends unknown ? keyof Row : never
+
+/**
+ * A job of which a worker's `select` names the columns: it has those, `id` and `attempts_count`. Of a list whose members the
+ * compiler does not know one by one (`('a' | 'b')[]`), a column may be there or not.
+ * @example const sendMail = async (job: SelectedJob<DB, 'mail_jobs', ['user_id', 'template']>) => send(job.user_id)
+ */
+export type SelectedJob<
+  DB,
+  Table extends keyof DB,
+  Columns extends readonly string[] | undefined,
+> = Columns extends readonly string[]
+  ? number extends Columns['length']
+    ? LeanRow<DB[Table], never> & Partial<LeanRow<DB[Table], Columns[number]>>
+    : LeanRow<DB[Table], Columns[number]>
+  : Job<DB, Table>
+
+type LeanRow<Row, Names> = {
+  readonly [Column in keyof Row as [SelectType<Row[Column]>] extends [never]
+    ? never
+    : Column extends Names | ColumnKey<Row, 'id' | 'attempts_count'>
+      ? Column
+      : never]: SelectType<Row[Column]>
+}
+
 /** kysely's own `Generated<Timestamp>` asks for the nested ColumnType on insert; what it stands for is meant. */
 type Inserted<Column> = Column extends { readonly __insert__: infer Insert }
   ? Insert extends { readonly __insert__: infer Nested }

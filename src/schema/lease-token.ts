@@ -39,7 +39,11 @@ export function workerOf(lockedBy: string): string {
 
 /** How often in a row a claimed job was taken over from a worker that was gone, before this claim. */
 export function interruptionsOf(lockedBy: unknown): number {
-  const mark = markOf(lockedBy) ?? 'f'
+  return interruptionsAt(markOf(lockedBy))
+}
+
+/** The same, by a token's last digit. */
+export function interruptionsAt(mark = 'f'): number {
   return mark === 'f' ? 0 : Number(mark)
 }
 

@@ -1,4 +1,6 @@
 import type { JobColumns, JobId } from './columns.js'
+import { interruptionsAt, interruptionsOf } from './lease-token.js'
+import { hiddenKey, hiddenMark, hiddenValue } from './own-part.js'
 
 /** A row as a user's plugins and driver settings leave it. */
 export type Row = object
@@ -13,10 +15,12 @@ export function camelCase(name: string): string {
 const camelCased = new Map<string, string>()
 
 /**
- * The value of a job column in a user's row, under its own name or, with CamelCasePlugin, in camel case. Only what is
- * the row's own counts: a driver or plugin that assigns makes a jsonb column called `__proto__` the row's prototype.
+ * The value of a job column in a user's row: hidden on it, under its own name or, with CamelCasePlugin, in camel case. Only what
+ * is the row's own counts: a driver or plugin that assigns makes a jsonb column called `__proto__` the row's prototype.
  */
 export function columnValue(row: Row, name: keyof JobColumns & string): unknown {
+  const hidden = hiddenValue(row, name)
+  if (hidden !== undefined) return hidden
   const key = Object.hasOwn(row, name) ? name : camelCase(name)
   return Object.hasOwn(row, key) ? Reflect.get(row, key) : undefined
 }
@@ -36,14 +40,10 @@ export function attemptOf(row: Row): number {
   return Number(columnValue(row, 'attempts_count'))
 }
 
-/** Where a fetched row has its key: nobody sees it who does not look for it. */
-const keyOfRow = Symbol('kysely-jobs.key')
-
-/** A fetched row without the column of ours, its last, which holds its key. */
-export function withoutKey(row: Row): Row {
-  const columns = Object.entries(row)
-  const [, key] = columns.pop() ?? []
-  return Object.defineProperty(Object.fromEntries(columns), keyOfRow, { value: String(key) })
+/** How often in a row a fetched row's job was interrupted before this claim. */
+export function interruptionsIn(row: Row): number {
+  const mark = hiddenMark(row)
+  return mark === undefined ? interruptionsOf(columnValue(row, 'locked_by')) : interruptionsAt(mark)
 }
 
 /**
@@ -51,5 +51,5 @@ export function withoutKey(row: Row): Row {
  * @example await settle(db, 'jobs', [{ ...leaseOf(job), kind: 'succeeded' }], { worker, key })
  */
 export function leaseOf(row: Row): { readonly id: JobId; readonly attempt: number; readonly key: string | undefined } {
-  return { id: idOf(row), attempt: attemptOf(row), key: Reflect.get(row, keyOfRow) as string | undefined } // set above
+  return { id: idOf(row), attempt: attemptOf(row), key: hiddenKey(row) }
 }

@@ -5,8 +5,8 @@ import { own } from './own-names.js'
  * A value as text that no type parser of the user's sees: of a type (cstring) for which nobody sets one. What a driver is
  * told to make of numbers, dates, ids or texts is for the user's rows.
  */
-export function asText(value: Expression<unknown>) {
-  return sql<string | null>`pg_catalog.textout((${value})::text)`.as(own.text)
+export function asText<Name extends string = typeof own.text>(value: Expression<unknown>, name?: Name) {
+  return sql<string | null>`pg_catalog.textout((${value})::text)`.as((name ?? own.text) as Name) // which is the default
 }
 
 /** Several values as the text of a JSON array. Numbers are exact, whatever `extra_float_digits` says, when cast to numeric. */

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Job, JobTable, Queryable } from '../schema/job-table.js'
+import type { JobTable, Queryable, SelectedJob, Selection } from '../schema/job-table.js'
 import { settingsOf, type WorkerOptions } from './options.js'
 import type { AnyHandler } from './run/context.js'
 import type { Handler } from './run/handler.js'
@@ -16,15 +16,19 @@ import { Worker } from './worker.js'
  * }, { concurrency: 10, timeout: '30s', listen: process.env.DATABASE_URL })
  * await worker.start()
  */
-export function createWorker<DB, Table extends keyof DB & string>(
+export function createWorker<
+  DB,
+  Table extends keyof DB & string,
+  const Columns extends Selection<DB, Table> | undefined = undefined,
+>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
-  handler: Handler<DB, Table>,
-  options: WorkerOptions<Job<DB, Table>> = {},
-): Worker<DB, Table> {
+  handler: Handler<DB, Table, SelectedJob<DB, Table, Columns>>,
+  options: WorkerOptions<SelectedJob<DB, Table, Columns>, Columns> = {},
+): Worker<DB, Table, SelectedJob<DB, Table, Columns>> {
   if (typeof handler !== 'function') throw new TypeError(`createWorker: the handler of ${table} is no function`)
   if (db.isTransaction) throw new TypeError(`createWorker: ${table} was given a transaction; a worker outlives it`)
   const pool = db as unknown as Kysely<DB> // of the three handles, the one that is no transaction
   // below the door a job is an object and a context fits any database: the types of both were checked here
-  return new Worker<DB, Table>(pool, table as Table, handler as unknown as AnyHandler, settingsOf(options))
+  return new Worker(pool, table as Table, handler as unknown as AnyHandler, settingsOf(options))
 }

@@ -8,7 +8,7 @@ import { type DescribeError, describedBy, errorText } from './run/error-text.js'
 import { adviceOnOptions } from './start-advice.js'
 
 /** All optional, and undefined means the default; durations in milliseconds or as `'30s'`. */
-export interface WorkerOptions<Job = object> {
+export interface WorkerOptions<Job = object, Columns = undefined> {
   /** How many handlers run at once in this worker. Default 16. */
   readonly concurrency?: number | undefined
   /** How many attempts a job has; a `max_attempts` column that holds a number goes first. Default 10. */
@@ -23,6 +23,11 @@ export interface WorkerOptions<Job = object> {
    * `set null`): while it does not, the success is refused, and after a lease counts as a failure. Default false.
    */
   readonly deleteSucceeded?: boolean | undefined
+  /**
+   * The columns that the handler, the events and the other options see of a job, beside `id` and `attempts_count`, which it always has:
+   * `select: ['user_id', 'template']`. No other column is sent by the database or parsed. Default: all columns.
+   */
+  readonly select?: Columns
   /** How long after its last heartbeat a worker counts as gone and its jobs run elsewhere. At least 1 s. Default 60 s. */
   readonly lease?: Duration | undefined
   /** How often to look for jobs unasked. Default 60 s, without `listen` 2 s; while the listener is deaf at most 2 s. */
@@ -56,6 +61,7 @@ export interface Settings {
   readonly backoff: Backoff<object>
   readonly timeout: number
   readonly deleteSucceeded: boolean
+  readonly select: readonly string[] | undefined
   readonly lease: number
   readonly pollInterval: number
   readonly listen: ListenSource | undefined
@@ -73,6 +79,7 @@ const defaults = {
   backoff: linear({ delay: '30s' }),
   timeout: Number.POSITIVE_INFINITY,
   deleteSucceeded: false,
+  select: undefined,
   lease: '60s',
   pollInterval: undefined,
   listen: undefined,
@@ -97,7 +104,7 @@ const mostConcurrent = 10_000
  * Reads a worker's options.
  * @throws WorkerOptionError, DurationError naming the option, its value and the remedy
  */
-export function settingsOf(options: WorkerOptions<never> = {}): Settings {
+export function settingsOf(options: WorkerOptions<never, unknown> = {}): Settings {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new WorkerOptionError(`The options are ${shown(options)}; give an object, as in { concurrency: 4 }`)
   }
@@ -109,6 +116,7 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
     backoff: backoff(given.backoff as unknown), // checked there
     timeout: given.timeout === Number.POSITIVE_INFINITY ? given.timeout : positive(given.timeout, 'timeout'),
     deleteSucceeded: flag(given.deleteSucceeded, 'deleteSucceeded'),
+    select: names(given.select),
     lease: positive(given.lease, 'lease'),
     pollInterval: positive(
       given.pollInterval ?? (given.listen === undefined ? pollIntervalUnheard : pollIntervalHeard),
@@ -173,6 +181,12 @@ function describing(value: unknown): Settings['describeError'] {
   if (value === undefined) return errorText
   if (typeof value === 'function') return describedBy(value as DescribeError<object>) // its results are checked at each call
   throw new WorkerOptionError(`describeError: ${shown(value)} is invalid; give a function of the error and the job`)
+}
+
+function names(value: unknown): Settings['select'] {
+  const isList = Array.isArray(value) && value.every((name) => typeof name === 'string')
+  if (value === undefined || isList) return value && [...value] // later changes of the list are not ours
+  throw new WorkerOptionError(`select: ${shown(value)} is invalid; give a list of columns, as in ['user_id']`)
 }
 
 function positive(value: Duration, name: string): number {

@@ -10,13 +10,14 @@ import { hasColumn } from '../schema/row.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 import { isLogged, log, type WorkerEvent, type WorkerEvents } from './events.js'
 import { FirstLook } from './first-look.js'
-import { type Settings, WorkerOptionError } from './options.js'
+import type { Settings } from './options.js'
 import { PassedOver } from './passed-over.js'
 import { processShare } from './process-share.js'
 import type { AnyHandler } from './run/context.js'
 import type { UsedColumn, WorkerScope } from './scope.js'
 import { adviceOnPool, adviceOnTable } from './start-advice.js'
 import { StartedWorker } from './started.js'
+import { refuseUnfit } from './unfit-options.js'
 
 /** How long `stop()` lets handlers run on where nothing else is said: what Kubernetes gives a pod. */
 const defaultDeadline = '30s'
@@ -51,10 +52,10 @@ export interface WorkerHealth {
   readonly leaseMargin: number | undefined
 }
 
-type Listener<DB, Of extends keyof DB, Name extends WorkerEvent> = (...event: WorkerEvents<Job<DB, Of>>[Name]) => void
+type Listener<Seen, Name extends WorkerEvent> = (...event: WorkerEvents<Seen>[Name]) => void
 
-/** One table and one handler: made by `createWorker`, started once, stopped once. */
-export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
+/** One table and one handler: made by `createWorker`, started once, stopped once. `Seen` is a job as its handler gets it. */
+export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> extends EventEmitter {
   /** Its uuid: `locked_by` of the jobs it runs, but for the last digit, which tells how a claim came. */
   readonly id: string
   readonly table: Table
@@ -82,7 +83,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
    * it still looks at the table, it resolves and does nothing more.
    *
    * @param options `retry`: wait for a server that is away, or not up yet; events and log tell. Default false.
-   * @throws ConnectionError that says what is wrong where the server can't be reached; JobTableError naming everything the table lacks; StatementPoolingError behind a pooler in statement mode; WorkerOptionError where its rows may not be deleted; whatever else the database says.
+   * @throws ConnectionError that says what is wrong where the server can't be reached; JobTableError naming everything the table lacks; StatementPoolingError behind a pooler in statement mode; WorkerOptionError where an option does not fit it; whatever else the database says.
    *   After an error it may be called again.
    */
   start(options: { readonly retry?: boolean | undefined } = {}): Promise<void> {
@@ -100,11 +101,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
       const seen = await this.#firstLook.at(this.db, this.table, retry ? tellRetry : undefined)
       if (seen === undefined) return // stopped while it looked; there is nothing to undo
       const { description, connections } = seen
-      if (this.#settings.deleteSucceeded && !description.mayDelete) {
-        throw new WorkerOptionError(
-          `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE (with row-level security by a policy too), or leave the option out`,
-        )
-      }
+      refuseUnfit(this.#settings, description, jobsOf(this.db, this.table))
       this.#advise(description, adviceOnPool(this.#settings, connections))
       this.#started = new StartedWorker(this.#scope(description), this.#handler)
       this.#state = 'running'
@@ -153,15 +150,15 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   }
 
   /** As every emitter's, but for the names and payloads: Node's types take any, and say it in each version their own way. */
-  override on<Name extends WorkerEvent>(name: Name, listener: Listener<DB, Table, Name>): this {
+  override on<Name extends WorkerEvent>(name: Name, listener: Listener<Seen, Name>): this {
     return super.on(name, listener)
   }
 
-  override once<Name extends WorkerEvent>(name: Name, listener: Listener<DB, Table, Name>): this {
+  override once<Name extends WorkerEvent>(name: Name, listener: Listener<Seen, Name>): this {
     return super.once(name, listener)
   }
 
-  override off<Name extends WorkerEvent>(name: Name, listener: Listener<DB, Table, Name>): this {
+  override off<Name extends WorkerEvent>(name: Name, listener: Listener<Seen, Name>): this {
     return super.off(name, listener)
   }
 
@@ -175,8 +172,8 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
   #scope(description: JobTableDescription): WorkerScope {
     const { table, key } = description
     const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
-    const { backoff, lease, seedBackoff } = this.#settings
-    const forAll = { lease, retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined }
+    const { backoff, lease, seedBackoff, select } = this.#settings
+    const forAll = { lease, select, retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined }
     return {
       worker: this.id,
       settings: this.#settings,
@@ -193,6 +190,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
       passedOver: new PassedOver(lease),
       seedStatuses: !description.holdsCancelled,
       saw: (row) => {
+        if (this.#settings.select !== undefined) return // such a row does not show them
         const columns = usedColumns.filter((column) => hasColumn(row, column))
         if (columns.join() === known.columns.join() || columns.join() === known.shape) return
         known.shape = columns.join()

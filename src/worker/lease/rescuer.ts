@@ -1,5 +1,5 @@
 import { mayPass } from '../../pg/error-class.js'
-import { findExpired } from '../../queue/expired.js'
+import { expiredJobs } from '../../queue/expired.js'
 import type { RowKey } from '../../queue/fenced.js'
 import { type Rescued, rescue, rescueLimit } from '../../queue/rescue.js'
 import { leaseOf } from '../../schema/row.js'
@@ -88,9 +88,9 @@ export class Rescuer {
    * rescue, what may not be written for longer.
    */
   async #rescueByLimit(): Promise<Chunk> {
-    const { userJobs, settings } = this.#scope
-    const options = { lease: settings.lease, key: userJobs.key, except: this.#except }
-    const find = (db: typeof userJobs.db) => findExpired(db, userJobs.name, options)
+    const { userJobs, settings, claim } = this.#scope
+    const asked = { ...claim, lease: settings.lease, except: this.#except }
+    const find = (db: typeof userJobs.db) => expiredJobs({ ...userJobs, db }, asked)
     const expired = await ask(userJobs.db, settings.lease / 3, 'expired jobs', find)
     const rescued: Rescued[] = []
     const refused: Refused[] = []

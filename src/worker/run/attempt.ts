@@ -1,7 +1,6 @@
 import type { Lease } from '../../predicates/lease.js'
 import type { JobId } from '../../schema/columns.js'
-import { interruptionsOf } from '../../schema/lease-token.js'
-import { columnValue, leaseOf } from '../../schema/row.js'
+import { interruptionsIn, leaseOf } from '../../schema/row.js'
 import type { AbortReason } from './abort-reason.js'
 
 /**
@@ -58,7 +57,7 @@ export class Attempt implements Lease {
     this.id = id
     this.attempt = attempt
     this.key = key
-    this.interruptions = interruptionsOf(columnValue(job, 'locked_by'))
+    this.interruptions = interruptionsIn(job)
     this.claimedAt = claimedAt
     this.#renewedAt = claimedAt
   }

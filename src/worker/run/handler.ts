@@ -55,8 +55,11 @@ export interface JobContext<DB, Table extends keyof DB> {
   complete(trx: OpenTransaction<DB>, result?: CompleteResult<DB[Table]>): Promise<void>
 }
 
-/** Runs one attempt. To return is success, to throw is a retry with backoff, or failure without attempts left. */
-export type Handler<DB, Table extends keyof DB> = (
-  job: Job<DB, Table>,
+/**
+ * Runs one attempt. To return is success, to throw is a retry with backoff, or failure without attempts left. `Seen` is the job as
+ * it gets it: a `SelectedJob` where the worker has a `select`.
+ */
+export type Handler<DB, Table extends keyof DB, Seen = Job<DB, Table>> = (
+  job: Seen,
   context: JobContext<DB, Table>,
 ) => HandlerResult<DB[Table]> | Promise<HandlerResult<DB[Table]>>

@@ -1,0 +1,77 @@
+/** Gives the very object that it is given, so that a private field is added to it. */
+class Same {
+  constructor(row: object) {
+    // biome-ignore lint/correctness/noConstructorReturn: that is what it is for
+    return row
+  }
+}
+
+/** A row on which a text is hidden: no key, no copy and no log shows it. (A WeakMap takes four times as long, a symbol twice.) */
+class Hiding extends Same {
+  readonly #text: string
+
+  constructor(row: object, text: string) {
+    super(row)
+    this.#text = text
+  }
+
+  static textOf(row: object): string | undefined {
+    return #text in row ? row.#text : undefined
+  }
+}
+
+/**
+ * Rows without their last column, the text that `returnedOf` has made for us alone; it is hidden on them. Parts between
+ * commas, each of which may be empty:
+ * - the claim: 16 hexadecimal digits of `run_at`, 16 of `locked_at`, 2 of the last byte of `locked_by`
+ * - `max_attempts`
+ * - `priority`
+ * - the row's key, which may hold commas
+ */
+export function hidingOwn(rows: readonly object[]): object[] {
+  const last = Object.keys(rows[0] ?? {}).at(-1) ?? '' // whatever the user's plugins call it
+  return rows.map((row) => {
+    const { [last]: text, ...columns } = row as Record<string, unknown> // a row has columns
+    return new Hiding(columns, String(text))
+  })
+}
+
+/** What is hidden on a row under a column's name; undefined where nothing is. */
+export function hiddenValue(row: object, name: string): Date | number | undefined {
+  const text = Hiding.textOf(row)
+  return text === undefined ? undefined : readers[name]?.(text)
+}
+
+const readers: Readonly<Record<string, (text: string) => Date | number | undefined>> = {
+  run_at: (text) => dateAt(text, 0),
+  locked_at: (text) => dateAt(text, 16),
+  max_attempts: (text) => numberOf(text.split(',')[1]),
+  priority: (text) => numberOf(text.split(',')[2]),
+}
+
+/** The last digit of the token by which a row was claimed. */
+export function hiddenMark(row: object): string | undefined {
+  const text = Hiding.textOf(row)
+  return text === undefined || !isClaimed(text) ? undefined : text[33]
+}
+
+/** What tells a row from all others where its id does not. */
+export function hiddenKey(row: object): string | undefined {
+  return Hiding.textOf(row)?.split(',').slice(3).join(',') || undefined
+}
+
+const isClaimed = (text: string): boolean => !text.startsWith(',')
+
+const numberOf = (part = ''): number | undefined => (part === '' ? undefined : Number(part))
+
+/** Postgres counts microseconds from here. */
+const year2000 = Date.UTC(2000, 0)
+
+/** Undefined for infinity, which is no date. */
+function dateAt(text: string, at: number): Date | undefined {
+  if (!isClaimed(text)) return undefined
+  const high = Number.parseInt(text.slice(at, at + 8), 16) | 0 // it has the sign
+  const microseconds = high * 2 ** 32 + Number.parseInt(text.slice(at + 8, at + 16), 16)
+  const date = new Date(year2000 + Math.floor(microseconds / 1000))
+  return Number.isNaN(date.getTime()) ? undefined : date
+}
