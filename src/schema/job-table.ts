@@ -172,7 +172,9 @@ type LeanRow<Row, Names> = {
     ? never
     : Column extends Names | ColumnKey<Row, 'id' | 'attempts_count'>
       ? Column
-      : never]: SelectType<Row[Column]>
+      : string extends Column // of Kysely<any> each row has every column
+        ? Column
+        : never]: SelectType<Row[Column]>
 }
 
 /** kysely's own `Generated<Timestamp>` asks for the nested ColumnType on insert; what it stands for is meant. */

@@ -60,6 +60,8 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
   readonly id: string
   readonly table: Table
   readonly db: Kysely<DB>
+  /** Never there: by it the compiler knows that a worker of few columns is none of all. */
+  declare protected readonly seen?: Seen
   readonly #handler: AnyHandler
   readonly #settings: Settings
   readonly #firstLook = new FirstLook()

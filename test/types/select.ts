@@ -95,6 +95,14 @@ createWorker(db, 'mail_jobs', () => {}, { select: strings })
 // @ts-expect-error "'users' is not a job table: column 'updated_at' is missing
 createWorker(db, 'users', () => {}, { select: ['email'] })
 
+// A worker whose listeners see few columns is none of whose listeners see all; the other way round it is.
+
+// @ts-expect-error is not assignable to type 'Worker<DB, "mail_jobs",
+const all: Worker<DB, 'mail_jobs'> = worker
+const few: typeof worker = createWorker(db, 'mail_jobs', () => {})
+
+export { all, few }
+
 // A list may stand elsewhere. Of one that is known only when it runs, each column may be there or not.
 
 const columns = ['user_id', 'subject'] as const
@@ -112,6 +120,9 @@ createWorker(
   },
   { select: some },
 )
+declare const first: ['user_id', 'template'?]
+// @ts-expect-error Type 'undefined' is not assignable to type
+createWorker(db, 'mail_jobs', () => {}, { select: first })
 createWorker(db, 'mail_jobs', (job) => ('template' in job ? job.template.length : job.user_id.length), {
   select: some.length > 1 ? ['template'] : ['user_id'],
 })
@@ -131,6 +142,10 @@ declare const whole: Handler<DB, 'mail_jobs'>
 createWorker(db, 'mail_jobs', whole, { select: ['template'] })
 const options: WorkerOptions<Job<DB, 'mail_jobs'>> = { maxAttempts: (job) => job.template.length }
 createWorker(db, 'mail_jobs', whole, options)
+
+/** A handle that knows no tables knows no columns. */
+declare const anything: Kysely<any>
+createWorker(anything, 'jobs', ({ id, user_id }) => console.log(id, user_id), { select: ['user_id'] })
 
 /** Code that is generic over the database hands the list on. */
 function loudWorker<Tables, Table extends keyof Tables & string, const Columns extends Selection<Tables, Table>>(

@@ -192,10 +192,19 @@ test("a job's own max_attempts and result count, though it is not selected", asy
     columns: ['max_attempts', 'result', 'started_at', 'finished_at', 'errors'],
   })
   await enqueue(db, 'limited', [{ to: 'ada', max_attempts: 1 }, { to: 'bob' }, { to: 'carl' }])
-  const made = worker(db, 'limited', ({ to }) => (to === 'carl' ? { sent: true } : Promise.reject(new Error('away'))), {
-    select: ['to'],
-  })
-  await Promise.all([made.start(), next(made, 'failed'), next(made, 'retry'), next(made, 'succeeded')])
+  const begun: string[] = []
+  const made = worker(
+    db,
+    'limited',
+    ({ to }) => {
+      begun.push(to)
+      return to === 'carl' ? { sent: true } : Promise.reject(new Error('away'))
+    },
+    { select: ['to'] },
+  )
+  const idle = next(made, 'idle', () => begun.length === 3)
+  await made.start()
+  await idle
   expect(await db.selectFrom('limited').select(['to', 'status', 'result']).orderBy('to').execute()).toEqual([
     { to: 'ada', status: 'job_status_failed', result: null },
     { to: 'bob', status: 'job_status_retry', result: null },
@@ -231,11 +240,11 @@ test.each(['uuid', 'text'])('a job that was taken over twice runs alone (locked_
 
 test('a backlog of more than a fetch is worked off in its order', async () => {
   await createJobTable(db, 'backlog', (table) => table.addColumn('n', 'integer').addColumn('body', 'text'))
-  await sql`insert into backlog (n, run_at) select n, now() - (3000 - n) * interval '1 ms' from generate_series(1, 3000) n`.execute(
+  await sql`insert into backlog (n, run_at) select n, now() - n * interval '1 ms' from generate_series(1, 3000) n`.execute(
     db,
   )
   const jobs = await handled(db, 'backlog', { select: ['n'], concurrency: 1 })
-  expect(jobs.map(({ n }) => n)).toEqual(Array.from({ length: 3000 }, (_, i) => i + 1))
+  expect(jobs.map(({ n }) => n)).toEqual(Array.from({ length: 3000 }, (_, i) => 3000 - i))
 })
 
 test('a column that the table does not have is an error at start, which names it and those that there are', async () => {
