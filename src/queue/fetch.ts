@@ -167,8 +167,8 @@ function isPastSeedBackoff(rule: BackoffRule | undefined) {
 }
 
 /** RETURNING promises no order. Timestamps are compared as the user's driver gives them, where it gives them comparable. */
-function inTurn(rows: readonly object[], byPriority: boolean): object[] {
-  if (rows.length < 2) return [...rows]
+function inTurn(rows: object[], byPriority: boolean): object[] {
+  if (rows.length < 2) return rows
   // once for each row, not for each comparison: of a thousand rows there are ten thousand
   const places = rows.map((row) => ({ row, priority: byPriority ? priorityOf(row) : 0, runAt: runAtOf(row) }))
   places.sort((a, b) => b.priority - a.priority || compare(a.runAt, b.runAt))

@@ -26,7 +26,7 @@ export interface Returned {
   readonly isWhole: boolean
   readonly list: readonly AliasedExpression<unknown, string>[]
   /** The rows as a handler is to see them. What is for the worker alone is hidden on them; `columnValue` and `leaseOf` see it. */
-  rowsOf(rows: readonly object[]): object[]
+  rowsOf(rows: object[]): object[]
 }
 
 /**
@@ -36,7 +36,7 @@ export interface Returned {
 export function returnedOf(jobs: Jobs, asked: Asked): Returned {
   const { select } = asked
   const isWhole = select === undefined
-  if (isWhole && jobs.key === undefined) return { isWhole, list: [], rowsOf: (rows) => [...rows] }
+  if (isWhole && jobs.key === undefined) return { isWhole, list: [], rowsOf: (rows) => rows }
   const names = isWhole ? [] : [...new Set([...always, ...select])]
   return {
     isWhole,
@@ -76,21 +76,12 @@ function leaseText({ since, by }: NonNullable<Asked['claimed']>) {
   return sql`pg_catalog.encode(${time(column('run_at'))} || ${time(since)} || ${mark}, 'hex')`
 }
 
-/** Those of a user's columns that their table, by the names that the catalog has, lacks. */
-export function missingColumns(
-  jobs: Jobs,
-  select: readonly string[],
-  has: { has(name: string): boolean },
-): readonly string[] {
+/** Those of a user's columns that their table lacks, by the names that the catalog has. */
+export function missingColumns(jobs: Jobs, select: readonly string[], real: ReadonlyMap<string, unknown>): string[] {
   const { selections = [] } = jobs.db.selectFrom(jobs.table).select(select.map(columnNamed)).toOperationNode()
-  return select.filter((_, i) => {
-    const selection = selections[i]?.selection
+  const written = selections.map(({ selection }) => {
     // the name as the user's plugins leave it
-    return !(
-      selection &&
-      AliasNode.is(selection) &&
-      ColumnNode.is(selection.node) &&
-      has.has(selection.node.column.name)
-    )
+    return AliasNode.is(selection) && ColumnNode.is(selection.node) ? selection.node.column.name : ''
   })
+  return select.filter((_, i) => !real.has(written[i] ?? ''))
 }
