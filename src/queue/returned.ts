@@ -38,10 +38,11 @@ export function returnedOf(jobs: Jobs, asked: Asked): Returned {
   const isWhole = select === undefined
   if (isWhole && jobs.key === undefined) return { isWhole, list: [], rowsOf: (rows) => rows }
   const names = isWhole ? [] : [...new Set([...always, ...select])]
+  const name = unusedName(names)
   return {
     isWhole,
-    list: [...names.map(columnNamed), asText(ownPart(jobs, asked), unusedName(names))],
-    rowsOf: hidingOwn,
+    list: [...names.map(columnNamed), asText(ownPart(jobs, asked), name)],
+    rowsOf: (rows) => hidingOwn(rows, [name, camelCase(name)]),
   }
 }
 

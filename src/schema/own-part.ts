@@ -21,17 +21,21 @@ class Hiding extends Same {
 }
 
 /**
- * Rows without their last column, the text that `returnedOf` has made for us alone; it is hidden on them. Parts between
- * commas, each of which may be empty:
+ * Rows without the text that `returnedOf` has made for us alone; it is hidden on them. Parts between commas, each of which
+ * may be empty:
  * - the claim: 16 hexadecimal digits of `run_at`, 16 of `locked_at`, 2 of the last byte of `locked_by`
  * - `max_attempts`
  * - `priority`
  * - the row's key, which may hold commas
+ *
+ * @param names of its column, as it may come back
  */
-export function hidingOwn(rows: readonly object[]): object[] {
-  const last = Object.keys(rows[0] ?? {}).at(-1) ?? '' // whatever the user's plugins call it
+export function hidingOwn(rows: readonly object[], names: readonly string[]): object[] {
+  const first = rows[0] ?? {}
+  // a plugin may call it otherwise, or put more behind it
+  const name = names.find((each) => Object.hasOwn(first, each)) ?? Object.keys(first).at(-1) ?? ''
   return rows.map((row) => {
-    const { [last]: text, ...columns } = row as Record<string, unknown> // a row has columns
+    const { [name]: text, ...columns } = row as Record<string, unknown> // a row has columns
     return new Hiding(columns, String(text))
   })
 }

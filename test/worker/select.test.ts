@@ -1,11 +1,12 @@
 import { inspect } from 'node:util'
-import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
+import { CamelCasePlugin, Kysely, type KyselyPlugin, PostgresDialect, sql } from 'kysely'
 import { createWorker, enqueue, guardPool } from 'kysely-jobs'
 import { addJobColumns, createJobIndexes, createJobTable } from 'kysely-jobs/migrate'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { newWorkerId } from '../../src/schema/lease-token.js'
 import { own } from '../../src/schema/own-names.js'
+import { columnValue, interruptionsIn } from '../../src/schema/row.js'
 import { testDatabase } from '../support/database.js'
 import { next, quiet } from './mail-jobs.js'
 
@@ -140,6 +141,29 @@ test.each([
   })
   expect(jobs.map((job) => Object.keys(job)[2])).toEqual(Array(6).fill(isCamel ? 'fileName' : 'file_name'))
   expect(jobs.map((job) => job.fileName ?? job.file_name).join('')).toMatch(/^yz[ab]{2}cd$/)
+})
+
+test.each<[string, (row: object) => object]>([
+  ['adds to rows', (row) => ({ ...row, loaded: 'now' })],
+  ['renames columns', (row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [`${name}_`, value]))],
+])('a plugin that %s takes nothing from the worker', async (_what, changed) => {
+  const plugin: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => ({ ...result, rows: result.rows.map((row) => changed(row) as typeof row) }),
+  }
+  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  const jobs: object[] = []
+  const made = worker(db.withPlugin(plugin), 'mail_jobs', (job) => void jobs.push(job), { select: ['to'] })
+  const claimed = next<any>(made, 'claimed')
+  await made.start()
+  const {
+    jobs: [job],
+  } = await claimed
+  expect(Object.keys(job)).toEqual(Object.keys(changed({ id: 1, attempts_count: 1, to: 'ada' })))
+  expect(interruptionsIn(job)).toBe(0)
+  expect(columnValue(job, 'run_at')).toBeInstanceOf(Date)
+  await made.stop({ deadline: 0 })
+  await db.deleteFrom('mail_jobs').execute()
 })
 
 test('columns may have any name, those of ours too', async () => {
