@@ -5,11 +5,13 @@ import { columnValue } from '../../schema/row.js'
 const shareOfWholeFetches = 1 / 10
 const longestWithoutWhole = 5_000
 
-/** With so many rows claimed it is kept when nothing more is due: autovacuum comes after a minute. */
+/**
+ * With so many rows claimed it is kept when nothing more is due: for so many milliseconds, in which autovacuum comes, and
+ * then while a fetch from the beginning takes so many milliseconds longer than a question from the cursor.
+ */
 const worthKeeping = 10_000
-
-/** A fetch from the beginning that takes so many milliseconds longer than a question from the cursor is not as good. */
-const asQuick = 2
+const untilVacuum = 90_000
+const isSlow = 10
 
 /** The most levels of priority that it knows: half of those that a fetch looks up one by one. */
 const mostLevels = 50
@@ -40,6 +42,8 @@ export class BacklogCursor {
   /** Rows claimed since it began: about as many dead entries are before it. */
   #claimed = 0
   #isFull = false
+  /** When (monotonic milliseconds) the last fetch came back that was full. */
+  #fullAt = 0
   /** Since the last fetch from the beginning one was from the cursor: it may have missed what is before it. */
   isOwed = false
   /** When (monotonic milliseconds) the last fetch from the beginning ended, and how long it took. */
@@ -70,6 +74,7 @@ export class BacklogCursor {
   advance(rows: readonly object[], { isWhole, isFull, took }: Look): void {
     if (isWhole) [this.#wholeAt, this.#took] = [performance.now(), took]
     this.#isFull = isFull
+    if (isFull) this.#fullAt = performance.now()
     this.#claimed += rows.length
     for (const row of lastOfLevels(rows)) this.#pass(row)
     if (!isFull && this.#claimed < worthKeeping) this.#forget()
@@ -78,7 +83,8 @@ export class BacklogCursor {
 
   /** A question from the cursor took so many milliseconds, just after a fetch from the beginning that found nothing more. */
   compare(took: number): void {
-    if (!this.isOwed && this.#took < took + asQuick) this.#forget() // vacuum has come
+    const isOld = performance.now() > this.#fullAt + untilVacuum
+    if (isOld && !this.isOwed && this.#took < took + isSlow) this.#forget()
   }
 
   #pass(row: object): void {
