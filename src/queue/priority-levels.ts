@@ -39,7 +39,8 @@ export const levelSince = ({ levels, times }: Since): RawBuilder<Date> =>
  * in the order of priority while no more than {@link longestWaiting} jobs are due, and none waits for ever.
  *
  * With a cursor, its levels are among them whatever waits there, and only between them the index is read: of a level that
- * is worked off all entries are dead (5 levels, a million jobs worked off: ... pages).
+ * is worked off all entries are dead (a fetch of 10 after a million jobs of five levels: 111 buffers against 74,488, and 7,781
+ * where somebody has read them before).
  */
 export function withPriorityLevels(jobs: Jobs, since?: Since) {
   const known = since && nextKnown(since)
