@@ -11,7 +11,7 @@ export function report(results: Results): string {
     ['Drain, jobs a second as a ratio to graphile-worker at its fastest', drainRatios(results)],
     [`As a side note, this machine's figures: ${results.machine}`, ''],
     ['Drain (CPU: of the worker processes, and of Postgres)', drains(results)],
-    ['Drain with and without a held snapshot', held(results)],
+    ['Drain with and without five priorities, and a held snapshot', held(results)],
     ['From the answer to the commit to the handler, ms', latencies(results)],
     ['Enqueue', enqueues(results)],
     ['Handlers that wait 5 ms or compute 1 ms', work(results)],
@@ -63,7 +63,12 @@ function setting({ contender, concurrency, processes }: Results['drain'][number]
 }
 
 function held(results: Results): string {
-  return table(results.held.map(({ held, rate }) => ({ snapshot: held ? 'held' : 'free', 'jobs/s': Math.round(rate) })))
+  const rows = results.held.map(({ contender, held, rate }) => ({
+    contender: contenders[contender].title,
+    snapshot: held ? 'held' : 'free',
+    'jobs/s': Math.round(rate),
+  }))
+  return table(rows)
 }
 
 function latencies({ latency }: Results): string {

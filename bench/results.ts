@@ -11,7 +11,7 @@ export interface Results {
   readonly machine: string
   readonly date: string
   readonly drain: (Drained & { contender: ContenderName; concurrency: number; processes: number })[]
-  readonly held: { held: boolean; rate: number }[]
+  readonly held: { contender: ContenderName; held: boolean; rate: number }[]
   readonly latency: (Latency & { contender: ContenderName; load: number })[]
   readonly enqueue: { contender: ContenderName; way: keyof typeof enqueueings; rate: number }[]
   readonly work: { contender: ContenderName; handler: HandlerName; concurrency: number; rate: number; ideal: number }[]

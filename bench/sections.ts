@@ -26,11 +26,18 @@ export const sections = {
   },
 
   held: async (server, plan, results) => {
-    const runs = await interleaved(['free', 'held'], 2, (snapshot) => {
-      const heldSnapshot = snapshot === 'held'
-      return drain(server, { contender: 'ours', jobs: plan.heldJobs, concurrency: 100, processes: 1, heldSnapshot })
+    const settings = {
+      free: { contender: 'ours', held: false },
+      held: { contender: 'ours', held: true },
+      levels: { contender: 'oursByPriority', held: false },
+      heldLevels: { contender: 'oursByPriority', held: true },
+    } as const
+    const names = Object.keys(settings) as (keyof typeof settings)[]
+    const runs = await interleaved(names, 2, (name) => {
+      const { contender, held: heldSnapshot } = settings[name]
+      return drain(server, { contender, jobs: plan.heldJobs, concurrency: 100, processes: 1, heldSnapshot })
     })
-    results.held.push({ held: false, rate: medians(runs.free).rate }, { held: true, rate: medians(runs.held).rate })
+    for (const name of names) results.held.push({ ...settings[name], rate: medians(runs[name]).rate })
   },
 
   latency: async (server, plan, results) => {

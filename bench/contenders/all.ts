@@ -1,12 +1,13 @@
 import type { Contender } from './contender.ts'
 import { graphileByDefault, graphileFastest } from './graphile-worker.ts'
-import { ours, oursByDefault, oursDeleted, oursQuiet } from './kysely-jobs.ts'
+import { ours, oursByDefault, oursByPriority, oursDeleted, oursQuiet } from './kysely-jobs.ts'
 import { byHand, limit } from './limit.ts'
 import { bossSeveral, bossSingle } from './pg-boss.ts'
 
 export const contenders = {
   ours,
   oursByDefault,
+  oursByPriority,
   oursDeleted,
   oursQuiet,
   graphileFastest,

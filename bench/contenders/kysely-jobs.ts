@@ -23,6 +23,8 @@ export interface DB {
   jobs: JobTable
   /** The same without triggers. */
   quiet_jobs: JobTable
+  /** The same with five priorities. */
+  level_jobs: JobTable
 }
 
 type Table = keyof DB
@@ -48,8 +50,9 @@ const kyselyJobs = ({ title, guarded, table = 'jobs', deleted = false }: Ways): 
       run(
         url,
         `truncate ${table}`,
-        `insert into ${table} (payload, run_at)
-          select jsonb_build_object('n', n), now() - (${jobs} - n) * interval '${apart}' from generate_series(1, ${jobs}) n`,
+        `insert into ${table} (payload, run_at ${table === 'level_jobs' ? ', priority' : ''})
+          select jsonb_build_object('n', n), now() - (${jobs} - n) * interval '${apart}'
+            ${table === 'level_jobs' ? ', n % 5' : ''} from generate_series(1, ${jobs}) n`,
       ),
     async work(url, { workers, concurrency }, handle) {
       const db = connect(url)
@@ -75,6 +78,7 @@ async function migrate(db: Kysely<DB>): Promise<void> {
     table.addColumn('payload', 'jsonb', (column) => column.notNull())
   await createJobTable(db, 'jobs', payload)
   await createJobTable(db, 'quiet_jobs', payload, { notify: 'none' })
+  await createJobTable(db, 'level_jobs', payload, { columns: ['priority'] })
   await db.destroy()
 }
 
@@ -90,4 +94,5 @@ function enqueuer(db: Kysely<DB>, table: Table): Enqueuer {
 export const ours = kyselyJobs({ title: 'kysely-jobs, guardPool', guarded: true })
 export const oursByDefault = kyselyJobs({ title: 'kysely-jobs, defaults', guarded: false })
 export const oursDeleted = kyselyJobs({ title: 'kysely-jobs, rows deleted', guarded: true, deleted: true })
+export const oursByPriority = kyselyJobs({ title: 'kysely-jobs, 5 priorities', guarded: true, table: 'level_jobs' })
 export const oursQuiet = kyselyJobs({ title: 'kysely-jobs, no triggers', guarded: true, table: 'quiet_jobs' })

@@ -65,7 +65,8 @@ export async function growth(
   try {
     await fill(db, mix, priority)
     const costOf = (trx: Trx, verb: () => Promise<unknown>, rows?: number) => cost(trx, statements, verb, rows)
-    const measured = () => inTransaction(db, (trx) => measure(trx, costOf, priority))
+    const worked = mix.worked === 0 ? undefined : await lastDue(db)
+    const measured = () => inTransaction(db, (trx) => measure(trx, costOf, priority, worked))
     const filled = { mix: name, cost: await measured() }
     if (mix.worked === 0) return [filled]
     await server.autovacuumed(db)
@@ -80,11 +81,12 @@ async function measure(
   trx: Trx,
   costOf: (trx: Trx, verb: () => Promise<unknown>, rows?: number) => Promise<Cost>,
   priority: boolean,
+  dueSince: Date | undefined,
 ): Promise<Growth> {
   const worker = randomUUID()
   const columns = priority ? (['priority'] as const) : []
   const fetching = claim(worker, priority)
-  const next = { columns } as object
+  const next = { columns, dueSince } as object
   const fetch = await costOf(trx, () => fetchNextJobs(trx, 'jobs', fetching), batch)
   const wakeUp = await costOf(trx, () => nextDueAt(trx, 'jobs', next))
   const jobs = await fetchNextJobs(trx, 'jobs', fetching)
@@ -117,6 +119,13 @@ async function fill(db: Kysely<DB>, mix: Mix, priority: boolean): Promise<void> 
   await insert('job_status_not_started', mix.future, `+ interval '1 day'`)
   await insert('job_status_not_started', mix.due, '')
   if (mix.worked === 0) await sql`vacuum analyze jobs`.execute(db)
+}
+
+/** When the last job was due that was worked off: from where a worker that has done it asks for the next. */
+async function lastDue(db: Kysely<DB>): Promise<Date | undefined> {
+  const worked = db.selectFrom('jobs').where('status', '=', 'job_status_succeeded')
+  const { due } = await worked.select((eb) => eb.fn.max('run_at').as('due')).executeTakeFirstOrThrow()
+  return due ?? undefined
 }
 
 /** The table's type has no priority. */

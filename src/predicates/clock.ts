@@ -11,6 +11,9 @@ export const clockTimestamp = (): RawBuilder<Date> => sql`clock_timestamp()`
 /** The first moment of 1970. */
 export const epoch = (): RawBuilder<Date> => sql`timestamptz 'epoch'`
 
+/** A point in time of a program's. */
+export const timestamp = (time: Date): RawBuilder<Date> => sql`${time}::timestamptz`
+
 const interval = (milliseconds: Milliseconds) => sql`${milliseconds}::float8 * interval '1 millisecond'`
 
 /** A point in time moved on, or back, by milliseconds. */

@@ -18,6 +18,18 @@ export interface Claim extends Choice {
   readonly retryBackoff?: BackoffRule | undefined
 }
 
+/**
+ * From where a fetch reads on, as a worker remembers it: what was due before had been claimed, and its index entries are
+ * dead. What became due there meanwhile is found by a fetch from the beginning.
+ */
+export interface Since {
+  /** For tables without priority. */
+  readonly runAt: Date
+  /** Levels of priority from which jobs were claimed and, in the same order, the time of each: arrays as Postgres reads them. */
+  readonly levels: string
+  readonly times: string
+}
+
 /** Whether jobs are claimed level by level, the highest priority first. */
 export function isByPriority({ columns }: Claim): boolean {
   return columns.includes('priority')

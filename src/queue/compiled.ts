@@ -37,6 +37,11 @@ function filling<Given extends object, Row>(places: Given, built: CompiledQuery<
   }
 }
 
+/** A unique placeholder for a text, compared by identity. */
+export function textPlace(): string {
+  return new String('') as string // its box
+}
+
 /** A unique placeholder for a number, compared by identity. */
 export function numberPlace(): number {
   return new Number(0) as number // its box

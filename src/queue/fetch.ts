@@ -1,9 +1,11 @@
+import type { Expression, SqlBool } from 'kysely'
 import { nextAttempt } from '../predicates/attempts.js'
 import { type BackoffRule, isRetryDue } from '../predicates/backoff.js'
 import { isDue } from '../predicates/claimable.js'
 import { clockTimestamp } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { committedLater } from '../predicates/commit.js'
+import { isDueFrom } from '../predicates/due-order.js'
 import { claimToken, placeOfClaim } from '../predicates/interruption.js'
 import { hasStatus, statusLiteral } from '../predicates/status.js'
 import type { Duration } from '../schema/duration.js'
@@ -11,12 +13,12 @@ import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { own } from '../schema/own-names.js'
 import { columnValue } from '../schema/row.js'
-import { type Claim, isByPriority, waitingJobs } from './claim.js'
-import { compiled, numberPlace } from './compiled.js'
+import { type Claim, isByPriority, type Since, waitingJobs } from './claim.js'
+import { compiled, numberPlace, textPlace } from './compiled.js'
 import { keysOf, type RowKey } from './fenced.js'
 import { ofLocked, toldOf } from './locked.js'
 import { prepared } from './prepared.js'
-import { withPriorityLevels } from './priority-levels.js'
+import { levelSince, withPriorityLevels } from './priority-levels.js'
 import { type Returned, returnedOf } from './returned.js'
 
 export interface FetchOptions<Row> {
@@ -60,14 +62,15 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
 ): Promise<Job<DB, Table>[]> {
   const jobs = jobsOf(db, table, options.key)
   const { limit, dueSince, columns = [], ...claim } = options
-  const fetch = compileFetch(jobs, { ...claim, columns, fromCursor: dueSince !== undefined })
-  return (await fetch(jobs.db, { limit, dueSince })) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
+  const since = dueSince && { runAt: dueSince, levels: '{}', times: '{}' }
+  const fetch = compileFetch(jobs, { ...claim, columns, fromCursor: since !== undefined })
+  return (await fetch(jobs.db, { limit, since })) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
 }
 
 /** What makes a fetch another statement. */
 interface FetchSettings extends Claim {
   readonly worker: string
-  /** It will be given a `dueSince`. Default false. */
+  /** It will be given a `since`. Default false. */
   readonly fromCursor?: boolean
 }
 
@@ -84,23 +87,23 @@ export type CompiledFetch = (
 /** What each run of a fetch is given. */
 interface Given {
   readonly limit: number
-  readonly dueSince?: Date | undefined
+  readonly since?: Since | undefined
   /** Of the token of a job that was not interrupted. */
   readonly place: number
 }
 
 /** A fetch to be run again and again, without being built each time where the user has no plugins. */
 export function compileFetch(jobs: Jobs, claim: FetchSettings): CompiledFetch {
-  const places: Given = {
-    limit: numberPlace(),
-    place: numberPlace(),
-    ...(claim.fromCursor && { dueSince: new Date(0) }),
-  }
+  const from: Since = { runAt: new Date(0), levels: textPlace(), times: textPlace() }
+  const places = { limit: numberPlace(), place: numberPlace(), ...(claim.fromCursor && from) }
   const claimed = { since: column('locked_at'), by: column('locked_by') } // which the statement has written
   const returned = returnedOf(jobs, { ...claim, claimed })
-  const fetch = compiled<Given, object>(jobs, places, (given) => build(jobs, claim, returned, given))
-  return async (db, { isPrepared = false, ahead = false, ...given }) => {
-    const query = fetch({ ...given, place: placeOfClaim(ahead) })
+  const fetch = compiled<Omit<Given, 'since'> & Partial<Since>, object>(jobs, places, ({ limit, place, ...since }) => {
+    const given = { limit, place, since: claim.fromCursor ? { ...from, ...since } : undefined }
+    return build(jobs, claim, returned, given)
+  })
+  return async (db, { isPrepared = false, ahead = false, since, ...given }) => {
+    const query = fetch({ ...given, ...since, place: placeOfClaim(ahead) })
     const { rows } = await db.executeQuery(isPrepared ? prepared(query) : query)
     return inTurn(returned.rowsOf(rows), isByPriority(claim))
   }
@@ -132,16 +135,18 @@ export async function firstDue(jobs: Jobs, claim: Claim): Promise<RowKey | undef
 }
 
 function ofNext(jobs: Jobs, claim: Claim, given: Omit<Given, 'place'>) {
-  return ofLocked(jobs, isByPriority(claim) ? nextByPriority(jobs, claim, given) : nextRows(jobs, claim, given))
+  if (isByPriority(claim)) return ofLocked(jobs, nextByPriority(jobs, claim, given))
+  const { limit, since } = given
+  return ofLocked(jobs, nextRows(jobs, claim, limit, since && job('run_at', '>=', since.runAt)))
 }
 
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextRows(jobs: Jobs, claim: Claim, { limit, dueSince }: Omit<Given, 'place'>) {
+function nextRows(jobs: Jobs, claim: Claim, limit: number, isFromCursor?: Expression<SqlBool>) {
   const { retryBackoff } = claim
   return toldOf(jobs, waitingJobs(jobs, claim))
     .where(isDue())
     .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
-    .$call((query) => (dueSince === undefined ? query : query.where('run_at', '>=', dueSince)))
+    .$call((query) => (isFromCursor === undefined ? query : query.where(isFromCursor)))
     .orderBy('run_at')
     .limit(limit)
     .forNoKeyUpdate()
@@ -149,17 +154,17 @@ function nextRows(jobs: Jobs, claim: Claim, { limit, dueSince }: Omit<Given, 'pl
 }
 
 /** The same, level by level: what is due at the highest priority first. */
-function nextByPriority(jobs: Jobs, claim: Claim, given: Omit<Given, 'place'>) {
-  return withPriorityLevels(jobs)
+function nextByPriority(jobs: Jobs, claim: Claim, { limit, since }: Omit<Given, 'place'>) {
+  return withPriorityLevels(jobs, since)
     .selectFrom(own.level)
     .innerJoinLateral(
-      nextRows(jobs, claim, given)
+      nextRows(jobs, claim, limit, since && isDueFrom(levelSince(since)))
         .where((eb) => eb('priority', '=', eb.ref(`${own.level}.priority` as 'priority'))) // in scope of a lateral join only
         .as(own.due),
       (join) => join.onTrue(),
     )
     .selectAll(own.due)
-    .limit(given.limit)
+    .limit(limit)
 }
 
 function isPastSeedBackoff(rule: BackoffRule | undefined) {

@@ -1,6 +1,6 @@
 import type { Expression } from 'kysely'
-import { millisecondsUntil } from '../predicates/clock.js'
-import { column } from '../predicates/column.js'
+import { millisecondsUntil, timestamp } from '../predicates/clock.js'
+import { column, job } from '../predicates/column.js'
 import { inDueOrder } from '../predicates/due-order.js'
 import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
@@ -8,6 +8,7 @@ import type { JobTable, OptionalColumn, ReadonlyQueryable } from '../schema/job-
 import { own } from '../schema/own-names.js'
 import { asText, textsOf } from '../schema/text.js'
 import { type Claim, isByPriority, waitingJobs } from './claim.js'
+import { compiled } from './compiled.js'
 import { prepared } from './prepared.js'
 
 /**
@@ -22,20 +23,28 @@ export async function nextDueAt<DB, Table extends keyof DB & string>(
     readonly columns?: readonly OptionalColumn<DB[Table]>[]
     /** Counts what a fetch with this `lease` would claim. Default: what is locked does not count. */
     readonly lease?: Duration
+    /** Looks only at jobs that are due from then on: for whoever has claimed all that was due before, as for a fetch. */
+    readonly dueSince?: Date
   } = {},
 ): Promise<number | undefined> {
   const jobs = jobsOf(db, table)
-  return answer(await textsOf(jobs.db, question(jobs, { columns: options.columns ?? [], lease: options.lease })))
+  const { columns = [], lease, dueSince } = options
+  return answer(await textsOf(jobs.db, question(jobs, { columns, lease }, dueSince)))
 }
 
-/** The same to be asked again and again, without being built each time. */
-export function compileNextDue(jobs: Jobs, claim: Claim): (db: Jobs['db']) => Promise<number | undefined> {
-  const query = prepared(question(jobs, claim))
-  return async (db) => answer(await textsOf(db, query))
+/** The same to be asked again and again, of all jobs or of those that are due from a time on. */
+export type CompiledNextDue = (db: Jobs['db'], since?: Date) => Promise<number | undefined>
+
+export function compileNextDue(jobs: Jobs, claim: Claim): CompiledNextDue {
+  const whole = prepared(question(jobs, claim))
+  const from = compiled<{ since: Date }, unknown>(jobs, { since: new Date(0) }, ({ since }) =>
+    prepared(question(jobs, claim, since)),
+  )
+  return async (db, since) => answer(await textsOf(db, since === undefined ? whole : from({ since })))
 }
 
-function question(jobs: Jobs, claim: Claim) {
-  return jobs.db.selectNoFrom(asText(nextDue(jobs, claim))).compile()
+function question(jobs: Jobs, claim: Claim, since?: Date) {
+  return jobs.db.selectNoFrom(asText(nextDue(jobs, claim, since))).compile()
 }
 
 function answer([due]: readonly (string | null)[]): number | undefined {
@@ -43,9 +52,9 @@ function answer([due]: readonly (string | null)[]): number | undefined {
 }
 
 /** The same as part of a statement: milliseconds, or null where none waits. */
-export function nextDue(jobs: Jobs, claim: Claim) {
+export function nextDue(jobs: Jobs, claim: Claim, since?: Date) {
   return jobs.db
-    .selectFrom(earliest(jobs, claim).as(own.next))
+    .selectFrom(earliest(jobs, claim, since).as(own.next))
     .select((eb) => dueIn(eb.ref(`${own.next}.run_at`)))
     .$asScalar()
 }
@@ -55,10 +64,12 @@ function dueIn(time: Expression<unknown>) {
 }
 
 /** By the index that is ordered by time: with `priority` that is the due index. */
-function earliest(jobs: Jobs, claim: Claim) {
-  const runAt = column('run_at')
+function earliest(jobs: Jobs, claim: Claim, since?: Date) {
+  const asOrdered = (time: Expression<unknown>) => (isByPriority(claim) ? inDueOrder(time) : time)
+  const time = asOrdered(column('run_at'))
   return waitingJobs(jobs, claim)
     .select('run_at')
-    .orderBy(isByPriority(claim) ? inDueOrder(runAt) : runAt)
+    .$call((query) => (since === undefined ? query : query.where(job(time, '>=', asOrdered(timestamp(since))))))
+    .orderBy(time)
     .limit(1)
 }

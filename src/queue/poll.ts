@@ -13,6 +13,8 @@ export interface PolledTable {
   readonly lease: Duration
   /** What its workers may take. */
   readonly claim: Claim
+  /** Asks only for jobs that are due from then on. */
+  readonly since?: Date | undefined
 }
 
 /** What awaits a table's workers. */
@@ -50,7 +52,7 @@ function toldBy({ jobs }: PolledTable, notice: Notice) {
   return jobs.db.selectNoFrom(asJsonText([job.lit(-1), job.lit(null), job(notified(notice), 'is', null)]))
 }
 
-function pollOf({ jobs, lease, claim }: PolledTable, place: number) {
+function pollOf({ jobs, lease, claim, since }: PolledTable, place: number) {
   // Ordered by what the running index is ordered by: with stale statistics the table itself would be read.
   const expired = jobs.db
     .selectFrom(jobs.table)
@@ -59,6 +61,6 @@ function pollOf({ jobs, lease, claim }: PolledTable, place: number) {
     .orderBy('locked_by')
     .limit(1)
     .$asScalar()
-  const due = job.cast<string | null>(nextDue(jobs, claim), 'text')
+  const due = job.cast<string | null>(nextDue(jobs, claim, since), 'text')
   return jobs.db.selectNoFrom(asJsonText([job.lit(place), due, job.fn.coalesce(expired, job.lit(false))]))
 }

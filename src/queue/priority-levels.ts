@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { isUnlocked } from '../predicates/claimable.js'
 import { now } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
@@ -6,6 +6,7 @@ import { inDueOrder } from '../predicates/due-order.js'
 import { isPending } from '../predicates/status.js'
 import type { Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
+import type { Since } from './claim.js'
 
 /** The most levels that a claim looks up one by one. */
 const mostLevels = 100
@@ -14,8 +15,19 @@ const mostLevels = 100
 const longestWaiting = 1000
 const latest = 100
 
-/** Above every priority, whatever integer type the column has. */
+/** Above and below every priority, whatever integer type the column has. */
 const above = sql.lit('9223372036854775807')
+const below = sql<number>`'-9223372036854775808'::bigint`
+
+/** The level from which a cursor has read that comes next below a step; null: there is none. */
+const nextKnown = ({ levels }: Since): RawBuilder<number | null> =>
+  sql`(select max(known) from unnest(${levels}::bigint[]) as known where known < ${sql.ref(`${own.step}.priority`)})`
+
+const orBelow = (level: RawBuilder<number | null>) => job.fn.coalesce(level, below)
+
+/** From when on a cursor has to read a level. */
+export const levelSince = ({ levels, times }: Since): RawBuilder<Date> =>
+  sql`coalesce((select since from unnest(${levels}::bigint[], ${times}::timestamptz[]) as known(level, since) where level = ${sql.ref(`${own.level}.priority`)}), '-infinity')`
 
 /**
  * The priorities at which a claim looks for due jobs, highest first: the {@link mostLevels} highest among the pending
@@ -25,8 +37,13 @@ const above = sql.lit('9223372036854775807')
  * Whoever may set priorities could make 65,535 levels of jobs that are never due (a claim took 164,079 buffers, with the
  * bound 540). So where there are more than so many, the levels below come from the due jobs themselves, by the due index:
  * in the order of priority while no more than {@link longestWaiting} jobs are due, and none waits for ever.
+ *
+ * With a cursor, its levels are among them whatever waits there, and only between them the index is read: of a level that
+ * is worked off all entries are dead (a fetch of 10 after a million jobs of five levels: 111 buffers against 74,488, and 7,781
+ * where somebody has read them before).
  */
-export function withPriorityLevels(jobs: Jobs) {
+export function withPriorityLevels(jobs: Jobs, since?: Since) {
+  const known = since && nextKnown(since)
   return jobs.db
     .withRecursive(`${own.step}(priority, place)`, (db) =>
       db
@@ -37,13 +54,17 @@ export function withPriorityLevels(jobs: Jobs) {
             .where(`${own.step}.priority`, 'is not', null)
             .where(`${own.step}.place`, '<', job.lit(mostLevels))
             .select((eb) => [
-              eb
-                .selectFrom(jobs.table)
-                .select('priority')
-                .where(isPending())
-                .whereRef('priority', '<', `${own.step}.priority`)
-                .orderBy('priority', 'desc')
-                .limit(1)
+              eb.fn
+                .coalesce(
+                  eb
+                    .selectFrom(jobs.table)
+                    .select('priority')
+                    .where(job.and([isPending(), ...(known ? [job('priority', '>', orBelow(known))] : [])]))
+                    .whereRef('priority', '<', `${own.step}.priority`)
+                    .orderBy('priority', 'desc')
+                    .limit(1),
+                  known ?? job.lit(null),
+                )
                 .as('priority'),
               eb(`${own.step}.place`, '+', eb.lit(1)).as('place'),
             ]),
@@ -60,14 +81,14 @@ export function withPriorityLevels(jobs: Jobs) {
         .where(job.and([isPending(), job(time, '<=', inDueOrder(now())), isUnlocked(), job.exists(last)]))
       const ofDue = (order: 'asc' | 'desc', limit: number) =>
         db.selectFrom(due.orderBy(time, order).limit(limit).as(own.due)).select(`${own.due}.priority`)
-      const below = ofDue('asc', longestWaiting).union(ofDue('desc', latest)).orderBy('priority', 'desc')
+      const lower = ofDue('asc', longestWaiting).union(ofDue('desc', latest)).orderBy('priority', 'desc')
       // Not sorted together, so that a claim which is full at the highest level asks for no other.
       return db
         .selectFrom(own.step)
         .select(priority)
         .where(`${own.step}.place`, '>', job.lit(0))
         .unionAll(
-          db.selectFrom(below.as(own.due)).select(`${own.due}.priority`).where(`${own.due}.priority`, '<', last),
+          db.selectFrom(lower.as(own.due)).select(`${own.due}.priority`).where(`${own.due}.priority`, '<', last),
         )
     })
 }

@@ -167,11 +167,12 @@ export class StartedWorker {
 
   #member(): Member {
     const scope = this.#scope
+    const claimer = this.#claimer
     const { table, jobs, settings } = scope
     return {
       table: quotedName(table),
       get watched() {
-        return { jobs, lease: settings.lease, claim: scope.claim }
+        return { jobs, lease: settings.lease, claim: scope.claim, since: claimer.horizon }
       },
       carry: this.#subscription?.carry,
       patience: () => Math.min(this.#pollInterval, settings.lease / 3),

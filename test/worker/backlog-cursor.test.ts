@@ -1,6 +1,8 @@
-import { Kysely, type LogEvent, PostgresDialect } from 'kysely'
+import { type CompiledQuery, Kysely, type LogEvent, PostgresDialect, sql } from 'kysely'
 import { createWorker, enqueue } from 'kysely-jobs'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { createJobTable } from 'kysely-jobs/migrate'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { BacklogCursor } from '../../src/worker/claim/backlog-cursor.js'
 import { quietPool, testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
 
@@ -54,4 +56,145 @@ test('a worker rests only when nothing is due from the beginning either', async 
   await idle
   expect(done.at(-1)).toBe('mail 0')
   expect(isFromHorizon(statements.findLast(isFetch) ?? '')).toBe(false)
+})
+
+const levels = await testDatabase((own) =>
+  createJobTable(own, 'level_jobs', (table) => table.addColumn('to', 'text'), { columns: ['priority'] }),
+)
+
+/** A backlog of so many jobs at three levels, a worker that works it off, and the jobs of each of its claims. */
+async function levelBacklog(count: number) {
+  const { db, url } = levels
+  await db.deleteFrom('level_jobs').execute()
+  await sql`insert into level_jobs ("to", priority, run_at)
+    select 'backlog', n % 3, now() - interval '1 hour' + n * interval '1 millisecond' from generate_series(1, ${count}) n`.execute(
+    db,
+  )
+  const statements: CompiledQuery[] = []
+  const log = ({ query }: LogEvent) => void statements.push(query)
+  const own = new Kysely<any>({
+    dialect: new PostgresDialect({ pool: quietPool({ connectionString: url }) }),
+    log,
+  })
+  const claims: any[][] = []
+  const done: string[] = []
+  const worker = createWorker(own, 'level_jobs', (job) => void done.push(job.to), {
+    logger: quiet,
+    concurrency: 10,
+    pollInterval: '20ms',
+  })
+  worker.on('claimed', ({ jobs }) => claims.push([...jobs]))
+  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+  const claimed = (jobs: number) => next(worker, 'claimed', () => claims.flat().length >= jobs)
+  return { db, worker, statements, claims, done, claimed }
+}
+
+test('while a backlog of several levels is worked off, what others enqueue at a higher level goes first', async () => {
+  const { db, worker, claims, done, claimed } = await levelBacklog(9_000)
+  const idle = next(worker, 'idle')
+  const begun = claimed(600)
+  const atLowest = next<{ jobs: readonly any[] }>(worker, 'claimed', ({ jobs }) => jobs.at(-1)?.priority === 0)
+  await worker.start()
+  await begun
+  await enqueue(db, 'level_jobs', { to: 'of a new level', priority: 7 })
+  const first = claims.length
+  await atLowest
+  await enqueue(db, 'level_jobs', { to: 'of a level that was worked off', priority: 2 })
+  const second = claims.length
+  await idle
+  expect(done).toHaveLength(9_002)
+  const claimOf = (name: string) => claims.findIndex((jobs) => jobs.some(({ to }) => to === name))
+  // two fetches may have been under way
+  expect(claimOf('of a new level')).toBeLessThanOrEqual(first + 2)
+  expect(claimOf('of a level that was worked off')).toBeLessThanOrEqual(second + 2)
+  const backlog = claims.flat().filter(({ to }) => to === 'backlog')
+  expect(backlog.map(({ priority }) => priority)).toEqual(backlog.map((_, n) => 2 - Math.floor(n / 3_000)))
+})
+
+test('a job of a higher level that commits late, due before all that was claimed, is done before the worker rests', async () => {
+  const { db, worker, done, claimed } = await levelBacklog(12_000)
+  const late = await db.startTransaction().execute()
+  await enqueue(late, 'level_jobs', { to: 'late', priority: 2, run_at: new Date(Date.now() - 7_200_000) })
+  const idle = next(worker, 'idle')
+  const half = claimed(6_000)
+  await worker.start()
+  await half
+  await late.commit().execute()
+  await idle
+  expect(done).toContain('late')
+  expect(done).toHaveLength(12_001)
+})
+
+test('just after a backlog the question for the next job reads few pages, and what is due before is found all the same', async () => {
+  const { db, worker, statements, done } = await levelBacklog(12_000)
+  const idle = next(worker, 'idle')
+  await worker.start()
+  await idle
+  const asked = statements.findLast(({ sql }) => sql.includes('kysely_jobs_next') && !sql.includes('json'))
+  const plan = await levels.pool.query(`explain (analyze, buffers, format json) ${asked?.sql}`, [
+    ...(asked?.parameters ?? []),
+  ])
+  const root = plan.rows[0]['QUERY PLAN'][0].Plan
+  expect(root['Shared Hit Blocks'] + root['Shared Read Blocks']).toBeLessThanOrEqual(60)
+  const both = next(worker, 'succeeded', () => done.length === 12_002)
+  await enqueue(db, 'level_jobs', { to: 'late', priority: 1, run_at: new Date(Date.now() - 7_200_000) })
+  await enqueue(db, 'level_jobs', { to: 'new', priority: 1 })
+  await both
+  expect(done.slice(-2).toSorted()).toEqual(['late', 'new'])
+})
+
+/** A cursor, and a clock that stands still until it is moved on. */
+function cursorByClock() {
+  let now = 1_000
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  onTestFinished(() => clock.mockRestore())
+  const rows = (count: number) => Array.from({ length: count }, (_, n) => ({ run_at: new Date(n) }))
+  return { cursor: new BacklogCursor(), rows, pass: (milliseconds: number) => (now += milliseconds) }
+}
+
+test.each([
+  [20, 200],
+  [400, 4_000],
+  [60_000, 5_000],
+])('where a look from the beginning takes %i ms, the next one is after %i ms of reading on', (took, wait) => {
+  const { cursor, rows, pass } = cursorByClock()
+  cursor.advance(rows(1_000), { isWhole: true, isFull: true, took })
+  for (let fetch = 0; fetch < 10; fetch++) cursor.advance(rows(1_000), { isWhole: false, isFull: true, took: 10 })
+  pass(wait - 1)
+  expect(cursor.since?.runAt).toEqual(new Date(999))
+  pass(1)
+  expect(cursor.since).toBeUndefined()
+  expect(cursor.horizon).toBeUndefined()
+})
+
+test('after a long backlog a worker looks from the beginning each five seconds, until vacuum has come and that is quick', () => {
+  const { cursor, rows, pass } = cursorByClock()
+  const looked = (took: number) => {
+    cursor.advance([], { isWhole: true, isFull: false, took })
+    cursor.compare(1)
+  }
+  cursor.advance(rows(20_000), { isWhole: true, isFull: true, took: 20 })
+  looked(2)
+  for (let second = 0; second < 90; second += 5) {
+    expect(cursor.horizon).toEqual(new Date(19_999))
+    expect(cursor.wait).toBe(5_000)
+    pass(5_000)
+    expect(cursor.wait).toBe(0)
+    looked(2)
+  }
+  pass(5_000)
+  looked(20)
+  expect(cursor.horizon).toEqual(new Date(19_999))
+  pass(5_000)
+  looked(2)
+  expect(cursor.horizon).toBeUndefined()
+  expect(cursor.wait).toBe(Number.POSITIVE_INFINITY)
+})
+
+test('after a short backlog nothing is remembered', () => {
+  const { cursor, rows } = cursorByClock()
+  cursor.advance(rows(1_000), { isWhole: true, isFull: true, took: 20 })
+  cursor.advance(rows(10), { isWhole: false, isFull: false, took: 1 })
+  expect(cursor.since).toBeUndefined()
+  expect(cursor.isOwed).toBe(false)
 })

@@ -1,34 +1,121 @@
+import type { Since } from '../../queue/claim.js'
 import { columnValue } from '../../schema/row.js'
 
-/** A fetch from the beginning may take this share of the time: then one from the cursor is as good. */
+/** Fetches from the beginning may take this share of the time, but one in so many milliseconds there is. */
 const shareOfWholeFetches = 1 / 10
+const longestWithoutWhole = 5_000
 
 /**
- * Up to where (`run_at`) a worker has claimed all that was due. While an old transaction keeps vacuum away, a fetch from
- * the beginning reads the dead index entries of all that was claimed before, and a drain gets slower and slower; one from
- * the cursor does not. What became due before it meanwhile (a late commit, a retry, a row that was locked) is found by
- * a fetch from the beginning, now and then: seldom where those are slow, after some milliseconds where they are quick.
+ * With so many rows claimed it is kept when nothing more is due: for so many milliseconds, in which autovacuum comes, and
+ * then while a fetch from the beginning takes so many milliseconds longer than a question from the cursor.
+ */
+const worthKeeping = 10_000
+const untilVacuum = 90_000
+const isSlow = 10
+
+/** The most levels of priority that it knows: half of those that a fetch looks up one by one. */
+const mostLevels = 50
+
+/** How a fetch went. */
+export interface Look {
+  /** It began at the beginning. */
+  readonly isWhole: boolean
+  /** It brought as many jobs as it was to. */
+  readonly isFull: boolean
+  /** Milliseconds. */
+  readonly took: number
+}
+
+/**
+ * Up to where (`run_at`, at each level of priority) a worker has claimed all that was due. What was claimed leaves dead
+ * index entries until vacuum has come, and a fetch from the beginning reads them all: a drain gets slower and slower, the
+ * more so where an old transaction keeps vacuum away. One from the cursor does not.
+ *
+ * What became due before it meanwhile (a late commit, a retry, a row that was locked) is found by a fetch from the
+ * beginning: after some milliseconds where those are quick, after five seconds at the latest. A job of a higher
+ * priority that is due now is behind its level's cursor, and so found at once.
  */
 export class BacklogCursor {
-  #dueSince: Date | undefined
-  /** When (monotonic milliseconds) the next fetch is to begin from the beginning. */
-  #until = 0
+  #runAt: Date | undefined
+  /** By level, as texts. */
+  readonly #levels = new Map<string, Date>()
+  /** Rows claimed since it began: about as many dead entries are before it. */
+  #claimed = 0
+  #isFull = false
+  /** When (monotonic milliseconds) the last fetch came back that was full. */
+  #fullAt = 0
+  /** Since the last fetch from the beginning one was from the cursor: it may have missed what is before it. */
+  isOwed = false
+  /** When (monotonic milliseconds) the last fetch from the beginning ended, and how long it took. */
+  #wholeAt = 0
+  #took = 0
 
-  /** From when on the next fetch looks for due jobs; undefined: from the beginning. */
-  get dueSince(): Date | undefined {
-    return performance.now() < this.#until ? this.#dueSince : undefined
+  /** From where the next fetch is to read on; undefined: from the beginning. */
+  get since(): Since | undefined {
+    if (this.#runAt === undefined || this.wait === 0) return undefined
+    const times = [...this.#levels.values()].map((time) => time.toISOString())
+    return { runAt: this.#runAt, levels: `{${[...this.#levels.keys()]}}`, times: `{${times}}` }
   }
 
-  /** After a fetch whose rows (earliest `run_at` first) were as many as asked for; it took so many milliseconds. */
-  advance(rows: readonly object[], wasWhole: boolean, took: number): void {
-    const runAt = columnValue(rows.at(-1) ?? {}, 'run_at')
-    // of a driver with types of its own nothing is known
-    this.#dueSince = runAt instanceof Date && Number.isFinite(runAt.getTime()) ? runAt : undefined
-    if (wasWhole) this.#until = performance.now() + took / shareOfWholeFetches
+  /** No job is due before, so that a question for the next one may begin there; undefined: at the beginning. */
+  get horizon(): Date | undefined {
+    const isAmongLevels = this.#isFull && this.#levels.size > 0 // lower ones were not looked at
+    return isAmongLevels || this.wait === 0 ? undefined : this.#runAt
   }
 
-  /** The next fetch is from the beginning. */
-  forget(): void {
-    this.#until = 0
+  /** Milliseconds until a fetch has to begin at the beginning. */
+  get wait(): number {
+    if (this.#runAt === undefined) return Number.POSITIVE_INFINITY
+    const wanted = this.isOwed ? this.#took / shareOfWholeFetches : longestWithoutWhole
+    return Math.max(0, this.#wholeAt + Math.min(wanted, longestWithoutWhole) - performance.now())
   }
+
+  /** After a fetch whose rows are in turn: highest priority first, then earliest `run_at`. */
+  advance(rows: readonly object[], { isWhole, isFull, took }: Look): void {
+    if (isWhole) [this.#wholeAt, this.#took] = [performance.now(), took]
+    this.#isFull = isFull
+    if (isFull) this.#fullAt = performance.now()
+    this.#claimed += rows.length
+    for (const row of lastOfLevels(rows)) this.#pass(row)
+    if (!isFull && this.#claimed < worthKeeping) this.#forget()
+    this.isOwed = !isWhole && this.#runAt !== undefined
+  }
+
+  /** A question from the cursor took so many milliseconds, just after a fetch from the beginning that found nothing more. */
+  compare(took: number): void {
+    const isOld = performance.now() > this.#fullAt + untilVacuum
+    if (isOld && !this.isOwed && this.#took < took + isSlow) this.#forget()
+  }
+
+  #pass(row: object): void {
+    const runAt = columnValue(row, 'run_at')
+    // Of a driver with types of its own nothing is known; before the epoch ISO 8601 is not what Postgres reads.
+    if (!(runAt instanceof Date && runAt.getTime() >= 0)) {
+      this.#forget()
+      return
+    }
+    if (this.#runAt === undefined || this.#runAt < runAt) this.#runAt = runAt
+    const level = String(levelOf(row))
+    if (!/^-?\d+$/.test(level)) return
+    this.#levels.delete(level) // to the end
+    this.#levels.set(level, runAt)
+    const [oldest] = this.#levels.keys()
+    if (this.#levels.size > mostLevels && oldest !== undefined) this.#levels.delete(oldest)
+  }
+
+  #forget(): void {
+    this.#runAt = undefined
+    this.#levels.clear()
+    this.#claimed = 0
+  }
+}
+
+function levelOf(row: object | undefined): unknown {
+  return columnValue(row ?? {}, 'priority')
+}
+
+/** Of rows in turn. */
+function lastOfLevels(rows: readonly object[]): readonly object[] {
+  if (levelOf(rows[0]) === levelOf(rows.at(-1))) return rows.slice(-1)
+  return rows.filter((row, n) => n + 1 === rows.length || levelOf(row) !== levelOf(rows[n + 1]))
 }

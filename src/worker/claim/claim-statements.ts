@@ -1,7 +1,7 @@
 import { mayPass } from '../../pg/error-class.js'
 import type { Claim } from '../../queue/claim.js'
 import { type CompiledFetch, compileFetch, firstDue } from '../../queue/fetch.js'
-import { compileNextDue } from '../../queue/next-due.js'
+import { type CompiledNextDue, compileNextDue } from '../../queue/next-due.js'
 import type { Jobs } from '../../schema/job-database.js'
 import type { WorkerScope } from '../scope.js'
 
@@ -13,7 +13,7 @@ export class ClaimStatements {
   readonly #scope: WorkerScope
   readonly #fetches = new Map<FetchKind, CompiledFetch>()
   #claim: Claim | undefined
-  #nextDue: ReturnType<typeof compileNextDue> | undefined
+  #nextDue: CompiledNextDue | undefined
 
   constructor(scope: WorkerScope) {
     this.#scope = scope
@@ -29,7 +29,7 @@ export class ClaimStatements {
     return made
   }
 
-  get nextDue(): ReturnType<typeof compileNextDue> {
+  get nextDue(): CompiledNextDue {
     const claim = this.#present
     this.#nextDue ??= compileNextDue(this.#scope.jobs, claim)
     return this.#nextDue

@@ -115,8 +115,7 @@ export class Claimer {
       this.#cameBack(rows)
       const isFull = rows.length >= fetch.limit
       this.#isBacklog = isFull
-      if (isFull) this.#backlog.advance(rows, fetch.kind === 'whole', performance.now() - fetch.sent)
-      else this.#backlog.forget()
+      this.#backlog.advance(rows, { isWhole: fetch.kind === 'whole', isFull, took: performance.now() - fetch.sent })
       this.#isLull = !isFull
       await this.#take(rows, fetch, isFull)
       return isFull ? 0 : await this.#untilNext(rows.length, fetch)
@@ -148,6 +147,11 @@ export class Claimer {
     return this.#noticeLimit.wait
   }
 
+  /** Where a question for the next job may begin: none is due before. */
+  get horizon(): Date | undefined {
+    return this.#backlog.horizon
+  }
+
   /** Rows may be claimed that nobody has seen yet. */
   get isFetching(): boolean {
     return this.#isWaiting || this.#ahead !== undefined
@@ -166,8 +170,8 @@ export class Claimer {
     const limit = Math.min(this.#room, this.#most)
     if (limit === 0) return undefined
     const { userJobs, settings } = this.#scope
-    const dueSince = this.#dueSince
-    const kind = dueSince ? 'from the cursor' : 'whole'
+    const since = this.#interruptions === 0 ? this.#backlog.since : undefined // those stand at the beginning
+    const kind = since ? 'from the cursor' : 'whole'
     const fetch = this.#statements.fetch(kind)
     const late = (rows: readonly object[] = []) => void this.#release(rows)
     const sent = performance.now()
@@ -176,7 +180,7 @@ export class Claimer {
     const claim = async (db: typeof userJobs.db) => {
       if (this.#stopping) return [] // it waited for its connection
       if (isOne) return this.#statements.first(db, ahead)
-      return fetch(db, { limit, dueSince, ahead, isPrepared: !this.#isBacklog })
+      return fetch(db, { limit, since, ahead, isPrepared: !this.#isBacklog })
     }
     const rows = ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
     rows.catch(() => {}) // whoever takes it hears of its failure
@@ -187,12 +191,6 @@ export class Claimer {
   get #room(): number {
     const { room, free } = this.#slots
     return this.#interruptions > 1 ? Math.min(room, 1) : this.#interruptions > 0 ? Math.min(room, free) : room
-  }
-
-  /** Those that were interrupted stand at the beginning, and those that were released too. */
-  get #dueSince(): Date | undefined {
-    const isPlain = this.#interruptions === 0 && !this.#scope.columns.includes('priority')
-    return isPlain ? this.#backlog.dueSince : undefined
   }
 
   async #take(rows: readonly object[], { sent }: Fetch, isFull: boolean): Promise<void> {
@@ -223,18 +221,24 @@ export class Claimer {
     }
   }
 
-  /** After a fetch that did not fill the slots: when the next job is due. */
+  /** After a fetch that did not fill the slots: when the next job is due, or a fetch from the beginning. */
   async #untilNext(claimed: number, { sent, kind }: Fetch): Promise<number> {
     if (await this.#bell.wait(lull)) return 0
     const { jobs, settings } = this.#scope
-    const due = await ask(jobs.db, settings.lease / 3, 'next due time', this.#statements.nextDue)
+    const { horizon } = this
+    if (this.#backlog.wait === 0) return 0
+    const asked = performance.now()
+    const due = await ask(jobs.db, settings.lease / 3, 'next due time', (db) => this.#statements.nextDue(db, horizon))
     this.#isLull = false
     if (due !== undefined && due <= 0) {
-      const isNew = kind === 'from the cursor' || -due < performance.now() - sent // the fetch could not find it
+      const isMissed = kind === 'from the cursor' && horizon === undefined
+      const isNew = isMissed || -due < performance.now() - sent // the fetch could not find it
       // else it is not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
       return claimed > 0 || isNew ? 0 : this.#contendedPause.next()
     }
-    this.foundNothing = this.#interruptions === 0 // of those that were interrupted some may have been released
-    return due ?? Number.POSITIVE_INFINITY
+    this.#backlog.compare(performance.now() - asked)
+    this.#isLull = this.#backlog.isOwed
+    this.foundNothing = this.#interruptions === 0 && !this.#isLull // of those that were interrupted some may have been released
+    return Math.min(due ?? Number.POSITIVE_INFINITY, this.#backlog.wait)
   }
 }
