@@ -14,7 +14,7 @@ import { own } from '../schema/own-names.js'
 import { columnValue, withoutKey } from '../schema/row.js'
 import { type Claim, isByPriority, waitingJobs } from './claim.js'
 import { compiled, numberPlace } from './compiled.js'
-import { keysOf, type RowKey } from './fenced.js'
+import { type Changes, keysOf, type RowKey } from './fenced.js'
 import { ofLocked, toldOf } from './locked.js'
 import { prepared } from './prepared.js'
 import { withPriorityLevels } from './priority-levels.js'
@@ -65,7 +65,7 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
 }
 
 /** What makes a fetch another statement. */
-interface FetchSettings extends Claim {
+export interface FetchSettings extends Claim {
   readonly worker: string
   /** It will be given a `dueSince`. Default false. */
   readonly fromCursor?: boolean
@@ -82,7 +82,7 @@ export type CompiledFetch = (
 ) => Promise<object[]>
 
 /** What each run of a fetch is given. */
-interface Given {
+export interface Given {
   readonly limit: number
   readonly dueSince?: Date | undefined
   /** Of the token of a job that was not interrupted. */
@@ -108,18 +108,23 @@ function build(jobs: Jobs, claim: FetchSettings, given: Given) {
   const { db, isLocked } = ofNext(jobs, claim, given)
   return db
     .updateTable(jobs.table)
-    .set({
-      status: statusLiteral('job_status_running'),
-      locked_at: clockTimestamp(),
-      locked_by: claimToken(claim.worker, given.place),
-      attempts_count: nextAttempt(),
-      ...(claim.columns.includes('started_at') && { started_at: clockTimestamp() }),
-    })
+    .set(claiming(claim, given.place))
     .where(isLocked)
     .$if(!jobs.db.isTransaction, (query) => query.where(committedLater())) // that of a user waits as they say
     .returningAll()
     .$if(jobs.key !== undefined, (query) => query.returning(keyText(jobs.key ?? '').as(own.key)))
     .compile()
+}
+
+/** What a claim writes. */
+export function claiming({ worker, columns }: Pick<FetchSettings, 'worker' | 'columns'>, place: number): Changes {
+  return {
+    status: statusLiteral('job_status_running'),
+    locked_at: clockTimestamp(),
+    locked_by: claimToken(worker, place),
+    attempts_count: nextAttempt(),
+    ...(columns.includes('started_at') && { started_at: clockTimestamp() }),
+  }
 }
 
 /** What tells the row that a fetch would take first; undefined: there is none. */
@@ -134,20 +139,25 @@ function ofNext(jobs: Jobs, claim: Claim, given: Omit<Given, 'place'>) {
 }
 
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextRows(jobs: Jobs, claim: Claim, { limit, dueSince }: Omit<Given, 'place'>) {
+function nextRows(jobs: Jobs, claim: Claim, given: Omit<Given, 'place'>) {
+  return toldOf(jobs, dueRows(jobs, claim, given))
+    .forNoKeyUpdate()
+    .skipLocked()
+}
+
+/** The same, unlocked. */
+export function dueRows(jobs: Jobs, claim: Claim, { limit, dueSince }: Omit<Given, 'place'>) {
   const { retryBackoff } = claim
-  return toldOf(jobs, waitingJobs(jobs, claim))
+  return waitingJobs(jobs, claim)
     .where(isDue())
     .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
     .$call((query) => (dueSince === undefined ? query : query.where('run_at', '>=', dueSince)))
     .orderBy('run_at')
     .limit(limit)
-    .forNoKeyUpdate()
-    .skipLocked()
 }
 
 /** The same, level by level: what is due at the highest priority first. */
-function nextByPriority(jobs: Jobs, claim: Claim, given: Omit<Given, 'place'>) {
+export function nextByPriority(jobs: Jobs, claim: Claim, given: Omit<Given, 'place'>) {
   return withPriorityLevels(jobs)
     .selectFrom(own.level)
     .innerJoinLateral(
@@ -165,7 +175,7 @@ function isPastSeedBackoff(rule: BackoffRule | undefined) {
 }
 
 /** RETURNING promises no order. Timestamps are compared as the user's driver gives them, where it gives them comparable. */
-function inTurn<Row extends object>(rows: Row[], byPriority: boolean): Row[] {
+export function inTurn<Row extends object>(rows: Row[], byPriority: boolean): Row[] {
   return rows.sort((a, b) => (byPriority && priorityOf(b) - priorityOf(a)) || compare(runAtOf(a), runAtOf(b)))
 }
 

@@ -23,6 +23,15 @@ export interface WorkerOptions<Job = object> {
    * `set null`): while it does not, the success is refused, and after a lease counts as a failure. Default false.
    */
   readonly deleteSucceeded?: boolean | undefined
+  /**
+   * How jobs are held while they run. By `lease`: a claim is written, and renewed while the handler runs. By `transaction`, for
+   * handlers of milliseconds whose work is all in the database or may be done twice: claimed rows stay locked by an open
+   * transaction for a moment, and each job is written once, when it has ended. What still runs by then goes on by a lease.
+   * Default `'lease'`.
+   */
+  readonly hold?: 'lease' | 'transaction' | undefined
+  /** With `hold: 'transaction'`: how long such a transaction goes on at most. Less than a third of the lease. Default 100 ms. */
+  readonly holdFor?: Duration | undefined
   /** How long after its last heartbeat a worker counts as gone and its jobs run elsewhere. At least 1 s. Default 60 s. */
   readonly lease?: Duration | undefined
   /** How often to look for jobs unasked. Default 60 s, without `listen` 2 s; while the listener is deaf at most 2 s. */
@@ -56,6 +65,8 @@ export interface Settings {
   readonly backoff: Backoff<object>
   readonly timeout: number
   readonly deleteSucceeded: boolean
+  readonly hold: 'lease' | 'transaction'
+  readonly holdFor: number
   readonly lease: number
   readonly pollInterval: number
   readonly listen: ListenSource | undefined
@@ -73,6 +84,8 @@ const defaults = {
   backoff: linear({ delay: '30s' }),
   timeout: Number.POSITIVE_INFINITY,
   deleteSucceeded: false,
+  hold: 'lease',
+  holdFor: 100,
   lease: '60s',
   pollInterval: undefined,
   listen: undefined,
@@ -109,6 +122,8 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
     backoff: backoff(given.backoff as unknown), // checked there
     timeout: given.timeout === Number.POSITIVE_INFINITY ? given.timeout : positive(given.timeout, 'timeout'),
     deleteSucceeded: flag(given.deleteSucceeded, 'deleteSucceeded'),
+    hold: holding(given.hold),
+    holdFor: positive(given.holdFor, 'holdFor'),
     lease: positive(given.lease, 'lease'),
     pollInterval: positive(
       given.pollInterval ?? (given.listen === undefined ? pollIntervalUnheard : pollIntervalHeard),
@@ -122,6 +137,9 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
   }
   if (settings.lease < shortestLease || settings.lease > longestLease) {
     throw new WorkerOptionError(`lease: ${String(given.lease)} is invalid; give at least 1 s and at most 24 h`)
+  }
+  if (settings.holdFor > settings.lease / 3) {
+    throw new WorkerOptionError(`holdFor: ${String(given.holdFor)} is invalid; give at most a third of the lease`)
   }
   if (settings.concurrency > mostConcurrent) {
     throw new WorkerOptionError(`concurrency: ${settings.concurrency} is invalid; give at most ${mostConcurrent}`)
@@ -179,6 +197,11 @@ function positive(value: Duration, name: string): number {
   const time = milliseconds(value, name)
   if (time > 0) return time
   throw new WorkerOptionError(`${name}: ${String(value)} is invalid; give more than 0`)
+}
+
+function holding(value: unknown): Settings['hold'] {
+  if (value === 'lease' || value === 'transaction') return value
+  throw new WorkerOptionError(`hold: ${shown(value)} is invalid; give 'lease' or 'transaction'`)
 }
 
 function source(value: unknown): ListenSource | undefined {
