@@ -106,7 +106,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
         )
       }
       this.#advise(description, adviceOnPool(this.#settings, connections))
-      this.#started = new StartedWorker(this.#scope(description), this.#handler)
+      this.#started = new StartedWorker(this.#scope(description, connections), this.#handler)
       this.#state = 'running'
       this.#tell('started', { worker: this.id })
     } catch (error) {
@@ -172,7 +172,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     return { ...rest, ...now, state: this.#state }
   }
 
-  #scope(description: JobTableDescription): WorkerScope {
+  #scope(description: JobTableDescription, connections: number | undefined): WorkerScope {
     const { table, key } = description
     const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
     const { backoff, lease, seedBackoff } = this.#settings
@@ -191,6 +191,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
         return { ...forAll, columns: known.columns, except: this.passedOver.rows }
       },
       passedOver: new PassedOver(lease),
+      connections,
       seedStatuses: !description.holdsCancelled,
       saw: (row) => {
         const columns = usedColumns.filter((column) => hasColumn(row, column))

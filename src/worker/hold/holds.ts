@@ -9,7 +9,7 @@ import { SettleStatement } from '../settle/settle-statement.js'
 import type { Settler } from '../settle/settler.js'
 import { Hold, type HoldParts } from './hold.js'
 
-/** So many at once: one that claims, one whose jobs run, one that commits. */
+/** So many at once: one that claims, one whose jobs run, one that commits. Of a small pool a third, as handlers need connections too. */
 const mostOpen = 3
 
 /** After so many jobs, or so many milliseconds, without harm jobs are held by transactions; until then by leases. */
@@ -38,6 +38,8 @@ export class Holds {
   #jobs = 0
   #since = performance.now()
 
+  readonly #most: number
+
   /** @param unsure leases may be lost */
   constructor(scope: WorkerScope, settler: Settler, slots: Slots, unsure: () => void) {
     this.#scope = scope
@@ -45,14 +47,16 @@ export class Holds {
     this.#settler = settler
     this.#slots = slots
     this.#unsure = unsure
+    this.#most = Math.min(mostOpen, Math.floor((scope.connections ?? 10) / 3)) // pg's default
   }
 
   /** Whether the next jobs are to be held: not those of slow handlers, nor of such as can't have their rows written to meanwhile. */
   get isNext(): boolean {
     const { settings, snapshots } = this.#scope
+    if (settings.hold === 'lease' || this.#most < 1) return false
     const isHarmless = this.#jobs >= harmlessJobs || performance.now() - this.#since >= harmlessTime
     const isQuick = this.#slots.average < settings.holdFor
-    return settings.hold === 'transaction' && isHarmless && isQuick && snapshots.conflictedAt === undefined
+    return isHarmless && isQuick && snapshots.conflictedAt === undefined
   }
 
   get isOpen(): boolean {
@@ -61,7 +65,7 @@ export class Holds {
 
   /** There are as many as there may be. */
   get isFull(): boolean {
-    return this.#open.size >= mostOpen
+    return this.#most >= 1 && this.#open.size >= this.#most
   }
 
   /** A job has ended, and its process has not. */
