@@ -24,10 +24,10 @@ export interface WorkerOptions<Job = object> {
    */
   readonly deleteSucceeded?: boolean | undefined
   /**
-   * How jobs are held while they run. By `lease`: a claim is written, and renewed while the handler runs. By `transaction`, for
-   * handlers of milliseconds whose work is all in the database or may be done twice: claimed rows stay locked by an open
-   * transaction for a moment, and each job is written once, when it has ended. What still runs by then goes on by a lease.
-   * Default `'lease'`.
+   * How jobs are held while they run. By `'lease'`: a claim is written, and renewed while the handler runs. By `'transaction'`,
+   * for handlers of milliseconds: where many jobs wait, claimed rows stay locked by an open transaction for a moment, and each
+   * job is written once, when it has ended. Till then it looks pending, and what runs longer goes on by a lease. Costs half
+   * as much; where a connection is cut, a moment's work is done twice. Default `'lease'`.
    */
   readonly hold?: 'lease' | 'transaction' | undefined
   /** With `hold: 'transaction'`: how long such a transaction goes on at most. Less than a third of the lease. Default 100 ms. */

@@ -21,21 +21,38 @@ beforeEach(async () => {
 const row = (to: string) => db.selectFrom('mail_jobs').selectAll().where('to', '=', to).executeTakeFirstOrThrow()
 const rows = () => db.selectFrom('mail_jobs').selectAll().where('to', '!=', 'warm').orderBy('to').execute()
 
-/** A started worker that has done the jobs, by leases, after which it holds others by transactions; `errors` has what it told of. */
+/** A started worker that holds jobs by transactions, as it has done a thousand by leases; `errors` has what it told of. */
 async function holding(handler: MailHandler, options: WorkerOptions = {}) {
   const worker = mailWorker(db, (job, context) => (job.to === 'warm' ? undefined : handler(job, context)), {
     hold: 'transaction',
+    concurrency: 50, // so that a fetch of what waits brings many
+    holdFor: '20s',
     ...options,
   })
   const errors: string[] = []
   worker.on('error', ({ error, doing }) => errors.push(`${doing}: ${error}`))
   let warm = 1_000
   const warmed = next(worker, 'succeeded', () => --warm === 0)
-  await sql`insert into mail_jobs ("to") select 'warm' from generate_series(1, 1000)`.execute(db)
+  await sql.raw(manyOthers).execute(db)
   await worker.start()
   await warmed
-  await db.deleteFrom('mail_jobs').execute()
+  await db.deleteFrom('mail_jobs').where('status', '=', 'job_status_succeeded').execute()
   return { worker, errors }
+}
+
+/** So many jobs that a fetch brings no others. */
+const manyOthers = `insert into mail_jobs ("to", run_at) select 'warm', now() - interval '1 hour' from generate_series(1, 1000)`
+
+/** Jobs that are held, as they stand behind many others. */
+async function enqueueHeld(...names: readonly string[]): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await sql.raw(manyOthers).execute(trx)
+    await enqueue(
+      trx,
+      'mail_jobs',
+      names.map((to) => ({ to })),
+    )
+  })
 }
 
 const ended = (worker: MailWorker, to: string, by = 'succeeded') =>
@@ -47,13 +64,13 @@ test('a job is written once, when it has ended, and others see it pending until 
   const { worker, errors } = await holding(async ({ to, status, attempts_count, locked_by }, { attempt, worker }) => {
     seen.push((await row(to)).status, status, `${attempts_count} ${attempt} ${locked_by === worker}`)
   })
-  await sql`truncate writes`.execute(db)
   const done = ended(worker, 'ada')
-  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  await enqueueHeld('ada')
   await done
   expect(seen).toEqual(['job_status_not_started', 'job_status_running', '1 1 true'])
   expect(await rows()).toMatchObject([{ status: 'job_status_succeeded', attempts_count: 1, locked_by: null }])
-  expect((await sql`select * from writes`.execute(db)).rows).toHaveLength(1)
+  const writes = sql`select from writes where id = (select id from mail_jobs where "to" = 'ada')`
+  expect((await writes.execute(db)).rows).toHaveLength(1)
   expect(errors).toEqual([])
 })
 
@@ -77,10 +94,10 @@ test('nobody else takes a job that is held', async () => {
       begun.resolve()
       return held.promise
     },
-    { holdFor: '10s', lease: '60s' },
+    { lease: '60s' },
   )
   const done = ended(worker, 'ada')
-  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  await enqueueHeld('ada')
   await begun.promise
   const other = mailWorker(db, () => Promise.reject(new Error('it must not run')))
   await other.start()
@@ -92,10 +109,10 @@ test('nobody else takes a job that is held', async () => {
 
 test('a handler that takes longer than a job is held goes on by a lease', async () => {
   const held = Promise.withResolvers<void>()
-  const { worker, errors } = await holding(() => held.promise, { holdFor: '20ms' })
+  const { worker, errors } = await holding(() => held.promise, { holdFor: '200ms' })
   const done = ended(worker, 'ada')
-  await enqueue(db, 'mail_jobs', { to: 'ada' })
-  await expect.poll(rows).toMatchObject([{ status: 'job_status_running', attempts_count: 1, locked_by: worker.id }])
+  await enqueueHeld('ada')
+  await expect.poll(rows).toMatchObject([{ status: 'job_status_running', attempts_count: 1 }])
   expect(worker.health().leaseMargin).toBeGreaterThan(0)
   held.resolve()
   await done
@@ -111,7 +128,7 @@ test('a handler may write to its own row from another connection, and lock it: t
     })
   })
   const done = ended(worker, 'ada')
-  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  await enqueueHeld('ada')
   await done
   expect(await rows()).toMatchObject([{ status: 'job_status_succeeded', last_error: 'mine' }])
 })
@@ -129,7 +146,7 @@ test.each(['read committed', 'repeatable read', 'serializable'] as const)(
         })
     })
     const done = ended(worker, 'ada')
-    await enqueue(db, 'mail_jobs', { to: 'ada' })
+    await enqueueHeld('ada')
     await done
     expect(await rows()).toMatchObject([{ status: 'job_status_succeeded', attempts_count: 1 }])
     expect(await db.selectFrom('sent').selectAll().execute()).toHaveLength(1)
@@ -147,11 +164,7 @@ test('every outcome is what it is by a lease: of many, each its own', async () =
   const { errors } = await holding(({ to }) => outcomes[to]?.(), {
     backoff: exponential({ delay: '1h', jitter: 0 }),
   })
-  await enqueue(
-    db,
-    'mail_jobs',
-    Object.keys(outcomes).map((to) => ({ to })),
-  )
+  await enqueueHeld(...Object.keys(outcomes))
   await expect
     .poll(async () => (await rows()).filter(({ updated_at, created_at }) => updated_at > created_at).length)
     .toBe(5)
@@ -174,9 +187,9 @@ test('an outcome that the table refuses keeps none beside it from being written'
     db,
   )
   onTestFinished(() => sql`alter table mail_jobs drop constraint picky`.execute(db).then(() => {}))
-  const { worker } = await holding(() => {}, { lease: '1s', maxAttempts: 1 })
+  const { worker } = await holding(() => {}, { lease: '1s', holdFor: '300ms', maxAttempts: 1 })
   const [good, bad] = [ended(worker, 'good'), ended(worker, 'bad', 'failed')]
-  await enqueue(db, 'mail_jobs', [{ to: 'bad' }, { to: 'good' }])
+  await enqueueHeld('bad', 'good')
   await Promise.all([good, bad])
   expect(await rows()).toMatchObject([
     { to: 'bad', status: 'job_status_failed', attempts_count: 1, last_error: expect.stringContaining('was refused') },
@@ -197,11 +210,7 @@ test('a row whose claim the table refuses keeps none beside it from going on by 
   })
   const names = ['a', 'bad', 'c', 'd']
   const [lost, ...good] = [ended(worker, 'bad', 'lost'), ...['a', 'c', 'd'].map((to) => ended(worker, to))]
-  await enqueue(
-    db,
-    'mail_jobs',
-    names.map((to) => ({ to })),
-  )
+  await enqueueHeld(...names)
   await lost
   held.resolve()
   await Promise.all(good)
@@ -217,17 +226,14 @@ test('a row whose claim the table refuses keeps none beside it from going on by 
 test('of a connection that is cut while it holds jobs they are free at once, and none has lost an attempt', async () => {
   const begun = Promise.withResolvers<void>()
   const runs: string[] = []
-  const { worker } = await holding(
-    async ({ to }) => {
-      if (runs.push(to) > 2) return
-      begun.resolve()
-      await sql`select pg_terminate_backend(pid) from pg_stat_activity
+  const { worker } = await holding(async ({ to }) => {
+    if (runs.push(to) > 2) return
+    begun.resolve()
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and state = 'idle in transaction'`.execute(db)
-    },
-    { holdFor: '10s' },
-  )
+  })
   const done = [ended(worker, 'ada'), ended(worker, 'bob')]
-  await enqueue(db, 'mail_jobs', [{ to: 'ada' }, { to: 'bob' }])
+  await enqueueHeld('ada', 'bob')
   await Promise.all(done)
   expect(runs.toSorted()).toEqual(['ada', 'ada', 'bob', 'bob'])
   expect(await rows()).toMatchObject([
@@ -238,24 +244,23 @@ test('of a connection that is cut while it holds jobs they are free at once, and
 
 test('a worker that stops leaves no hold: what runs ends by a lease, what has not begun is as it was', async () => {
   const held = Promise.withResolvers<void>()
-  const begun = Promise.withResolvers<void>()
+  let running = 0
   const { worker } = await holding(
     () => {
-      begun.resolve()
+      running += 1
       return held.promise
     },
-    { concurrency: 1, holdFor: '10s' },
+    { concurrency: 25 },
   )
-  await enqueue(db, 'mail_jobs', [{ to: 'ada' }, { to: 'bob' }])
-  await begun.promise
+  await enqueueHeld(...Array.from({ length: 40 }, (_, n) => `${n}`))
+  await expect.poll(() => running).toBe(25)
   const stopped = worker.stop()
-  await expect.poll(() => row('ada')).toMatchObject({ status: 'job_status_running' })
+  const inStatus = async (status: string) => (await rows()).filter((row) => row.status === status).length
+  await expect.poll(() => inStatus('job_status_running')).toBe(25)
   held.resolve()
   expect(await stopped).toEqual({ left: 0 })
-  expect(await rows()).toMatchObject([
-    { to: 'ada', status: 'job_status_succeeded', attempts_count: 1 },
-    { to: 'bob', status: 'job_status_not_started', attempts_count: 0 },
-  ])
+  expect(await inStatus('job_status_succeeded')).toBe(25)
+  expect((await rows()).filter(({ attempts_count }) => attempts_count === 0)).toHaveLength(15)
 })
 
 test('a job whose handler is aborted at the deadline of a stop is handed back with its attempt', async () => {
@@ -264,7 +269,7 @@ test('a job whose handler is aborted at the deadline of a stop is handed back wi
     begun.resolve()
     return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
   })
-  await enqueue(db, 'mail_jobs', { to: 'ada' })
+  await enqueueHeld('ada')
   await begun.promise
   expect(await worker.stop({ deadline: 0 })).toEqual({ left: 0 })
   expect(await rows()).toMatchObject([{ status: 'job_status_not_started', attempts_count: 0, locked_by: null }])
@@ -272,19 +277,9 @@ test('a job whose handler is aborted at the deadline of a stop is handed back wi
 
 test('jobs that end well are deleted where that is asked for', async () => {
   const { worker, errors } = await holding(() => {}, { deleteSucceeded: true })
-  const done = next(
-    worker,
-    'succeeded',
-    (() => {
-      let left = 50
-      return () => --left === 0
-    })(),
-  )
-  await enqueue(
-    db,
-    'mail_jobs',
-    Array.from({ length: 50 }, (_, n) => ({ to: `${n}` })),
-  )
+  let left = 50
+  const done = next<{ job: { to: string } }>(worker, 'succeeded', ({ job }) => job.to !== 'warm' && --left === 0)
+  await enqueueHeld(...Array.from({ length: 50 }, (_, n) => `${n}`))
   await done
   expect(await rows()).toEqual([])
   expect(errors).toEqual([])

@@ -18,6 +18,9 @@ import { Leases } from './leases.js'
  */
 const lull = 5
 
+/** From so many jobs on it is worth a transaction of its own to hold them; the last fetch tells how many there may be. */
+const worthHolding = 20
+
 interface Fetch {
   readonly limit: number
   readonly dueSince: Date | undefined
@@ -52,6 +55,8 @@ export class Claimer {
   #interruptions = 0
   /** The most jobs of a fetch: fewer while one of them is refused, until it is alone. */
   #most = Number.POSITIVE_INFINITY
+  /** How many jobs the last fetch brought. */
+  #brought = 0
   #isWaiting = false
   /** The last fetch brought all there was, until the next due time is known: a free slot has nothing to wait for. */
   #isLull = false
@@ -122,6 +127,7 @@ export class Claimer {
       this.#cameBack(rows)
       const isFull = rows.length >= fetch.limit
       this.#isBacklog = isFull
+      this.#brought = rows.length
       if (isFull) this.#backlog.advance(rows, fetch.dueSince === undefined, performance.now() - fetch.sent)
       else this.#backlog.forget()
       this.#isLull = !isFull
@@ -182,7 +188,8 @@ export class Claimer {
   #claim(given: ToClaim): Promise<Claimed | undefined> {
     const isStopped = () => this.#stopping
     const isOne = this.#most === 1
-    const isHeld = this.#holds.isNext && !isOne && this.#interruptions === 0
+    const isWorth = this.#brought >= worthHolding && this.#interruptions === 0
+    const isHeld = this.#holds.isNext && isWorth && !isOne
     if (isHeld) return this.#holds.claim(this.#statements, given, isStopped)
     const ahead = given.limit > this.#slots.free
     return this.#leases.claim(this.#statements, { ...given, ahead, isOne, isPrepared: !this.#isBacklog }, isStopped)

@@ -42,7 +42,7 @@ export class Hold implements Holder {
   /** Those that are claimed by a lease, as they still run; and those that ended since, or whose outcomes were refused. */
   readonly #leased: Attempt[] = []
   readonly #late: Ended[] = []
-  #leasedAt = performance.now()
+  #leasedAt = 0
   #isRefused = false
   #state: 'held' | 'ending' | 'committing' | 'over' = 'held'
   #timer: Timer | undefined
@@ -145,6 +145,7 @@ export class Hold implements Holder {
   /** Its transaction has committed. */
   committed(): void {
     if (this.#state === 'over') return
+    for (const attempt of this.#leased) attempt.renewed(this.#leasedAt)
     this.#letGo()
     this.#parts.settler.confirm(this.#ended)
     this.#parts.settler.take(this.#late)
@@ -152,8 +153,9 @@ export class Hold implements Holder {
   }
 
   /**
-   * Its transaction was rolled back, most likely; or only the answer to its commit was lost. So all are taken for leased:
-   * settler and renewer find out, and by the fence they write nothing of what is another's.
+   * Its transaction was rolled back, most likely; or only the answer to its commit was lost. So all are taken for leased, from
+   * their claim on, as a server that was cut off ends the transaction no earlier than a lease after that: settler and renewer
+   * find out, and by the fence they write nothing of what is another's.
    */
   failed(error: unknown): void {
     if (this.#state === 'over') return
@@ -173,7 +175,6 @@ export class Hold implements Holder {
   #letGo(): void {
     this.#state = 'over'
     this.#timer?.cancel()
-    for (const attempt of this.#leased) attempt.renewed(this.#leasedAt)
     for (const attempt of this.#attempts) attempt.hold(undefined)
     this.#parts.over()
     this.#over.resolve()
