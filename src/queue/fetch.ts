@@ -1,4 +1,4 @@
-import type { Expression, SqlBool } from 'kysely'
+import type { CompiledQuery, Expression, SqlBool } from 'kysely'
 import { nextAttempt } from '../predicates/attempts.js'
 import { type BackoffRule, isRetryDue } from '../predicates/backoff.js'
 import { isDue } from '../predicates/claimable.js'
@@ -15,7 +15,7 @@ import { own } from '../schema/own-names.js'
 import { columnValue } from '../schema/row.js'
 import { type Claim, isByPriority, type Since, waitingJobs } from './claim.js'
 import { compiled, numberPlace, textPlace } from './compiled.js'
-import { keysOf, type RowKey } from './fenced.js'
+import { type Changes, keysOf, type RowKey } from './fenced.js'
 import { ofLocked, toldOf } from './locked.js'
 import { prepared } from './prepared.js'
 import { levelSince, withPriorityLevels } from './priority-levels.js'
@@ -68,7 +68,7 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
 }
 
 /** What makes a fetch another statement. */
-interface FetchSettings extends Claim {
+export interface FetchSettings extends Claim {
   readonly worker: string
   /** It will be given a `since`. Default false. */
   readonly fromCursor?: boolean
@@ -85,7 +85,7 @@ export type CompiledFetch = (
 ) => Promise<object[]>
 
 /** What each run of a fetch is given. */
-interface Given {
+export interface Given {
   readonly limit: number
   readonly since?: Since | undefined
   /** Of the token of a job that was not interrupted. */
@@ -94,37 +94,51 @@ interface Given {
 
 /** A fetch to be run again and again, without being built each time where the user has no plugins. */
 export function compileFetch(jobs: Jobs, claim: FetchSettings): CompiledFetch {
-  const from: Since = { runAt: new Date(0), levels: textPlace(), times: textPlace() }
-  const places = { limit: numberPlace(), place: numberPlace(), ...(claim.fromCursor && from) }
   const claimed = { since: column('locked_at'), by: column('locked_by') } // which the statement has written
   const returned = returnedOf(jobs, { ...claim, claimed })
-  const fetch = compiled<Omit<Given, 'since'> & Partial<Since>, object>(jobs, places, ({ limit, place, ...since }) => {
-    const given = { limit, place, since: claim.fromCursor ? { ...from, ...since } : undefined }
-    return build(jobs, claim, returned, given)
-  })
-  return async (db, { isPrepared = false, ahead = false, since, ...given }) => {
-    const query = fetch({ ...given, ...since, place: placeOfClaim(ahead) })
+  const fetch = compiledClaim(jobs, claim, (given) => build(jobs, claim, returned, given))
+  return async (db, { isPrepared = false, ahead = false, ...given }) => {
+    const query = fetch({ ...given, place: placeOfClaim(ahead) })
     const { rows } = await db.executeQuery(isPrepared ? prepared(query) : query)
     return inTurn(returned.rowsOf(rows), isByPriority(claim))
   }
+}
+
+/** What claims, built once for all that it may be given. */
+export function compiledClaim(
+  jobs: Jobs,
+  { fromCursor }: FetchSettings,
+  build: (given: Given) => CompiledQuery<object>,
+): (given: Given) => CompiledQuery<object> {
+  const from: Since = { runAt: new Date(0), levels: textPlace(), times: textPlace() }
+  const places = { limit: numberPlace(), place: numberPlace(), ...(fromCursor && from) }
+  const claim = compiled<Omit<Given, 'since'> & Partial<Since>, object>(jobs, places, ({ limit, place, ...since }) =>
+    build({ limit, place, since: fromCursor ? { ...from, ...since } : undefined }),
+  )
+  return ({ since, ...given }) => claim({ ...given, ...since })
 }
 
 function build(jobs: Jobs, claim: FetchSettings, { isWhole, list }: Returned, given: Given) {
   const { db, isLocked } = ofNext(jobs, claim, given)
   return db
     .updateTable(jobs.table)
-    .set({
-      status: statusLiteral('job_status_running'),
-      locked_at: clockTimestamp(),
-      locked_by: claimToken(claim.worker, given.place),
-      attempts_count: nextAttempt(),
-      ...(claim.columns.includes('started_at') && { started_at: clockTimestamp() }),
-    })
+    .set(claiming(claim, given.place))
     .where(isLocked)
     .$if(!jobs.db.isTransaction, (query) => query.where(committedLater())) // that of a user waits as they say
     .$if(isWhole, (query) => query.returningAll())
     .$if(list.length > 0, (query) => query.returning(list))
     .compile()
+}
+
+/** What a claim writes. */
+export function claiming({ worker, columns }: Pick<FetchSettings, 'worker' | 'columns'>, place: number): Changes {
+  return {
+    status: statusLiteral('job_status_running'),
+    locked_at: clockTimestamp(),
+    locked_by: claimToken(worker, place),
+    attempts_count: nextAttempt(),
+    ...(columns.includes('started_at') && { started_at: clockTimestamp() }),
+  }
 }
 
 /** What tells the row that a fetch would take first; undefined: there is none. */
@@ -142,19 +156,24 @@ function ofNext(jobs: Jobs, claim: Claim, given: Omit<Given, 'place'>) {
 
 /** The next rows to take, locked; rows that another worker is taking are passed over. */
 function nextRows(jobs: Jobs, claim: Claim, limit: number, isFromCursor?: Expression<SqlBool>) {
+  return toldOf(jobs, dueRows(jobs, claim, limit, isFromCursor))
+    .forNoKeyUpdate()
+    .skipLocked()
+}
+
+/** The same, unlocked. */
+export function dueRows(jobs: Jobs, claim: Claim, limit: number, isFromCursor?: Expression<SqlBool>) {
   const { retryBackoff } = claim
-  return toldOf(jobs, waitingJobs(jobs, claim))
+  return waitingJobs(jobs, claim)
     .where(isDue())
     .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
     .$call((query) => (isFromCursor === undefined ? query : query.where(isFromCursor)))
     .orderBy('run_at')
     .limit(limit)
-    .forNoKeyUpdate()
-    .skipLocked()
 }
 
 /** The same, level by level: what is due at the highest priority first. */
-function nextByPriority(jobs: Jobs, claim: Claim, { limit, since }: Omit<Given, 'place'>) {
+export function nextByPriority(jobs: Jobs, claim: Claim, { limit, since }: Omit<Given, 'place'>) {
   return withPriorityLevels(jobs, since)
     .selectFrom(own.level)
     .innerJoinLateral(
@@ -172,7 +191,7 @@ function isPastSeedBackoff(rule: BackoffRule | undefined) {
 }
 
 /** RETURNING promises no order. Timestamps are compared as the user's driver gives them, where it gives them comparable. */
-function inTurn(rows: object[], byPriority: boolean): object[] {
+export function inTurn(rows: object[], byPriority: boolean): object[] {
   if (rows.length < 2) return rows
   // once for each row, not for each comparison: of a thousand rows there are ten thousand
   const places = rows.map((row) => ({ row, priority: byPriority ? priorityOf(row) : 0, runAt: runAtOf(row) }))

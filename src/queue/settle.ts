@@ -124,15 +124,8 @@ function changes(group: Group, rows: Rows, options: Settings): Changes {
   }
   const delayed = () => numberFor(rows, group.map(delayOf), noDelay)
   switch (kind) {
-    case 'succeeded': {
-      const results = columns.has('result') ? group.map(resultOf) : []
-      const write = results.some((result) => result !== noResult)
-      return {
-        status: status('succeeded'),
-        ...finish,
-        ...(write && { result: job.fn.coalesce(returned(rows, results), column('result')) }),
-      }
-    }
+    case 'succeeded':
+      return success(group, rows, columns)
     case 'retry': {
       const delay = job.fn.coalesce(delayed(), backoffDelay(options.backoff ?? defaultBackoff))
       return { status: status('retry'), run_at: later(clockTimestamp(), delay), ...failure() }
@@ -150,6 +143,17 @@ function changes(group: Group, rows: Rows, options: Settings): Changes {
         ...finish,
         last_error: textFor(rows, group.map(errorOf)),
       }
+  }
+}
+
+/** What is written of jobs that succeeded. */
+export function success(group: readonly LeasedOutcome[], rows: Rows, columns: ReadonlySet<string>): Changes {
+  const results = columns.has('result') ? group.map(resultOf) : []
+  const write = results.some((result) => result !== noResult)
+  return {
+    status: status('succeeded'),
+    ...(columns.has('finished_at') && { finished_at: clockTimestamp() }),
+    ...(write && { result: job.fn.coalesce(returned(rows, results), column('result')) }),
   }
 }
 

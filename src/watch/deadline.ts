@@ -27,6 +27,14 @@ export function withDeadline<Value>(
   })
 }
 
+/** Whether a promise resolves in so many milliseconds. */
+export async function inTime(promise: Promise<unknown>, limit: number): Promise<boolean> {
+  return withDeadline(promise, limit, 'stop').then(
+    () => true,
+    () => false,
+  )
+}
+
 function unanswered(doing: string, limit: number): string {
   return `No answer to ${doing} within ${Math.round(limit)} ms: the connection is cut off, the row or table is locked, or all connections of the pool are taken (pg's default is 10: give it more than handlers use at once)`
 }

@@ -70,18 +70,29 @@ function nextOf({ waiting }: Line): Waiting | undefined {
  * by then is not sent any more: nobody would wait for it. An answer that is late goes to `late`.
  * @throws NoConnectionError, DeadlineError; whatever the database says
  */
-export async function ask<Value>(
+export function ask<Value>(
   db: Kysely<JobDatabase>,
   limit: number,
   doing: string,
   statement: (connection: Kysely<JobDatabase>) => Promise<Value>,
   late?: (value: Value) => void,
 ): Promise<Value> {
+  return lend(db, limit, doing, async (connection, answer) => answer(await statement(connection)), late)
+}
+
+/** The same for what goes on with its connection after it has answered: it is given back when `use` ends. */
+export async function lend<Value>(
+  db: Kysely<JobDatabase>,
+  limit: number,
+  doing: string,
+  use: (connection: Kysely<JobDatabase>, answer: (value: Value) => void) => Promise<void>,
+  late?: (value: Value) => void,
+): Promise<Value> {
   const { promise, resolve, reject } = Promise.withResolvers<Value>()
   let sent = false
-  const send = async (connection: Kysely<JobDatabase>) => {
+  const send = (connection: Kysely<JobDatabase>) => {
     sent = true
-    resolve(await statement(connection))
+    return use(connection, resolve)
   }
   const waiting = { send, fail: reject }
   lineUp(db, waiting)

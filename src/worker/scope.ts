@@ -28,6 +28,8 @@ export interface WorkerScope {
   readonly claim: Claim
   /** Rows whose claim was refused. */
   readonly passedOver: PassedOver
+  /** How many connections the pool may have, where it tells. */
+  readonly connections: number | undefined
   /** The table's status can not hold `job_status_cancelled`. */
   readonly seedStatuses: boolean
   /** A row that was fetched: it may show that the table's columns have changed. */

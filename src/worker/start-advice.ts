@@ -36,10 +36,18 @@ export function adviceOnTable({ advice }: JobTableDescription, { listen }: Given
 }
 
 /** What is dangerous about the pool, a sentence each. @param connections the most that it may have; undefined: it is not guarded */
-export function adviceOnPool({ concurrency }: { readonly concurrency: number }, connections?: number): string[] {
+export function adviceOnPool(
+  { concurrency, hold }: { readonly concurrency: number; readonly hold: 'lease' | 'transaction' },
+  connections?: number,
+): string[] {
   if (connections === undefined) {
     return [
       'the pool is not guarded, so a connection that is cut can end the process: wrap it, guardPool(new pg.Pool(...))',
+    ]
+  }
+  if (hold === 'transaction' && connections < 3) {
+    return [
+      `hold: a pool of ${connections} connections has none for a transaction that holds jobs, so leases do: give it at least 3`,
     ]
   }
   if (concurrency <= connections) return []

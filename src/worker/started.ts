@@ -1,11 +1,12 @@
 import { signalOf } from '../queue/signal.js'
 import { channelName, quotedName } from '../schema/names.js'
 import { Bell } from '../watch/bell.js'
-import { withDeadline } from '../watch/deadline.js'
+import { inTime } from '../watch/deadline.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
 import { Claimer } from './claim/claimer.js'
 import type { Member } from './claim/poller.js'
 import { Deadline } from './deadline.js'
+import { Holds } from './hold/holds.js'
 import { LeaseRenewer } from './lease/lease-renewer.js'
 import { Rescuer } from './lease/rescuer.js'
 import { pollIntervalUnheard } from './options.js'
@@ -33,6 +34,7 @@ export class StartedWorker {
   readonly #attempts = new Map<string, Attempt>()
   readonly #settler: Settler
   readonly #slots: Slots
+  readonly #holds: Holds
   readonly #claimer: Claimer
   readonly #renewer: LeaseRenewer
   readonly #rescuer: Rescuer
@@ -54,10 +56,12 @@ export class StartedWorker {
       () => this.#wrote(),
     )
     this.#slots = new Slots(scope, handler, this.#settler, (attempt) => this.#freed(attempt))
+    this.#holds = new Holds(scope, this.#settler, this.#slots, () => this.#renewer.check())
     this.#renewer = new LeaseRenewer(scope, this.#attempts)
     this.#rescuer = new Rescuer(scope, () => this.#bell.ring())
     this.#claimer = new Claimer(scope, {
       slots: this.#slots,
+      holds: this.#holds,
       bell: this.#bell,
       claimed: (attempts) => this.#begin(attempts),
       resting: () => this.#tellIfIdle(),
@@ -113,6 +117,7 @@ export class StartedWorker {
     this.#claimer.stop()
     this.#slots.close()
     this.#settler.hurry()
+    void this.#holds.end()
     const over = Promise.all([this.#ended(), this.#loop, this.#rescuer.stop()])
     const drained = await Promise.race([over.then(() => true), this.#deadline.passed.then(() => false)])
     this.#deadline.clear()
@@ -129,6 +134,11 @@ export class StartedWorker {
   /** Handlers first, then the outcomes that they left. */
   async #ended(): Promise<void> {
     await this.#slots.drained()
+    await this.#written()
+  }
+
+  async #written(): Promise<void> {
+    await this.#holds.end()
     await this.#settler.drained()
   }
 
@@ -137,7 +147,7 @@ export class StartedWorker {
     this.#slots.abortAll(new ShutdownError('The worker was stopped, and its deadline has passed'))
     await inTime(this.#slots.drained(), graceAfterAbort)
     this.#settler.hurry()
-    await inTime(Promise.all([this.#settler.drained(), this.#loop, this.#rescuer.stop()]), graceForWriting)
+    await inTime(Promise.all([this.#written(), this.#loop, this.#rescuer.stop()]), graceForWriting)
   }
 
   #listen(channel: string): Subscription | undefined {
@@ -166,8 +176,7 @@ export class StartedWorker {
   }
 
   #member(): Member {
-    const scope = this.#scope
-    const claimer = this.#claimer
+    const [scope, claimer] = [this.#scope, this.#claimer]
     const { table, jobs, settings } = scope
     return {
       table: quotedName(table),
@@ -215,6 +224,7 @@ export class StartedWorker {
   }
 
   #settled(attempt: Attempt): void {
+    if (attempt.begunAt !== undefined) this.#holds.settled()
     if (this.#attempts.get(attempt.row) === attempt) this.#attempts.delete(attempt.row)
     if (attempt.interruptions > 0) this.#bell.ring() // it may have been released, and others of its kind with it
   }
@@ -237,12 +247,4 @@ export class StartedWorker {
     if (this.#claimer.foundNothing && this.#attempts.size === 0 && this.#slots.running === 0)
       this.#scope.tell('idle', {})
   }
-}
-
-/** Whether a promise resolved in so many milliseconds. */
-async function inTime(promise: Promise<unknown>, limit: number): Promise<boolean> {
-  return withDeadline(promise, limit, 'stop').then(
-    () => true,
-    () => false,
-  )
 }

@@ -105,7 +105,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
       const { description, connections } = seen
       refuseUnfit(this.#settings, description, jobsOf(this.db, this.table))
       this.#advise(description, adviceOnPool(this.#settings, connections))
-      this.#started = new StartedWorker(this.#scope(description), this.#handler)
+      this.#started = new StartedWorker(this.#scope(description, connections), this.#handler)
       this.#state = 'running'
       this.#tell('started', { worker: this.id })
     } catch (error) {
@@ -171,7 +171,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     return { ...rest, ...now, state: this.#state }
   }
 
-  #scope(description: JobTableDescription): WorkerScope {
+  #scope(description: JobTableDescription, connections: number | undefined): WorkerScope {
     const { table, key } = description
     const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
     const { backoff, lease, seedBackoff, select } = this.#settings
@@ -190,6 +190,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
         return { ...forAll, columns: known.columns, except: this.passedOver.rows }
       },
       passedOver: new PassedOver(lease),
+      connections,
       seedStatuses: !description.holdsCancelled,
       saw: (row) => {
         if (this.#settings.select !== undefined) return // such a row does not show them

@@ -15,6 +15,8 @@ import type { ProcessSettings } from './worker-process.ts'
 export interface Servers {
   readonly faulty: string
   readonly witness: string
+  /** Workers hold their jobs by transactions. */
+  readonly holds?: boolean
 }
 
 export type ArenaSettings = Partial<Omit<ProcessSettings, 'url' | 'witness'>>
@@ -36,7 +38,7 @@ export class Arena {
   readonly crew: Crew
   readonly db: Kysely<ChaosDatabase>
   readonly witness: Kysely<WitnessDatabase>
-  readonly settings: typeof defaults
+  readonly settings: typeof defaults & Pick<ProcessSettings, 'holdFor'>
   /** Past the proxy: for faults of the server itself, and for processes that no network fault reaches. */
   readonly directUrl: string
   readonly #close: () => Promise<void>
@@ -46,7 +48,7 @@ export class Arena {
     crew: Crew
     db: Kysely<ChaosDatabase>
     witness: Kysely<WitnessDatabase>
-    settings: typeof defaults
+    settings: Arena['settings']
     directUrl: string
     close: () => Promise<void>
   }) {
@@ -70,7 +72,9 @@ export class Arena {
   }
 
   static async #open(servers: Servers, chosen: ArenaSettings): Promise<Arena> {
-    const settings = { ...defaults, ...chosen }
+    const { lease } = { ...defaults, ...chosen }
+    const holdFor = servers.holds ? Math.min(500, lease / 4) : undefined // most handlers end in it
+    const settings = { ...defaults, ...chosen, ...(holdFor && { holdFor }) }
     const faulty = await createDatabase<ChaosDatabase>(servers.faulty)
     const witness = await createDatabase<WitnessDatabase>(servers.witness)
     await createChaosTables(faulty.db)
@@ -203,6 +207,7 @@ export class Arena {
       complaints: this.crew.hands.flatMap(({ complaints }) => complaints),
       maxAttempts: this.settings.maxAttempts,
       lease: this.settings.lease,
+      holdFor: this.settings.holdFor,
     }
   }
 }

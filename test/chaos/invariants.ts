@@ -23,6 +23,8 @@ export interface Evidence {
   readonly complaints: readonly string[]
   readonly maxAttempts: number
   readonly lease: number
+  /** How long (milliseconds) transactions hold jobs, in place of leases. */
+  readonly holdFor?: number | undefined
 }
 
 const finals = new Set<string>(finalStatuses)
@@ -63,11 +65,13 @@ function unearned({ jobs, deeds }: Evidence): string[] {
 }
 
 /** No outcome was written by an attempt that had lost its lease: who signed it held the row when it was written. */
-function unfenced({ moves, workers }: Evidence): string[] {
+function unfenced({ moves, workers, holdFor }: Evidence): string[] {
   const pidOf = new Map(workers.map(({ worker, pid }) => [worker, pid]))
   return moves
     .filter(({ to_status }) => to_status === 'job_status_succeeded')
-    .filter(({ holder, attempt, result }) => {
+    .filter(({ holder, attempt, result, writer }) => {
+      const isHeld = holdFor !== undefined && holder === null // by the transaction that wrote it
+      if (isHeld) return writer !== `chaos ${result?.pid}` || result?.attempt !== attempt + 1
       return holder === null || result?.pid !== pidOf.get(holder) || result?.attempt !== attempt
     })
     .map(({ job_id, holder, attempt, result }) => {
@@ -109,8 +113,11 @@ function tooManyAttempts({ jobs, maxAttempts }: Evidence): string[] {
     .map(({ id, attempts_count }) => `job ${id} had ${attempts_count} attempts of ${maxAttempts}`)
 }
 
-/** Two attempts of one job overlap only where the first had lost its lease, and its signal had fired by then. */
-function overlaps({ deeds, moves, silences }: Evidence): string[] {
+/**
+ * Two attempts of one job overlap only where the first had lost its lease, and its signal had fired by then. Of one whose
+ * transaction was cut off while it held its row nobody knows, until that would have ended.
+ */
+function overlaps({ deeds, moves, silences, holdFor }: Evidence): string[] {
   const silent = (pid: number, at: number) =>
     silences.some((silence) => silence.pid === pid && silence.since <= at && at <= silence.until + awakening)
   const movesOf = Map.groupBy(moves, ({ job_id }) => job_id)
@@ -125,6 +132,8 @@ function overlaps({ deeds, moves, silences }: Evidence): string[] {
           from_status === 'job_status_running' && attempt === first.attempt && at <= second.begun,
       )
       const told = (first.aborted ?? Number.POSITIVE_INFINITY) <= second.begun || silent(first.pid, second.begun)
+      const isOver = silent(first.pid, second.begun) || endOf(first) <= second.begun + (holdFor ?? 0) + awakening
+      if (holdFor !== undefined && isOver && !isClaimed(first, movesOf.get(job) ?? [])) continue
       if (!lost) found.push(`job ${job}: attempt ${second.attempt} began while attempt ${first.attempt} held its lease`)
       else if (!told) {
         const late = first.aborted === null ? 'never' : `${Math.round(first.aborted - second.begun)} ms later`
@@ -135,4 +144,17 @@ function overlaps({ deeds, moves, silences }: Evidence): string[] {
     }
   }
   return found
+}
+
+/** When it ended, or was told to. */
+function endOf({ ended, aborted }: Pick<Deed, 'ended' | 'aborted'>): number {
+  return Math.min(ended ?? Number.POSITIVE_INFINITY, aborted ?? Number.POSITIVE_INFINITY)
+}
+
+/** Whether it had a lease: its process claimed the row while it ran. */
+function isClaimed(deed: Pick<Deed, 'pid' | 'attempt'>, moves: readonly Move[]): boolean {
+  return moves.some(
+    ({ to_status, writer, attempt }) =>
+      to_status === 'job_status_running' && writer === `chaos ${deed.pid}` && attempt + 1 === deed.attempt,
+  )
 }

@@ -1,5 +1,6 @@
 /**
- * The reliability suite: node test/chaos/main.ts [--long] [--seed <number>] [R1 R2 ...].
+ * The reliability suite: node test/chaos/main.ts [--long] [--seed <number>] [--hold] [R1 R2 ...].
+ * With --hold the workers hold their jobs by transactions, in place of leases.
  * Prints the schedule, then a table; ends with 1 where a promise was not held.
  */
 
@@ -11,7 +12,11 @@ import { scenarios } from './scenarios.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { long: { type: 'boolean', default: false }, seed: { type: 'string' } },
+  options: {
+    long: { type: 'boolean', default: false },
+    seed: { type: 'string' },
+    hold: { type: 'boolean', default: false },
+  },
 })
 const unknown = positionals.filter((name) => scenarios.every((scenario) => scenario.name !== name))
 if (unknown.length > 0) {
@@ -23,7 +28,11 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32))
 // What a client was told is committed must outlive a crash of the server, though not one of the machine.
 const server = await startPostgres({ fsync: false, settings: { synchronous_commit: 'on', max_connections: '200' } })
 const witness = await startPostgres({ fsync: false, settings: { max_connections: '200' } })
-const setting = { servers: { faulty: server.url, witness: witness.url }, server, seed }
+const setting = {
+  servers: { faulty: server.url, witness: witness.url, holds: values.hold },
+  server,
+  seed,
+}
 try {
   const held = await playAll(chosen, { ...setting, form: values.long ? 'long' : 'short' })
   process.exitCode = held ? 0 : 1

@@ -51,6 +51,8 @@ export interface Move {
   /** What it wrote there, if anything. */
   readonly last_error: string | null
   readonly result: Signature | null
+  /** The application name of whoever wrote it. */
+  readonly writer: string
 }
 
 /** The database under fault. */
@@ -71,12 +73,13 @@ export async function createChaosTables(db: Kysely<ChaosDatabase>): Promise<void
   await db.schema.createTable('effects').addColumn('job_id', 'uuid').addColumn('attempt', 'integer').execute()
   await sql`create table moves (
     job_id uuid, at float8, from_status text, to_status text,
-    holder uuid, attempt int, unrenewed float8, last_error text, result jsonb)`.execute(db)
+    holder uuid, attempt int, unrenewed float8, last_error text, result jsonb, writer text)`.execute(db)
   await sql`create function record_move() returns trigger language plpgsql as $$ begin
     insert into moves values (
       old.id, extract(epoch from clock_timestamp()) * 1000, old.status, new.status, old.locked_by, old.attempts_count,
       extract(epoch from clock_timestamp() - old.locked_at) * 1000,
-      case when new.last_error is distinct from old.last_error then new.last_error end, new.result);
+      case when new.last_error is distinct from old.last_error then new.last_error end, new.result,
+      current_setting('application_name'));
     return null;
   end $$`.execute(db)
   await sql`create trigger record_move after update on chaos_jobs for each row

@@ -18,6 +18,8 @@ export interface ProcessSettings {
   readonly lease: number
   readonly pollInterval: number
   readonly concurrency: number
+  /** How long transactions hold its jobs, in milliseconds, in place of leases. */
+  readonly holdFor?: number
   readonly maxAttempts: number
   readonly listens: boolean
   /** How long handlers may run on after SIGTERM. */
@@ -115,6 +117,7 @@ const worker = createWorker(
     backoff: linear({ delay: 100 }),
     ...(settings.listens && { listen: listenUrl }),
     ...(settings.timeout && { timeout: settings.timeout }),
+    ...(settings.holdFor && { hold: 'transaction', holdFor: settings.holdFor }),
   },
 )
 const told = ['started', 'succeeded', 'retry', 'failed', 'lost', 'released', 'rescued', 'listener', 'error'] as const

@@ -1,17 +1,28 @@
 import { mayPass } from '../../pg/error-class.js'
-import type { Claim } from '../../queue/claim.js'
+import type { Claim, Since } from '../../queue/claim.js'
 import { type CompiledFetch, compileFetch, firstDue } from '../../queue/fetch.js'
+import { type CompiledHold, compileHold } from '../../queue/held.js'
 import { type CompiledNextDue, compileNextDue } from '../../queue/next-due.js'
 import type { Jobs } from '../../schema/job-database.js'
 import type { WorkerScope } from '../scope.js'
 
 /** Of all that is due, or of what is due from the cursor on. */
-export type FetchKind = 'whole' | 'from the cursor'
+type FetchKind = 'whole' | 'from the cursor'
+
+/** What a claim is to bring. */
+export interface ToClaim {
+  readonly limit: number
+  /** Undefined: from the beginning. */
+  readonly since: Since | undefined
+}
+
+const kindOf = (since: Since | undefined): FetchKind => (since ? 'from the cursor' : 'whole')
 
 /** The statements of a claimer, each built once, and anew where the claim has changed. */
 export class ClaimStatements {
   readonly #scope: WorkerScope
   readonly #fetches = new Map<FetchKind, CompiledFetch>()
+  readonly #holds = new Map<FetchKind, CompiledHold>()
   #claim: Claim | undefined
   #nextDue: CompiledNextDue | undefined
 
@@ -19,13 +30,27 @@ export class ClaimStatements {
     this.#scope = scope
   }
 
-  fetch(kind: FetchKind): CompiledFetch {
+  fetch(since: Since | undefined): CompiledFetch {
     const claim = this.#present
+    const kind = kindOf(since)
     const known = this.#fetches.get(kind)
     if (known !== undefined) return known
     const { userJobs, worker } = this.#scope
     const made = compileFetch(userJobs, { ...claim, worker, fromCursor: kind === 'from the cursor' })
     this.#fetches.set(kind, made)
+    return made
+  }
+
+  /** The same, held by the transaction in which it runs. */
+  hold(since: Since | undefined): CompiledHold {
+    const claim = this.#present
+    const kind = kindOf(since)
+    const known = this.#holds.get(kind)
+    if (known !== undefined) return known
+    const { userJobs, worker, settings } = this.#scope
+    const held = { deletes: settings.deleteSucceeded, silence: settings.lease }
+    const made = compileHold(userJobs, { ...claim, ...held, worker, fromCursor: since !== undefined })
+    this.#holds.set(kind, made)
     return made
   }
 
@@ -59,6 +84,7 @@ export class ClaimStatements {
     const { claim } = this.#scope
     if (this.#claim?.columns !== claim.columns || this.#claim.except !== claim.except) {
       this.#fetches.clear()
+      this.#holds.clear()
       this.#nextDue = undefined
       this.#claim = claim
     }

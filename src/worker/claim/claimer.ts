@@ -1,15 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
-import { release } from '../../queue/release.js'
+import type { Since } from '../../queue/claim.js'
 import type { Bell } from '../../watch/bell.js'
 import { NoticeLimit } from '../../watch/notice-limit.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
+import type { Claimed, Holds } from '../hold/holds.js'
 import { Attempt } from '../run/attempt.js'
 import type { Slots } from '../run/slots.js'
 import type { WorkerScope } from '../scope.js'
 import { BacklogCursor } from './backlog-cursor.js'
-import { ClaimStatements, type FetchKind } from './claim-statements.js'
+import { ClaimStatements, type ToClaim } from './claim-statements.js'
+import { Leases } from './leases.js'
 
 /**
  * After a fetch that did not fill the slots, wait this long (milliseconds) without a ring before asking for the next due
@@ -17,13 +19,16 @@ import { ClaimStatements, type FetchKind } from './claim-statements.js'
  */
 const lull = 5
 
+/** From so many jobs on it is worth a transaction of its own to hold them; the last fetch tells how many there may be. */
+const worthHolding = 20
+
 interface Fetch {
   readonly limit: number
-  readonly kind: FetchKind
+  readonly since: Since | undefined
   /** Monotonic milliseconds. */
   readonly sent: number
   /** Undefined: the one that was asked for was refused. */
-  readonly rows: Promise<readonly object[] | undefined>
+  readonly claimed: Promise<Claimed | undefined>
 }
 
 /**
@@ -34,6 +39,8 @@ interface Fetch {
 export class Claimer {
   readonly #scope: WorkerScope
   readonly #slots: Slots
+  readonly #holds: Holds
+  readonly #leases: Leases
   readonly #bell: Bell
   readonly #claimed: (attempts: readonly Attempt[]) => void
   readonly #resting: () => void
@@ -49,6 +56,8 @@ export class Claimer {
   #interruptions = 0
   /** The most jobs of a fetch: fewer while one of them is refused, until it is alone. */
   #most = Number.POSITIVE_INFINITY
+  /** How many jobs the last fetch brought. */
+  #brought = 0
   #isWaiting = false
   /** The last fetch brought all there was, until the next due time is known: a free slot has nothing to wait for. */
   #isLull = false
@@ -64,6 +73,7 @@ export class Claimer {
     scope: WorkerScope,
     parts: {
       slots: Slots
+      holds: Holds
       bell: Bell
       claimed: (attempts: readonly Attempt[]) => void
       resting: () => void
@@ -72,6 +82,8 @@ export class Claimer {
     this.#scope = scope
     this.#statements = new ClaimStatements(scope)
     this.#slots = parts.slots
+    this.#holds = parts.holds
+    this.#leases = new Leases(scope)
     this.#bell = parts.bell
     this.#claimed = parts.claimed
     this.#resting = parts.resting
@@ -110,14 +122,16 @@ export class Claimer {
       const fetch = this.#ahead ?? this.#send()
       this.#ahead = undefined
       if (fetch === undefined) return Number.POSITIVE_INFINITY
-      const rows = await this.#rowsOf(fetch)
-      if (rows === undefined) return 0
+      const claimed = await this.#claimedBy(fetch)
+      if (claimed === undefined) return 0
+      const { rows } = claimed
       this.#cameBack(rows)
       const isFull = rows.length >= fetch.limit
       this.#isBacklog = isFull
-      this.#backlog.advance(rows, { isWhole: fetch.kind === 'whole', isFull, took: performance.now() - fetch.sent })
+      this.#brought = rows.length
+      this.#backlog.advance(rows, { isWhole: fetch.since === undefined, isFull, took: performance.now() - fetch.sent })
       this.#isLull = !isFull
-      await this.#take(rows, fetch, isFull)
+      await this.#take(claimed, fetch, isFull)
       return isFull ? 0 : await this.#untilNext(rows.length, fetch)
     } catch (error) {
       this.failingSince ??= performance.now()
@@ -127,10 +141,10 @@ export class Claimer {
   }
 
   /** @returns undefined where a row is refused (a CHECK, a trigger): it keeps no other from being claimed by the next fetches */
-  async #rowsOf({ rows, limit }: Fetch): Promise<readonly object[] | undefined> {
+  async #claimedBy({ claimed, limit }: Fetch): Promise<Claimed | undefined> {
     this.#isWaiting = true
     try {
-      const found = await rows
+      const found = await claimed
       if (found !== undefined) this.#most *= 2
       return found
     } catch (error) {
@@ -168,23 +182,22 @@ export class Claimer {
   /** Asks for as many jobs as there is room for. */
   #send(): Fetch | undefined {
     const limit = Math.min(this.#room, this.#most)
-    if (limit === 0) return undefined
-    const { userJobs, settings } = this.#scope
+    if (limit === 0 || this.#holds.isFull) return undefined
     const since = this.#interruptions === 0 ? this.#backlog.since : undefined // those stand at the beginning
-    const kind = since ? 'from the cursor' : 'whole'
-    const fetch = this.#statements.fetch(kind)
-    const late = (rows: readonly object[] = []) => void this.#release(rows)
     const sent = performance.now()
-    const ahead = limit > this.#slots.free
+    const claimed = this.#claim({ limit, since })
+    claimed.catch(() => {}) // whoever takes it hears of its failure
+    return { limit, since, sent, claimed }
+  }
+
+  #claim(given: ToClaim): Promise<Claimed | undefined> {
+    const isStopped = () => this.#stopping
     const isOne = this.#most === 1
-    const claim = async (db: typeof userJobs.db) => {
-      if (this.#stopping) return [] // it waited for its connection
-      if (isOne) return this.#statements.first(db, ahead)
-      return fetch(db, { limit, since, ahead, isPrepared: !this.#isBacklog })
-    }
-    const rows = ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
-    rows.catch(() => {}) // whoever takes it hears of its failure
-    return { limit, kind, sent, rows }
+    const isWorth = this.#brought >= worthHolding && this.#interruptions === 0
+    const isHeld = this.#holds.isNext && isWorth && !isOne
+    if (isHeld) return this.#holds.claim(this.#statements, given, isStopped)
+    const ahead = given.limit > this.#slots.free
+    return this.#leases.claim(this.#statements, { ...given, ahead, isOne, isPrepared: !this.#isBacklog }, isStopped)
   }
 
   /** Nothing is claimed ahead while there may be more jobs that were interrupted, and but one of those that are to be alone. */
@@ -193,37 +206,28 @@ export class Claimer {
     return this.#interruptions > 1 ? Math.min(room, 1) : this.#interruptions > 0 ? Math.min(room, free) : room
   }
 
-  async #take(rows: readonly object[], { sent }: Fetch, isFull: boolean): Promise<void> {
+  async #take({ rows, hold }: Claimed, { sent }: Fetch, isFull: boolean): Promise<void> {
     if (rows.length > 0) {
-      if (this.#stopping) return this.#release(rows)
+      if (this.#stopping) return hold?.end() ?? this.#leases.release(rows)
       this.#contendedPause.reset()
       this.#scope.tell('claimed', { jobs: rows })
     }
     const attempts = rows.map((row) => new Attempt(row, sent))
     this.#interruptions = attempts.reduce((most, { interruptions }) => Math.max(most, interruptions), 0)
+    hold?.take(attempts)
     this.#claimed(attempts)
     if (isFull) this.#ahead = this.#send()
     if (this.#ahead !== undefined) await nextTurn() // it is on its way before handlers, which may be many and quick, begin
     this.#slots.begin()
   }
 
-  /** Rows that came too late to be run here; where that fails, their leases expire. */
-  async #release(rows: readonly object[]): Promise<void> {
-    const { jobs, worker, settings } = this.#scope
-    const attempts = rows.map((row) => new Attempt(row, 0))
-    try {
-      const released = await ask(jobs.db, settings.lease / 3, 'release', (db) =>
-        release(db, jobs.name, attempts, { worker, key: jobs.key }),
-      )
-      for (const { id, attempt } of released) this.#scope.tell('released', { job: { id }, attempt })
-    } catch (error) {
-      this.#scope.report(error, 'releasing jobs that came too late')
-    }
-  }
-
   /** After a fetch that did not fill the slots: when the next job is due, or a fetch from the beginning. */
-  async #untilNext(claimed: number, { sent, kind }: Fetch): Promise<number> {
+  async #untilNext(claimed: number, { sent, since }: Fetch): Promise<number> {
     if (await this.#bell.wait(lull)) return 0
+    if (this.#holds.isOpen) {
+      this.#isLull = false
+      return Number.POSITIVE_INFINITY // what is held looks due; its end rings
+    }
     const { jobs, settings } = this.#scope
     const { horizon } = this
     if (this.#backlog.wait === 0) return 0
@@ -231,7 +235,7 @@ export class Claimer {
     const due = await ask(jobs.db, settings.lease / 3, 'next due time', (db) => this.#statements.nextDue(db, horizon))
     this.#isLull = false
     if (due !== undefined && due <= 0) {
-      const isMissed = kind === 'from the cursor' && horizon === undefined
+      const isMissed = since !== undefined && horizon === undefined
       const isNew = isMissed || -due < performance.now() - sent // the fetch could not find it
       // else it is not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
       return claimed > 0 || isNew ? 0 : this.#contendedPause.next()

@@ -48,6 +48,11 @@ export class Prefetch {
     this.#lastMove = performance.now()
   }
 
+  /** How long a handler takes, in milliseconds. */
+  get average(): number {
+    return this.#average
+  }
+
   /** A handler took so many milliseconds. */
   took(milliseconds: number): void {
     this.#average += (milliseconds - this.#average) / 16

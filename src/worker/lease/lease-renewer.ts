@@ -63,12 +63,13 @@ export class LeaseRenewer {
   }
 
   get #held(): Attempt[] {
-    return [...this.#attempts.values()].filter(({ holdsLease }) => holdsLease)
+    return [...this.#attempts.values()].filter(({ holdsLease, holder }) => holdsLease && holder === undefined)
   }
 
   /** Milliseconds that the oldest lease has left; undefined where there is none. */
   get margin(): number | undefined {
-    const ages = [...this.#attempts.values()].map((attempt) => this.#age(attempt))
+    const leased = [...this.#attempts.values()].filter(({ holder }) => holder === undefined)
+    const ages = leased.map((attempt) => this.#age(attempt))
     return ages.length === 0 ? undefined : this.#scope.settings.lease - Math.max(...ages)
   }
 

@@ -1,4 +1,5 @@
 import type { Lease } from '../../predicates/lease.js'
+import type { Outcome } from '../../queue/outcome.js'
 import type { JobId } from '../../schema/columns.js'
 import { interruptionsIn, leaseOf } from '../../schema/row.js'
 import type { AbortReason } from './abort-reason.js'
@@ -27,6 +28,14 @@ export const attemptMoves = {
 
 export type AttemptState = keyof typeof attemptMoves
 
+/** The transaction that holds the row of an attempt, in place of a lease. */
+export interface Holder {
+  /** Takes its outcome. */
+  add(attempt: Attempt, outcome: Outcome): void
+  /** Ends, so that the row is free or its attempt has a lease. */
+  end(): Promise<void>
+}
+
 /**
  * One claim of one job, from the fetch until its outcome is written or it is lost. All that changes of it changes here; a move
  * that its state does not allow is refused, as whoever asks for it came too late. Times are monotonic milliseconds.
@@ -40,6 +49,8 @@ export class Attempt implements Lease {
   readonly interruptions: number
   /** When its claim was sent. */
   readonly claimedAt: number
+  #holder: Holder | undefined
+  #wasHeld = false
   #state: AttemptState = 'claimed'
   #renewedAt: number
   #begunAt: number | undefined
@@ -74,6 +85,22 @@ export class Attempt implements Lease {
   /** Whether its row is ours to write, as far as we know. */
   get holdsLease(): boolean {
     return this.#state === 'begun' || this.#state === 'claimed' || this.#state === 'ended'
+  }
+
+  /** What holds its row; undefined where that is a lease. */
+  get holder(): Holder | undefined {
+    return this.#holder
+  }
+
+  /** Its lease, if it has one, is younger than its claim. */
+  get wasHeld(): boolean {
+    return this.#wasHeld
+  }
+
+  /** Its row is held by a transaction, or no more. */
+  hold(holder: Holder | undefined): void {
+    this.#holder = holder
+    this.#wasHeld = true
   }
 
   /** Whether its outcome is still to be decided. */

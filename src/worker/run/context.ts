@@ -1,6 +1,7 @@
 import { sqlState } from '../../pg/error-class.js'
 import { holdRow } from '../../queue/hold.js'
 import { settle } from '../../queue/settle.js'
+import { statesOf } from '../../queue/state.js'
 import { type Jobs, realJobsOf } from '../../schema/job-database.js'
 import type { Queryable } from '../../schema/job-table.js'
 import type { Logger } from '../logger.js'
@@ -47,6 +48,7 @@ class SnapshotError extends Error {
 
 async function hold(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown>): Promise<void> {
   const jobs = jobsIn(scope, trx, 'hold')
+  await attempt.holder?.end()
   const isHeld = attempt.holdsLease && (await inSnapshot(scope, attempt, () => holdRow(jobs, attempt, scope.worker)))
   if (!isHeld) throw lost(attempt, 'no longer its lease; nothing may be held')
 }
@@ -54,6 +56,7 @@ async function hold(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown
 /** Settles within the user's transaction, by the table's real name, whatever plugins their handle has. */
 async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown>, result: unknown): Promise<void> {
   const jobs = jobsIn(scope, trx, 'complete')
+  await attempt.holder?.end()
   const { worker, columns, settings } = scope
   const { key } = scope.jobs
   const options = { worker, columns, key, deleteSucceeded: settings.deleteSucceeded }
@@ -63,6 +66,7 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
   const written = attempt.holdsLease ? await inSnapshot(scope, attempt, write) : []
   if (written.length === 0) {
     if (attempt.completed) throw lostError(attempt, 'already completed by this attempt')
+    if (await isUnseen(scope, attempt)) throw conflict(scope, attempt)
     throw lost(attempt, 'no longer its lease; nothing may be completed')
   }
   attempt.complete()
@@ -81,11 +85,22 @@ async function inSnapshot<Value>(scope: WorkerScope, attempt: Attempt, write: ()
     return await write()
   } catch (error) {
     if (sqlState(error) !== serializationFailure) throw error
-    scope.snapshots.conflictedAt ??= performance.now()
-    attempt.conflict()
-    const text = `Job ${attempt.id}, attempt ${attempt.attempt}: its row was written to after this transaction began, by this worker's heartbeat most likely; call context.hold(trx) first in a long transaction of this isolation level`
-    throw new SnapshotError(text, { cause: error })
+    throw conflict(scope, attempt, error)
   }
+}
+
+/** Whether the lease of an attempt began after the snapshot of the transaction that looked for it, as its row was held before. */
+async function isUnseen({ jobs, worker }: WorkerScope, attempt: Attempt): Promise<boolean> {
+  if (!attempt.wasHeld || !attempt.holdsLease) return false
+  const state = (await statesOf(jobs, [attempt])).get(attempt)
+  return state?.worker === worker && state.attempt === attempt.attempt
+}
+
+function conflict(scope: WorkerScope, attempt: Attempt, cause?: unknown): SnapshotError {
+  scope.snapshots.conflictedAt ??= performance.now()
+  attempt.conflict()
+  const text = `Job ${attempt.id}, attempt ${attempt.attempt}: its row was written to after this transaction began, by this worker's heartbeat most likely; call context.hold(trx) first in a long transaction of this isolation level`
+  return new SnapshotError(text, { cause })
 }
 
 function lost(attempt: Attempt, why: string): LeaseLostError {

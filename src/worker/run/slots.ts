@@ -73,6 +73,11 @@ export class Slots {
     return this.#scope.share.quarantine.isClosed ? 0 : this.#prefetch.room(this.#held)
   }
 
+  /** How long a handler takes, in milliseconds. */
+  get average(): number {
+    return this.#prefetch.average
+  }
+
   /** How many bytes of memory the jobs take that were claimed and not settled. */
   get bytes(): number {
     return this.#prefetch.bytesOf(this.#held)
@@ -110,6 +115,13 @@ export class Slots {
   /** Others may have what was claimed and has not begun. */
   release(): void {
     this.#release(this.#ready.splice(0))
+  }
+
+  /** The same of these alone. */
+  releaseOf(attempts: ReadonlySet<Attempt>): void {
+    const ready = Map.groupBy(this.#ready.splice(0), (attempt) => attempts.has(attempt))
+    this.#ready.push(...(ready.get(false) ?? []))
+    this.#release(ready.get(true) ?? [])
   }
 
   /** Starts no handler any more, and releases what has not begun. */

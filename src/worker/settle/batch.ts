@@ -1,4 +1,4 @@
-import type { LeasedOutcome } from '../../queue/outcome.js'
+import type { LeasedOutcome, Outcome } from '../../queue/outcome.js'
 import type { Attempt } from '../run/attempt.js'
 
 /** An outcome on its way to the database. */
@@ -8,6 +8,10 @@ export type Entry = LeasedOutcome & {
   readonly refusedAt?: number
   /** How often its row was locked by somebody. */
   readonly locked?: number
+}
+
+export function entryOf(attempt: Attempt, outcome: Outcome): Entry {
+  return { ...outcome, id: attempt.id, attempt: attempt.attempt, key: attempt.key, of: attempt }
 }
 
 /** A lease may be renewed while an outcome waits, so this many rows are a statement of bounded size. */

@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
 import { inGroups, type LeasedOutcome, type Outcome } from '../../queue/outcome.js'
-import { type CompiledSettle, compileSettle } from '../../queue/settle.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import { halves } from '../halves.js'
 import type { Attempt } from '../run/attempt.js'
 import { outcomeOfError } from '../run/outcome.js'
 import type { WorkerScope } from '../scope.js'
-import { type Entry, isHeavy, takeBatch } from './batch.js'
+import { type Entry, entryOf, isHeavy, takeBatch } from './batch.js'
+import { SettleStatement } from './settle-statement.js'
 import { tellLost, tellOutcome, warnIfThrown } from './tell.js'
 import { type UnwrittenOutcome, unwrittenOutcomes } from './unwritten.js'
 
@@ -39,6 +39,7 @@ export class Settler {
   readonly #settled: (attempt: Attempt) => void
   readonly #wrote: () => void
   readonly #pause = new Pause()
+  readonly #settle: SettleStatement
   #pending: Entry[] = []
   /** Entries whose row was refused or locked, each until it is tried again. */
   readonly #aside = new Set<Promise<void>>()
@@ -47,11 +48,11 @@ export class Settler {
   #failure: unknown
   #closed = false
   #unwritten = 0
-  #compiled: { readonly columns: WorkerScope['columns']; readonly settle: CompiledSettle } | undefined
 
   /** @param settled an attempt's outcome is written, or lost @param wrote so are those of a batch */
   constructor(scope: WorkerScope, settled: (attempt: Attempt) => void, wrote: () => void) {
     this.#scope = scope
+    this.#settle = new SettleStatement(scope)
     this.#settled = settled
     this.#wrote = wrote
   }
@@ -66,10 +67,22 @@ export class Settler {
     return this.#unwritten >= mostUnwritten
   }
 
-  /** Takes an outcome; it is written as soon as the batch before it is. */
+  /** Takes an outcome; it is written as soon as the batch before it is, or by the transaction that holds its row. */
   add(attempt: Attempt, outcome: Outcome): void {
     this.#unwritten += 1
-    this.#push({ ...outcome, id: attempt.id, attempt: attempt.attempt, key: attempt.key, of: attempt })
+    if (attempt.holder === undefined) this.#push(entryOf(attempt, outcome))
+    else attempt.holder.add(attempt, outcome)
+  }
+
+  /** Takes what the transaction did not write that held their rows. */
+  take(unwritten: readonly (readonly [Attempt, Outcome])[]): void {
+    for (const [attempt, outcome] of unwritten) this.#push(entryOf(attempt, outcome))
+  }
+
+  /** The transaction that held their rows has written these. */
+  confirm(written: readonly (readonly [Attempt, Outcome])[]): void {
+    for (const [attempt, outcome] of written) this.#end(entryOf(attempt, outcome), outcome)
+    this.#wrote()
   }
 
   #push(entry: Entry): void {
@@ -112,7 +125,7 @@ export class Settler {
   async #write(group: readonly Entry[]): Promise<readonly Entry[]> {
     const { jobs, settings } = this.#scope
     try {
-      const written = await ask(jobs.db, settings.lease / 3, 'settle', (db) => this.#settle(db, group))
+      const written = await ask(jobs.db, settings.lease / 3, 'settle', (db) => this.#settle.current(db, group))
       await this.#announce(group, new Set(written))
       return []
     } catch (error) {
@@ -124,18 +137,6 @@ export class Settler {
       for (const entry of group) this.#refused(entry, error)
       return []
     }
-  }
-
-  /** Built anew where the columns have changed. */
-  get #settle(): CompiledSettle {
-    const { jobs, worker, columns, seedStatuses, settings } = this.#scope
-    if (this.#compiled?.columns !== columns) {
-      const { backoff, deleteSucceeded } = settings
-      const own = { worker, columns, seedStatuses, deleteSucceeded, skipLocked: true }
-      const settle = compileSettle(jobs, { ...own, ...(typeof backoff === 'object' && { backoff }) })
-      this.#compiled = { columns, settle }
-    }
-    return this.#compiled.settle
   }
 
   /**
@@ -152,7 +153,7 @@ export class Settler {
       const refused = deleteSucceeded ? 'the deletion of its row' : 'its success'
       const text = `The handler ended well, but ${refused} was refused for ${lease} ms`
       const failure = outcomeOfError(this.#scope, attempt, new RefusedError(text, { cause: error }))
-      this.#push({ ...failure, id: attempt.id, attempt: attempt.attempt, key: attempt.key, of: attempt })
+      this.#push(entryOf(attempt, failure))
     } else {
       this.#lose(attempt, 'its outcome was refused')
     }

@@ -75,7 +75,7 @@ async function cutAll(arena: Arena, stage: Stage): Promise<Result> {
   const { breaches: broken, evidence } = await arena.verdict()
   const moves = evidence.moves.filter(({ to_status }) => to_status === 'job_status_succeeded').length
   if (moves !== evidence.jobs.length) breaches.push(`${evidence.jobs.length} jobs were settled ${moves} times`)
-  breaches.push(...falselyLost(arena, evidence.jobs))
+  if (arena.settings.holdFor === undefined) breaches.push(...falselyLost(arena, evidence.jobs)) // else an attempt may come again
   return { breaches: [...breaches, ...broken], figures: { cuts, jobs: evidence.jobs.length } }
 }
 

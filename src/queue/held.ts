@@ -1,0 +1,159 @@
+import { CompiledQuery, type RawBuilder, sql } from 'kysely'
+import { nextAttempt } from '../predicates/attempts.js'
+import { clockTimestamp, now } from '../predicates/clock.js'
+import { job } from '../predicates/column.js'
+import { claimToken, placeOfClaim } from '../predicates/interruption.js'
+import { endedBySilence } from '../predicates/kept.js'
+import { isAmong, type Rows } from '../predicates/rows.js'
+import { statusLiteral } from '../predicates/status.js'
+import type { JobId } from '../schema/columns.js'
+import type { Jobs } from '../schema/job-database.js'
+import { camelCase } from '../schema/row.js'
+import { isByPriority } from './claim.js'
+import { compiled } from './compiled.js'
+import { type RowKey, rowsOf } from './fenced.js'
+import { claiming, compiledClaim, dueRows, type FetchSettings, type Given, inTurn, nextByPriority } from './fetch.js'
+import { ofLocked } from './locked.js'
+import type { LeasedOutcome } from './outcome.js'
+import { type Returned, returnedOf } from './returned.js'
+import { success } from './settle.js'
+
+/** Not all rows that a transaction holds were written: a trigger or a policy of the user's kept some. */
+class HeldRowsError extends Error {
+  override readonly name = 'HeldRowsError'
+  readonly code = 'HELD_ROWS'
+}
+
+/** How a transaction holds its rows. */
+interface HoldSettings extends FetchSettings {
+  /** They are going to be deleted. */
+  readonly deletes: boolean
+  /** The server ends the transaction where it says nothing for so many milliseconds. */
+  readonly silence: number
+}
+
+type HoldGiven = Omit<Given, 'place'>
+
+/** A fetch whose claim is the transaction that it runs in, `read committed`: until that ends nobody else has its rows. */
+export type CompiledHold = (trx: Jobs['db'], given: HoldGiven) => Promise<object[]>
+
+/** The rows come as their claim would leave them: running, and with their attempt counted. */
+export function compileHold(jobs: Jobs, claim: HoldSettings): CompiledHold {
+  const by = sql<string>`${claimToken(claim.worker, placeOfClaim(false))}`
+  const returned = returnedOf(jobs, { ...claim, claimed: { since: now(), by } })
+  const hold = compiledClaim(jobs, claim, (given) => locking(jobs, claim, returned, by, given))
+  return async (trx, given) => {
+    const { rows } = await trx.executeQuery(hold({ ...given, place: placeOfClaim(false) }))
+    return inTurn(returned.rowsOf(rows), isByPriority(claim))
+  }
+}
+
+function locking(jobs: Jobs, claim: HoldSettings, returned: Returned, by: RawBuilder<string>, given: HoldGiven) {
+  const { limit, since } = given
+  const isFromCursor = since && job('run_at', '>=', since.runAt)
+  const rows = isByPriority(claim) ? dueByPriority(jobs, claim, given) : dueRows(jobs, claim, limit, isFromCursor)
+  const asClaimed = rows
+    .where(endedBySilence(claim.silence))
+    .$if(returned.isWhole, (query) => query.selectAll())
+    .select(returnedAsClaimed(claim, returned, by))
+  return (claim.deletes ? asClaimed.forUpdate() : asClaimed.forNoKeyUpdate()).skipLocked().compile()
+}
+
+/** What a claim would have written goes in the place of what is there; of two columns of one name the driver keeps the second. */
+function returnedAsClaimed({ columns }: HoldSettings, { isWhole, list }: Returned, by: RawBuilder<string>) {
+  const written: Readonly<Record<string, RawBuilder<unknown>>> = {
+    status: statusLiteral('job_status_running'),
+    attempts_count: nextAttempt(),
+    locked_at: now(),
+    locked_by: by,
+    ...(columns.includes('started_at') && { started_at: now() }),
+  }
+  if (isWhole) return [...Object.entries(written).map(([name, value]) => value.as(name)), ...list]
+  return list.map((column) => {
+    const { alias } = column
+    const [, value] = Object.entries(written).find(([name]) => name === alias || camelCase(name) === alias) ?? []
+    return value === undefined || typeof alias !== 'string' ? column : value.as(alias)
+  })
+}
+
+/** Those that a sub-select has locked, to be locked once more: what is read is as it is by then. */
+function dueByPriority(jobs: Jobs, claim: HoldSettings, given: HoldGiven) {
+  const { db, isLocked } = ofLocked(jobs, nextByPriority(jobs, claim, given))
+  return db.selectFrom(jobs.table).where(isLocked)
+}
+
+/** Claims rows that the transaction holds by a lease: from its commit on they are running. @throws HeldRowsError */
+export async function claimHeld(
+  trx: Jobs['db'],
+  jobs: Jobs,
+  rows: readonly RowKey[],
+  claim: Pick<FetchSettings, 'worker' | 'columns'>,
+): Promise<void> {
+  if (rows.length === 0) return
+  const update = jobs.db.updateTable(jobs.table).set(claiming(claim, placeOfClaim(false)))
+  await write(trx, update.where(isAmong(rowsOf(jobs, rows))).compile(), rows.length)
+}
+
+/** Writes, by one statement, that jobs whose rows the transaction holds have succeeded, and their attempts with it. */
+export type CompiledSuccess = (trx: Jobs['db'], succeeded: readonly LeasedOutcome[]) => Promise<void>
+
+/** @throws HeldRowsError, by what it makes */
+export function compileSuccess(
+  jobs: Jobs,
+  { columns, deletes }: { readonly columns: readonly string[]; readonly deletes: boolean },
+): CompiledSuccess {
+  const given = new Set(columns)
+  const places: RowPlaces = { ids: [], ...(jobs.key !== undefined && { keys: [] }) }
+  const rowsIn = ({ ids, keys }: RowPlaces): Rows =>
+    jobs.key === undefined ? { ids } : { ids, keys: { key: jobs.key, of: keys ?? [] } }
+  const update = (rows: Rows, outcomes: readonly LeasedOutcome[]) =>
+    jobs.db
+      .updateTable(jobs.table)
+      .set({
+        ...success(outcomes, rows, given),
+        attempts_count: nextAttempt(),
+        locked_at: now(),
+        locked_by: null,
+        updated_at: clockTimestamp(),
+        ...(given.has('started_at') && { started_at: now() }),
+      })
+      .where(isAmong(rows))
+      .compile()
+  const plain = compiled(jobs, places, (rows) =>
+    deletes
+      ? jobs.db
+          .deleteFrom(jobs.table)
+          .where(isAmong(rowsIn(rows)))
+          .compile()
+      : update(rowsIn(rows), []),
+  )
+  return async (trx, succeeded) => {
+    if (succeeded.length === 0) return
+    const rows = rowsOf(jobs, succeeded)
+    const hasResults =
+      !deletes && given.has('result') && succeeded.some((outcome) => 'json' in outcome && outcome.json !== undefined)
+    const query = hasResults
+      ? update(rows, succeeded)
+      : plain({ ids: rows.ids, ...(rows.keys && { keys: rows.keys.of }) })
+    await write(trx, query, succeeded.length)
+  }
+}
+
+interface RowPlaces {
+  readonly ids: readonly JobId[]
+  readonly keys?: readonly string[]
+}
+
+async function write(trx: Jobs['db'], query: CompiledQuery, rows: number): Promise<void> {
+  const { numAffectedRows } = await trx.executeQuery(query)
+  if (Number(numAffectedRows) !== rows)
+    throw new HeldRowsError(
+      `Of ${rows} rows only ${numAffectedRows} were written: a trigger or a policy kept the others`,
+    )
+}
+
+/** To where {@link backToHeld} goes: a write that was refused costs the transaction no more than that. */
+export const markHeld = (trx: Jobs['db']) => trx.executeQuery(CompiledQuery.raw('savepoint kysely_jobs_held'))
+
+/** Undoes what the transaction wrote; it holds its rows as before. */
+export const backToHeld = (trx: Jobs['db']) => trx.executeQuery(CompiledQuery.raw('rollback to kysely_jobs_held'))

@@ -1,0 +1,58 @@
+import { release } from '../../queue/release.js'
+import { ask } from '../ask.js'
+import type { Claimed } from '../hold/holds.js'
+import { Attempt } from '../run/attempt.js'
+import type { WorkerScope } from '../scope.js'
+import type { ClaimStatements, ToClaim } from './claim-statements.js'
+
+/** How a claim by leases is to be sent. */
+export interface LeaseOptions extends ToClaim {
+  /** There are not slots for all. */
+  readonly ahead: boolean
+  /** The job that is first, alone, as one that is refused is looked for. */
+  readonly isOne: boolean
+  readonly isPrepared: boolean
+}
+
+/** Claims jobs by leases. */
+export class Leases {
+  readonly #scope: WorkerScope
+
+  constructor(scope: WorkerScope) {
+    this.#scope = scope
+  }
+
+  /**
+   * @param isStopped whether nobody wants them any more
+   * @returns undefined where the one that was asked for was refused
+   */
+  async claim(
+    statements: ClaimStatements,
+    { isOne, ...given }: LeaseOptions,
+    isStopped: () => boolean,
+  ): Promise<Claimed | undefined> {
+    const { userJobs, settings } = this.#scope
+    const fetch = statements.fetch(given.since)
+    const late = (rows: readonly object[] = []) => void this.release(rows)
+    const claim = async (db: typeof userJobs.db) => {
+      if (isStopped()) return [] // it waited for its connection
+      return isOne ? statements.first(db, given.ahead) : fetch(db, given)
+    }
+    const rows = await ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
+    return rows && { rows }
+  }
+
+  /** Rows that came too late to be run here; where that fails, their leases expire. */
+  async release(rows: readonly object[]): Promise<void> {
+    const { jobs, worker, settings } = this.#scope
+    const attempts = rows.map((row) => new Attempt(row, 0))
+    try {
+      const released = await ask(jobs.db, settings.lease / 3, 'release', (db) =>
+        release(db, jobs.name, attempts, { worker, key: jobs.key }),
+      )
+      for (const { id, attempt } of released) this.#scope.tell('released', { job: { id }, attempt })
+    } catch (error) {
+      this.#scope.report(error, 'releasing jobs that came too late')
+    }
+  }
+}

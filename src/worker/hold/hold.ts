@@ -1,0 +1,190 @@
+import { concernsAll } from '../../pg/error-class.js'
+import { backToHeld, type CompiledSuccess, claimHeld, markHeld } from '../../queue/held.js'
+import type { Outcome } from '../../queue/outcome.js'
+import type { CompiledSettle } from '../../queue/settle.js'
+import type { Jobs } from '../../schema/job-database.js'
+import { DeadlineError, withDeadline } from '../../watch/deadline.js'
+import { after, type Timer } from '../../watch/timer.js'
+import { halves } from '../halves.js'
+import type { Attempt, Holder } from '../run/attempt.js'
+import type { WorkerScope } from '../scope.js'
+import { entryOf } from '../settle/batch.js'
+import type { Settler } from '../settle/settler.js'
+
+/** What a hold needs of its worker. */
+export interface HoldParts {
+  readonly scope: WorkerScope
+  readonly settler: Settler
+  readonly succeed: CompiledSuccess
+  readonly settle: CompiledSettle
+  /** Releases what has not begun of its attempts. */
+  releaseOf(attempts: ReadonlySet<Attempt>): void
+  /** Something was refused, or went wrong. */
+  refused(): void
+  /** Leases may be lost. */
+  unsure(): void
+  over(): void
+}
+
+type Ended = readonly [Attempt, Outcome]
+
+/**
+ * A transaction that holds the rows of a batch of jobs, in place of leases. What ended well is written once, before its commit.
+ * It ends when all has ended, when its time is over or when somebody asks for it: what still runs is then claimed by a
+ * lease in the same commit, and what has not begun is free again. Whoever dies leaves no trace, as the server rolls back.
+ */
+export class Hold implements Holder {
+  readonly #parts: HoldParts
+  readonly #wanted = Promise.withResolvers<void>()
+  readonly #over = Promise.withResolvers<void>()
+  #attempts: ReadonlySet<Attempt> = new Set()
+  #ended: Ended[] = []
+  /** Those that are claimed by a lease, as they still run; and those that ended since, or whose outcomes were refused. */
+  readonly #leased: Attempt[] = []
+  readonly #late: Ended[] = []
+  #leasedAt = 0
+  #isRefused = false
+  #state: 'held' | 'ending' | 'committing' | 'over' = 'held'
+  #timer: Timer | undefined
+
+  constructor(parts: HoldParts) {
+    this.#parts = parts
+  }
+
+  /** Holds these. */
+  take(attempts: readonly Attempt[]): void {
+    this.#attempts = new Set(attempts)
+    for (const attempt of attempts) attempt.hold(this)
+    this.#timer = after(this.#parts.scope.settings.holdFor, () => void this.end())
+  }
+
+  add(attempt: Attempt, outcome: Outcome): void {
+    const outcomes = this.#state === 'held' ? this.#ended : this.#late
+    outcomes.push([attempt, outcome])
+    if (this.#ended.length === this.#attempts.size) void this.end()
+  }
+
+  /** Ends it, with nothing lost by that. Resolves when it has ended. */
+  end(): Promise<void> {
+    this.#wanted.resolve()
+    return this.#over.promise
+  }
+
+  /** Holds until the end, and writes what is to be committed then. @throws what the database says of the connection */
+  async hold(trx: Jobs['db']): Promise<void> {
+    try {
+      await this.#inTime(markHeld(trx))
+      await this.#wanted.promise
+      this.#close()
+      await this.#write(trx)
+    } catch (error) {
+      this.failed(error)
+      throw error
+    }
+    this.#state = 'committing'
+    const limit = this.#limit
+    const late = `No answer to the commit of ${this.#attempts.size} jobs within ${Math.round(limit)} ms`
+    this.#timer = after(limit, () => this.failed(new DeadlineError(late)))
+  }
+
+  /** What has not begun is free again, and what still runs goes on by a lease. */
+  #close(): void {
+    this.#timer?.cancel()
+    this.#parts.releaseOf(this.#attempts)
+    this.#state = 'ending'
+    this.#leased.push(...[...this.#attempts].filter(({ isOpen }) => isOpen))
+  }
+
+  async #write(trx: Jobs['db']): Promise<void> {
+    const { scope, refused } = this.#parts
+    try {
+      await this.#writeOutcomes(trx)
+    } catch (error) {
+      if (concernsAll(error)) throw error
+      refused()
+      this.#isRefused = true
+      scope.report(error, `writing ${this.#ended.length} outcomes, whose jobs go on by leases`)
+      await this.#inTime(backToHeld(trx))
+      const unwritten = this.#ended.filter(([, { kind }]) => kind !== 'released')
+      this.#ended = this.#ended.filter(([, { kind }]) => kind === 'released')
+      this.#late.push(...unwritten)
+      this.#leased.push(...unwritten.map(([attempt]) => attempt))
+      await this.#leaseApart(trx, this.#leased)
+    }
+  }
+
+  /** All but successes by their fence, so after a claim of their rows. */
+  async #writeOutcomes(trx: Jobs['db']): Promise<void> {
+    const entries = this.#ended.map(([attempt, outcome]) => entryOf(attempt, outcome))
+    const succeeded = entries.filter(({ kind }) => kind === 'succeeded')
+    const rest = entries.filter(({ kind }) => kind !== 'succeeded' && kind !== 'released')
+    await this.#claim(trx, [...this.#leased, ...rest])
+    await this.#inTime(this.#parts.succeed(trx, succeeded))
+    const written = await this.#inTime(this.#parts.settle(trx, rest))
+    if (written.length < rest.length) throw new Error('Not all outcomes were written: a trigger or a policy kept some')
+  }
+
+  /** A row whose claim is refused is found by halving; its lease does not begin, as the renewer will see. */
+  async #leaseApart(trx: Jobs['db'], attempts: readonly Attempt[]): Promise<void> {
+    try {
+      await this.#claim(trx, attempts)
+      await this.#inTime(markHeld(trx))
+    } catch (error) {
+      if (concernsAll(error)) throw error
+      await this.#inTime(backToHeld(trx))
+      for (const half of halves(attempts)) await this.#leaseApart(trx, half)
+    }
+  }
+
+  async #claim(trx: Jobs['db'], rows: Parameters<typeof claimHeld>[2]): Promise<void> {
+    const { jobs, worker, columns } = this.#parts.scope
+    this.#leasedAt = performance.now()
+    await this.#inTime(claimHeld(trx, jobs, rows, { worker, columns }))
+  }
+
+  /** Its transaction has committed. */
+  committed(): void {
+    if (this.#state === 'over') return
+    for (const attempt of this.#leased) attempt.renewed(this.#leasedAt)
+    this.#letGo()
+    this.#parts.settler.confirm(this.#ended)
+    this.#parts.settler.take(this.#late)
+    if (this.#isRefused) this.#parts.unsure()
+  }
+
+  /**
+   * Its transaction was rolled back, most likely; or only the answer to its commit was lost. So all are taken for leased, from
+   * their claim on, as a server that was cut off ends the transaction no earlier than a lease after that: settler and renewer
+   * find out, and by the fence they write nothing of what is another's.
+   */
+  failed(error: unknown): void {
+    if (this.#state === 'over') return
+    const isSent = this.#state === 'committing'
+    if (this.#state === 'held') this.#close()
+    const { scope, settler, refused, unsure } = this.#parts
+    refused()
+    scope.report(error, `holding ${this.#attempts.size} jobs by a transaction`)
+    this.#letGo()
+    if (isSent) for (const [attempt] of this.#ended) attempt.tried()
+    settler.take(this.#ended.filter(([, { kind }]) => kind !== 'released'))
+    settler.take(this.#late)
+    settler.confirm(this.#ended.filter(([, { kind }]) => kind === 'released'))
+    unsure()
+  }
+
+  #letGo(): void {
+    this.#state = 'over'
+    this.#timer?.cancel()
+    for (const attempt of this.#attempts) attempt.hold(undefined)
+    this.#parts.over()
+    this.#over.resolve()
+  }
+
+  #inTime<Value>(statement: Promise<Value>): Promise<Value> {
+    return withDeadline(statement, this.#limit, 'a hold')
+  }
+
+  get #limit(): number {
+    return this.#parts.scope.settings.lease / 3
+  }
+}

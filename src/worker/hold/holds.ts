@@ -1,0 +1,147 @@
+import { type CompiledSuccess, compileSuccess } from '../../queue/held.js'
+import { interruptionsIn } from '../../schema/row.js'
+import { lend } from '../ask.js'
+import type { ClaimStatements, ToClaim } from '../claim/claim-statements.js'
+import type { Slots } from '../run/slots.js'
+import type { WorkerScope } from '../scope.js'
+import { SettleStatement } from '../settle/settle-statement.js'
+import type { Settler } from '../settle/settler.js'
+import { Hold, type HoldParts } from './hold.js'
+
+/** So many at once: one that claims, one whose jobs run, one that commits. Of a small pool a third, as handlers need connections too. */
+const mostOpen = 3
+
+/** After so many jobs, or so many milliseconds, without harm jobs are held by transactions; until then by leases. */
+const harmlessJobs = 1_000
+const harmlessTime = 1_000
+
+/** Jobs that were claimed, and what holds them where that is no lease. */
+export interface Claimed {
+  readonly rows: readonly object[]
+  readonly hold?: Hold
+}
+
+/**
+ * The transactions that hold a worker's jobs. A job that ends its process while it is held loses no attempt by that, and
+ * would do it again for ever. So a worker begins by leases, and goes back to them when it meets a job that was interrupted:
+ * of what a process has held when it ended, whoever comes next finds the first in line, and counts its attempt.
+ */
+export class Holds {
+  readonly #scope: WorkerScope
+  readonly #settler: Settler
+  readonly #slots: Slots
+  readonly #unsure: () => void
+  readonly #settle: SettleStatement
+  readonly #open = new Set<Hold>()
+  #compiled: { readonly columns: WorkerScope['columns']; readonly succeed: CompiledSuccess } | undefined
+  #jobs = 0
+  #since = performance.now()
+
+  readonly #most: number
+
+  /** @param unsure leases may be lost */
+  constructor(scope: WorkerScope, settler: Settler, slots: Slots, unsure: () => void) {
+    this.#scope = scope
+    this.#settle = new SettleStatement(scope)
+    this.#settler = settler
+    this.#slots = slots
+    this.#unsure = unsure
+    this.#most = Math.min(mostOpen, Math.floor((scope.connections ?? 10) / 3)) // pg's default
+  }
+
+  /** Whether the next jobs are to be held: not those of slow handlers, nor of such as can't have their rows written to meanwhile. */
+  get isNext(): boolean {
+    const { settings, snapshots } = this.#scope
+    if (settings.hold === 'lease' || this.#most < 1) return false
+    const isHarmless = this.#jobs >= harmlessJobs || performance.now() - this.#since >= harmlessTime
+    const isQuick = this.#slots.average < settings.holdFor
+    return isHarmless && isQuick && snapshots.conflictedAt === undefined
+  }
+
+  get isOpen(): boolean {
+    return this.#open.size > 0
+  }
+
+  /** There are as many as there may be. */
+  get isFull(): boolean {
+    return this.#most >= 1 && this.#open.size >= this.#most
+  }
+
+  /** A job has ended, and its process has not. */
+  settled(): void {
+    this.#jobs += 1
+  }
+
+  /** Ends all. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#open].map((hold) => hold.end()))
+  }
+
+  /**
+   * Claims jobs that a transaction holds.
+   * @param isStopped whether nobody wants them any more
+   * @returns undefined where they are to be claimed by a lease
+   */
+  claim(statements: ClaimStatements, given: ToClaim, isStopped: () => boolean): Promise<Claimed | undefined> {
+    const fetch = statements.hold(given.since)
+    const { userJobs, settings } = this.#scope
+    const late = (claimed: Claimed | undefined) => void claimed?.hold?.end()
+    let hold: Hold | undefined
+    const claim = lend<Claimed | undefined>(
+      userJobs.db,
+      settings.lease / 3,
+      'fetch',
+      async (connection, answer) => {
+        if (isStopped()) return answer({ rows: [] })
+        const transaction = connection.transaction().setIsolationLevel('read committed')
+        try {
+          await transaction.execute(async (trx) => {
+            const rows = await fetch(trx, given)
+            if (rows.some((row) => interruptionsIn(row) > 0)) return answer(this.#beginAgain())
+            if (rows.length === 0) return answer({ rows })
+            hold = this.#begin()
+            answer({ rows, hold })
+            await hold.hold(trx.withoutPlugins())
+          })
+          hold?.committed()
+        } catch (error) {
+          hold?.failed(error)
+          throw error
+        }
+      },
+      late,
+    )
+    claim.catch(() => this.#beginAgain())
+    return claim
+  }
+
+  #beginAgain(): undefined {
+    this.#jobs = 0
+    this.#since = performance.now()
+  }
+
+  #begin(): Hold {
+    const parts: HoldParts = {
+      scope: this.#scope,
+      settler: this.#settler,
+      succeed: this.#succeed,
+      settle: this.#settle.current,
+      releaseOf: (attempts) => this.#slots.releaseOf(attempts),
+      unsure: this.#unsure,
+      refused: () => this.#beginAgain(),
+      over: () => this.#open.delete(hold),
+    }
+    const hold = new Hold(parts)
+    this.#open.add(hold)
+    return hold
+  }
+
+  get #succeed(): CompiledSuccess {
+    const { jobs, columns, settings } = this.#scope
+    if (this.#compiled?.columns !== columns) {
+      const succeed = compileSuccess(jobs, { columns, deletes: settings.deleteSucceeded })
+      this.#compiled = { columns, succeed }
+    }
+    return this.#compiled.succeed
+  }
+}
