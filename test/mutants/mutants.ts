@@ -1,6 +1,7 @@
 import { aroundThem } from './around-them.ts'
 import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
+import { inHolds } from './in-holds.ts'
 import { inStatements } from './in-statements.ts'
 import { inWorkers } from './in-workers.ts'
 import type { Mutant } from './mutant.ts'
@@ -10,6 +11,7 @@ export const mutants: readonly Mutant[] = [
   ...inStatements,
   ...inWorkers,
   ...inDeletions,
+  ...inHolds,
   ...aroundThem,
   ...inConnections,
 ]

@@ -1,0 +1,68 @@
+import type { Mutant } from './mutant.ts'
+
+/** Faults in transactions that hold jobs. */
+export const inHolds: readonly Mutant[] = [
+  {
+    name: 'a hold without end',
+    breaks: 'a handler that writes to its own row waits for itself for ever',
+    file: 'src/worker/hold/hold.ts',
+    text: 'this.#timer = after(this.#parts.scope.settings.holdFor, () => void this.end())',
+    replacement: 'this.#timer = undefined',
+    test: 'test/worker/held.test.ts',
+    title: 'a handler that takes longer than a job is held goes on by a lease',
+  },
+  {
+    name: 'a hold that complete() does not end',
+    breaks: 'a handler that completes its job waits for itself until the hold ends, and then finds no lease',
+    file: 'src/worker/run/context.ts',
+    text: "const jobs = jobsIn(scope, trx, 'complete')\n  await attempt.holder?.end()",
+    replacement: "const jobs = jobsIn(scope, trx, 'complete')",
+    test: 'test/worker/held.test.ts',
+    title: 'a handler completes its job in a transaction of its own',
+  },
+  {
+    name: 'a refused outcome takes its neighbours along',
+    breaks: 'jobs that ended well run again as one beside them was refused',
+    file: 'src/worker/hold/hold.ts',
+    text: 'this.#late.push(...unwritten)\n',
+    replacement: '\n',
+    test: 'test/worker/held.test.ts',
+    title: 'an outcome that the table refuses keeps none beside it from being written',
+  },
+  {
+    name: 'a refused claim takes its neighbours along',
+    breaks: 'jobs whose handlers go on are lost as the row of one of them was refused',
+    file: 'src/worker/hold/hold.ts',
+    text: 'for (const half of halves(attempts)) await this.#leaseApart(trx, half)',
+    replacement: 'halves(attempts)',
+    test: 'test/worker/held.test.ts',
+    title: 'a row whose claim the table refuses keeps none beside it from going on by a lease',
+  },
+  {
+    name: 'jobs that were interrupted are held',
+    breaks: 'a job that ends its process does so for ever, as no attempt counts',
+    file: 'src/worker/hold/holds.ts',
+    text: 'interruptionsIn(row) > 0',
+    replacement: 'interruptionsIn(row) > 9',
+    test: 'test/worker/held.test.ts',
+    title: 'a job that was taken over from a dead worker is claimed by a lease',
+  },
+  {
+    name: 'held jobs without their attempt',
+    breaks: 'a job that was held has succeeded without an attempt',
+    file: 'src/queue/held.ts',
+    text: 'attempts_count: nextAttempt(),\n        locked_at',
+    replacement: 'locked_at',
+    test: 'test/worker/held.test.ts',
+    title: 'a job is written once, when it has ended',
+  },
+  {
+    name: 'a stop that leaves its holds',
+    breaks: 'a stop waits for transactions whose handlers go on, and loses what they did',
+    file: 'src/worker/started.ts',
+    text: 'void this.#holds.end()\n',
+    replacement: '\n',
+    test: 'test/worker/held.test.ts',
+    title: 'a worker that stops leaves no hold',
+  },
+]
