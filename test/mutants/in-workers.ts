@@ -126,7 +126,7 @@ export const inWorkers: readonly Mutant[] = [
     breaks: 'a process that is killed costs jobs their last attempt that no handler ever saw',
     file: 'src/worker/claim/claimer.ts',
     text: 'const ahead = given.limit > this.#slots.free',
-    replacement: 'const ahead = limit < 0',
+    replacement: 'const ahead = given.limit < 0',
     test: 'test/worker/killed.test.ts',
     title: 'a process that is killed while it works off many jobs',
   },

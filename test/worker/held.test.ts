@@ -290,8 +290,11 @@ test('a job that was taken over from a dead worker is claimed by a lease, so tha
     expect(await row(to)).toMatchObject({ status: 'job_status_running', attempts_count: 2 })
   })
   const done = ended(worker, 'ada')
-  await sql`insert into mail_jobs ("to", status, attempts_count, locked_by, locked_at)
-    values ('ada', 'job_status_retry', 1, null, timestamptz 'epoch' + interval '1 second')`.execute(db)
+  await db.transaction().execute(async (trx) => {
+    await sql.raw(manyOthers).execute(trx)
+    await sql`insert into mail_jobs ("to", status, attempts_count, locked_at)
+      values ('ada', 'job_status_retry', 1, timestamptz 'epoch' + interval '1 second')`.execute(trx)
+  })
   await done
   expect(await rows()).toMatchObject([{ status: 'job_status_succeeded', attempts_count: 2 }])
 })
