@@ -1,4 +1,5 @@
 import type { QueryExecutorProvider } from 'kysely'
+import { archiveOf, type JobArchive } from './archive.js'
 import { type Catalog, type CatalogColumn, readCatalog } from './catalog.js'
 import { type JobColumns, jobColumnNames, optionalColumnNames } from './columns.js'
 import { identifyTable, NoSuchTableError } from './identify.js'
@@ -23,6 +24,8 @@ export interface JobTableDescription {
    * columns), as the raw verbs take it; undefined where the id does.
    */
   readonly key: string | undefined
+  /** The table of its finished jobs, which `createJobArchive` makes; undefined where there is none. */
+  readonly archive: JobArchive | undefined
   /** What the table lacks and does not need, a sentence each, with its remedy. */
   readonly advice: readonly string[]
 }
@@ -48,6 +51,7 @@ export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: 
     holdsCancelled: heldStatuses(catalog).includes('job_status_cancelled'),
     mayDelete: catalog.mayDelete,
     key: keyOf(catalog)?.key,
+    archive: archiveOf(catalog, name),
     advice: adviceOn(catalog, name),
   }
 }

@@ -18,11 +18,16 @@ export interface WorkerOptions<Job = object> {
   /** How long one attempt may run before its signal aborts and it counts as failed. Default: as long as it likes. */
   readonly timeout?: Duration | undefined
   /**
-   * Delete a job's row when its handler ends well, in place of keeping it as succeeded; whatever ended otherwise is kept.
-   * The role must be allowed to DELETE; a `result` goes nowhere. A table that references the row must let it go (`on delete cascade` or
-   * `set null`): while it does not, the success is refused, and after a lease counts as a failure. Default false.
+   * What becomes of a job's row when it succeeds: `keep` (as `finished` says, by default), `delete`, or `archive`: it is
+   * moved to the archive that `createJobArchive` makes. Deleted, its `result` goes nowhere. Both need the right to DELETE, and a table that
+   * references the row must let it go (`on delete cascade` or `set null`): while it does not, a deletion is refused, and after a lease
+   * counts as a failure; a row that the archive refuses is kept.
    */
-  readonly deleteSucceeded?: boolean | undefined
+  readonly succeeded?: 'keep' | 'delete' | 'archive' | undefined
+  /** What becomes of the row of a job that has ended, however: `keep` (default), or `archive`. For successes `succeeded` goes first. */
+  readonly finished?: 'keep' | 'archive' | undefined
+  /** @deprecated Give `succeeded: 'delete'`. */
+  readonly deleteSucceeded?: never
   /** How long after its last heartbeat a worker counts as gone and its jobs run elsewhere. At least 1 s. Default 60 s. */
   readonly lease?: Duration | undefined
   /** How often to look for jobs unasked. Default 60 s, without `listen` 2 s; while the listener is deaf at most 2 s. */
@@ -55,7 +60,8 @@ export interface Settings {
   readonly maxAttempts: number | ((job: object) => number)
   readonly backoff: Backoff<object>
   readonly timeout: number
-  readonly deleteSucceeded: boolean
+  readonly succeeded: 'keep' | 'delete' | 'archive'
+  readonly finished: 'keep' | 'archive'
   readonly lease: number
   readonly pollInterval: number
   readonly listen: ListenSource | undefined
@@ -72,7 +78,8 @@ const defaults = {
   maxAttempts: 10,
   backoff: linear({ delay: '30s' }),
   timeout: Number.POSITIVE_INFINITY,
-  deleteSucceeded: false,
+  succeeded: undefined,
+  finished: 'keep',
   lease: '60s',
   pollInterval: undefined,
   listen: undefined,
@@ -108,7 +115,8 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
     maxAttempts: attempts(given.maxAttempts),
     backoff: backoff(given.backoff as unknown), // checked there
     timeout: given.timeout === Number.POSITIVE_INFINITY ? given.timeout : positive(given.timeout, 'timeout'),
-    deleteSucceeded: flag(given.deleteSucceeded, 'deleteSucceeded'),
+    succeeded: oneOf(['keep', 'delete', 'archive'], given.succeeded ?? given.finished, 'succeeded'),
+    finished: oneOf(['keep', 'archive'], given.finished, 'finished'),
     lease: positive(given.lease, 'lease'),
     pollInterval: positive(
       given.pollInterval ?? (given.listen === undefined ? pollIntervalUnheard : pollIntervalHeard),
@@ -135,7 +143,9 @@ export function settingsOf(options: WorkerOptions<never> = {}): Settings {
 }
 
 function refuseUnknown(options: object): void {
-  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(defaults, name))
+  if (Reflect.get(options, 'deleteSucceeded') !== undefined)
+    throw new WorkerOptionError("deleteSucceeded: give succeeded: 'delete', or 'archive' or 'keep', in its place")
+  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(defaults, name) && name !== 'deleteSucceeded')
   if (unknown.length === 0) return
   throw new WorkerOptionError(`${unknown.join(', ')}: no such option; there are ${Object.keys(defaults).join(', ')}`)
 }
@@ -150,6 +160,12 @@ type DefinedOnly<Options> = { readonly [Name in keyof Options]?: Exclude<Options
 function atLeast(least: number, value: unknown, name: string, meaning: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
   throw new WorkerOptionError(`${name}: ${shown(value)} is invalid; give ${meaning}, at least ${least}`)
+}
+
+function oneOf<Value extends string>(values: readonly Value[], value: unknown, name: string): Value {
+  const found = values.find((each) => each === value)
+  if (found !== undefined) return found
+  throw new WorkerOptionError(`${name}: ${shown(value)} is invalid; give '${values.join("' or '")}'`)
 }
 
 function attempts(value: unknown): Settings['maxAttempts'] {

@@ -1,4 +1,5 @@
 import type { Claim } from '../queue/claim.js'
+import type { FinishedRows } from '../queue/finished.js'
 import type { OptionalColumnName } from '../schema/columns.js'
 import type { Jobs } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
@@ -24,6 +25,8 @@ export interface WorkerScope {
   readonly table: TableName
   /** Of another identity when they have changed: what is built for them is built anew. */
   readonly columns: readonly UsedColumn[]
+  /** What becomes of the rows of jobs that have ended; of another identity when that has changed. */
+  readonly finished: FinishedRows
   /** What the worker may take; another value where the columns have changed, or what is passed over. */
   readonly claim: Claim
   /** Rows whose claim was refused. */

@@ -1,40 +1,24 @@
 import { EventEmitter } from 'node:events'
 import type { Kysely } from 'kysely'
-import { sqlState } from '../pg/error-class.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
 import { jobsOf, realJobsOf } from '../schema/job-database.js'
 import type { Job } from '../schema/job-table.js'
 import { newWorkerId } from '../schema/lease-token.js'
-import { hasColumn } from '../schema/row.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 import { isLogged, log, type WorkerEvent, type WorkerEvents } from './events.js'
 import { FirstLook } from './first-look.js'
-import { type Settings, WorkerOptionError } from './options.js'
+import { checkFinished, KnownTable } from './known-table.js'
+import type { Settings } from './options.js'
 import { PassedOver } from './passed-over.js'
 import { processShare } from './process-share.js'
 import type { AnyHandler } from './run/context.js'
-import type { UsedColumn, WorkerScope } from './scope.js'
+import type { WorkerScope } from './scope.js'
 import { adviceOnPool, adviceOnTable } from './start-advice.js'
 import { StartedWorker } from './started.js'
 
 /** How long `stop()` lets handlers run on where nothing else is said: what Kubernetes gives a pod. */
 const defaultDeadline = '30s'
-
-/** What Postgres says of a column that is not there. */
-const undefinedColumn = '42703'
-
-const usedColumns: readonly UsedColumn[] = ['priority', 'max_attempts', 'result', 'started_at', 'finished_at', 'errors']
-
-function usedColumnsOf({ columns }: JobTableDescription): readonly UsedColumn[] {
-  return usedColumns.filter((column) => columns.has(column))
-}
-
-interface KnownColumns {
-  columns: readonly UsedColumn[]
-  /** Those that a fetched row had when the table was last looked at for it: once for each change. */
-  shape: string | undefined
-}
 
 /** How a worker is. */
 export interface WorkerHealth {
@@ -100,11 +84,7 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
       const seen = await this.#firstLook.at(this.db, this.table, retry ? tellRetry : undefined)
       if (seen === undefined) return // stopped while it looked; there is nothing to undo
       const { description, connections } = seen
-      if (this.#settings.deleteSucceeded && !description.mayDelete) {
-        throw new WorkerOptionError(
-          `deleteSucceeded: this role may not delete from ${this.table}; grant it DELETE (with row-level security by a policy too), or leave the option out`,
-        )
-      }
+      checkFinished(this.#settings, description, this.table)
       this.#advise(description, adviceOnPool(this.#settings, connections))
       this.#started = new StartedWorker(this.#scope(description), this.#handler)
       this.#state = 'running'
@@ -174,7 +154,10 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
 
   #scope(description: JobTableDescription): WorkerScope {
     const { table, key } = description
-    const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
+    const known = new KnownTable(this.#settings, description, {
+      look: () => inspectJobTable(this.db, this.table),
+      report: (error, doing) => this.#report(error, doing),
+    })
     const { backoff, lease, seedBackoff } = this.#settings
     const forAll = { lease, retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined }
     return {
@@ -187,33 +170,22 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
       get columns() {
         return known.columns
       },
+      get finished() {
+        return known.finished
+      },
       get claim() {
         return { ...forAll, columns: known.columns, except: this.passedOver.rows }
       },
       passedOver: new PassedOver(lease),
       seedStatuses: !description.holdsCancelled,
-      saw: (row) => {
-        const columns = usedColumns.filter((column) => hasColumn(row, column))
-        if (columns.join() === known.columns.join() || columns.join() === known.shape) return
-        known.shape = columns.join()
-        void this.#lookAgain(known)
-      },
+      saw: (row) => known.saw(row),
       snapshots: { conflictedAt: undefined },
       hears: (event) => this.listenerCount(event) > 0 || isLogged(this.#settings, event),
       tell: (event, payload) => this.#tell(event, payload),
       report: (error, doing) => {
         this.#report(error, doing)
-        if (sqlState(error) === undefinedColumn) void this.#lookAgain(known)
+        known.failed(error)
       },
-    }
-  }
-
-  /** A column that we use was dropped or added: without it the table may still do, and outcomes that wait be written. */
-  async #lookAgain(known: KnownColumns): Promise<void> {
-    try {
-      known.columns = usedColumnsOf(await inspectJobTable(this.db, this.table))
-    } catch (error) {
-      this.#report(error, 'looking at the table again')
     }
   }
 

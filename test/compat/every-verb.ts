@@ -30,7 +30,7 @@ export async function everyVerb(db: Kysely<any>, table: string, payload: (n: num
   await worked(db, table, ids)
   assert.deepEqual(new Set(await statuses(db, table, ids)), new Set(['succeeded']))
   await retryJobs(db, table, { ids: ids.slice(0, 2) })
-  await worked(db, table, ids.slice(0, 2), { deleteSucceeded: true })
+  await worked(db, table, ids.slice(0, 2), { succeeded: 'delete' })
   await pruned(db, table)
 }
 

@@ -66,7 +66,7 @@ test('a success writes four columns, fenced by id, worker and attempt', async ()
 test('a success that is deleted is one statement, fenced as one that is kept; locked rows are passed over if asked for', async () => {
   const outcomes = [1, 2, 3].map(() => ({ id: crypto.randomUUID(), attempt: 2, kind: 'succeeded' }) as const)
   const deletion = (options: object) =>
-    sent((db) => settle(db, 'mail_jobs', outcomes, { worker, deleteSucceeded: true, ...options }))
+    sent((db) => settle(db, 'mail_jobs', outcomes, { worker, succeeded: 'delete', ...options }))
   const fence = (n: number) => `"id" = any($${n}) and "locked_by" = any($${n + 1}) and "attempts_count" = $${n + 2}`
   expect(await deletion({})).toEqual([
     `delete from "mail_jobs" as "kysely_jobs_row" where (${fence(1)}) returning ${text}`,

@@ -237,9 +237,9 @@ test('a worker does all its work as its role, and hears what an enqueuer adds', 
 
 test('a worker that is to delete what succeeded refuses to start by a role that may not, and works once it may', async () => {
   const role = await createRole(database, `in role ${roleOf('worker')}`)
-  const worker = createWorker(handleAs(database, role), table, () => {}, { logger: quiet, deleteSucceeded: true })
+  const worker = createWorker(handleAs(database, role), table, () => {}, { logger: quiet, succeeded: 'delete' })
   await expect(worker.start()).rejects.toThrow(
-    'deleteSucceeded: this role may not delete from welcome_jobs; grant it DELETE',
+    "succeeded: 'delete': this role may not delete from welcome_jobs; grant it DELETE",
   )
   await sql`grant delete on ${sql.table(table)} to ${sql.id(role)}`.execute(db)
   await enqueue(db, table, { user_id: 'ann' })

@@ -54,10 +54,9 @@ async function hold(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown
 /** Settles within the user's transaction, by the table's real name, whatever plugins their handle has. */
 async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown>, result: unknown): Promise<void> {
   const jobs = jobsIn(scope, trx, 'complete')
-  const { worker, columns, settings } = scope
-  const { key } = scope.jobs
-  const options = { worker, columns, key, deleteSucceeded: settings.deleteSucceeded }
-  const json = columns.includes('result') && !settings.deleteSucceeded ? jsonOf(result) : undefined
+  const { worker, columns, finished } = scope
+  const options = { worker, columns, key: scope.jobs.key, ...finished }
+  const json = columns.includes('result') && finished.succeeded !== 'delete' ? jsonOf(result) : undefined
   const outcome = { id: attempt.id, attempt: attempt.attempt, key: attempt.key, kind: 'succeeded', json } as const
   const write = () => settle(jobs.db, jobs.name, [outcome], options)
   const written = attempt.holdsLease ? await inSnapshot(scope, attempt, write) : []

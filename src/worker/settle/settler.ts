@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
+import { fateOf } from '../../queue/finished.js'
 import { inGroups, type LeasedOutcome, type Outcome } from '../../queue/outcome.js'
 import { type CompiledSettle, compileSettle } from '../../queue/settle.js'
 import { Pause } from '../../watch/pause.js'
@@ -47,7 +48,7 @@ export class Settler {
   #failure: unknown
   #closed = false
   #unwritten = 0
-  #compiled: { readonly columns: WorkerScope['columns']; readonly settle: CompiledSettle } | undefined
+  #compiled: (Pick<WorkerScope, 'columns' | 'finished'> & { readonly settle: CompiledSettle }) | undefined
 
   /** @param settled an attempt's outcome is written, or lost @param wrote so are those of a batch */
   constructor(scope: WorkerScope, settled: (attempt: Attempt) => void, wrote: () => void) {
@@ -126,14 +127,14 @@ export class Settler {
     }
   }
 
-  /** Built anew where the columns have changed. */
+  /** Built anew where the columns have changed, or the archive. */
   get #settle(): CompiledSettle {
-    const { jobs, worker, columns, seedStatuses, settings } = this.#scope
-    if (this.#compiled?.columns !== columns) {
-      const { backoff, deleteSucceeded } = settings
-      const own = { worker, columns, seedStatuses, deleteSucceeded, skipLocked: true }
+    const { jobs, worker, columns, seedStatuses, finished, settings } = this.#scope
+    if (this.#compiled?.columns !== columns || this.#compiled.finished !== finished) {
+      const { backoff } = settings
+      const own = { worker, columns, seedStatuses, skipLocked: true, ...finished }
       const settle = compileSettle(jobs, { ...own, ...(typeof backoff === 'object' && { backoff }) })
-      this.#compiled = { columns, settle }
+      this.#compiled = { columns, finished, settle }
     }
     return this.#compiled.settle
   }
@@ -141,15 +142,18 @@ export class Settler {
   /**
    * The row itself was refused (a CHECK, a trigger): tried again without holding up others, but not for ever,
    * as its lease goes on being renewed. A success that is still refused after a lease becomes a failure that says why.
+   * Where it was to go to the archive, it is kept in the table instead.
    */
   #refused(entry: Entry, error: unknown): void {
     const { of: attempt } = entry
     const since = entry.refusedAt ?? performance.now()
-    if (performance.now() - since < this.#scope.settings.lease) {
+    if (!entry.keep && typeof fateOf(entry.kind, this.#scope.finished) === 'object') {
+      this.#push({ ...entry, keep: true })
+    } else if (performance.now() - since < this.#scope.settings.lease) {
       this.#putAside({ ...entry, refusedAt: since }, asidePause)
     } else if (entry.kind === 'succeeded') {
-      const { lease, deleteSucceeded } = this.#scope.settings
-      const refused = deleteSucceeded ? 'the deletion of its row' : 'its success'
+      const { lease, succeeded } = this.#scope.settings
+      const refused = succeeded === 'delete' ? 'the deletion of its row' : 'its success'
       const text = `The handler ended well, but ${refused} was refused for ${lease} ms`
       const failure = outcomeOfError(this.#scope, attempt, new RefusedError(text, { cause: error }))
       this.#push({ ...failure, id: attempt.id, attempt: attempt.attempt, key: attempt.key, of: attempt })

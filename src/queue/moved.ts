@@ -1,0 +1,77 @@
+import { type AliasedExpression, ExpressionWrapper, type OperationNodeSource, type RawBuilder, sql } from 'kysely'
+import type { JobArchive } from '../schema/archive.js'
+import { quoted, quotedName, type TableName } from '../schema/names.js'
+import { own } from '../schema/own-names.js'
+
+/** A row that goes to the archive, with what is written of its end. */
+export interface Moved {
+  readonly archive: JobArchive
+  readonly changes: Readonly<Record<string, unknown>>
+}
+
+/** Rows that go from one table to another, their columns, and what is to be written of them in passing. */
+interface Move {
+  /** The deletion, without RETURNING. */
+  readonly deletion: OperationNodeSource
+  readonly to: TableName
+  readonly columns: readonly string[]
+  readonly changes: Readonly<Record<string, unknown>>
+}
+
+/** Columns whose value the new row's own type makes of a literal. */
+const literals: ReadonlySet<string> = new Set(['status', 'locked_by', 'locked_at'])
+
+/**
+ * `with gone as (delete ... returning ...) insert into ... select ... from gone`: the deletion and the insert are one
+ * statement, so that a job is in exactly one of the tables. What is written of it sees the row as it was.
+ */
+function moving({ deletion, to, columns, changes }: Move, told: RawBuilder<unknown> = sql``) {
+  const isChanged = (name: string) => Object.hasOwn(changes, name)
+  const taken = columns.map((name) => {
+    if (!isChanged(name) || literals.has(name)) return sql`${sql.raw(`${own.row}.${quoted(name)}`)}`
+    return sql`${changes[name]} as ${sql.raw(quoted(name))}`
+  })
+  const given = columns.map((name) => {
+    if (!isChanged(name) || !literals.has(name)) return sql.raw(`${own.gone}.${quoted(name)}`)
+    return changes[name] === null ? sql.raw('null') : sql`${changes[name]}`
+  })
+  const gone = new ExpressionWrapper(deletion.toOperationNode())
+  return {
+    gone: sql`${sql.raw(own.gone)} as (${gone} returning ${sql.join(taken)}${told})`,
+    insert: (overriding: string) =>
+      sql`insert into ${sql.raw(quotedName(to))} (${namesOf(columns)})${sql.raw(overriding)} select ${sql.join(given)} from ${sql.raw(own.gone)}`,
+  }
+}
+
+const namesOf = (columns: readonly string[]) => sql.raw(columns.map(quoted).join(', '))
+
+/**
+ * Moves rows to the archive. A column that the job table has got meanwhile would be left behind: then the statement is an
+ * error (42601), as the query of all columns, which is never run, does not fit.
+ *
+ * @param deletion of rows of the job table @param told what is answered of each, an aliased expression over the row as it was
+ */
+export function toArchive(
+  deletion: OperationNodeSource,
+  moved: Moved,
+  told: AliasedExpression<unknown, string>,
+  answer: string,
+) {
+  const { archive, changes } = moved
+  const { gone, insert } = moving({ deletion, to: archive.table, columns: archive.columns, changes }, sql`, ${told}`)
+  const table = sql.raw(quotedName(archive.of))
+  return sql<
+    Record<string, unknown>
+  >`with ${gone}, ${sql.raw(own.all)} as (select ${namesOf(archive.columns)} from ${table} union all select * from ${table}),
+    ${sql.raw(own.put)} as (${insert('')}) select ${sql.raw(answer)} from ${sql.raw(own.gone)}`
+}
+
+/** Brings rows back from the archive, to run again. @param deletion of rows of the archive */
+export function fromArchive<Row>(
+  deletion: OperationNodeSource,
+  { of, returned }: JobArchive,
+  changes: Moved['changes'],
+): RawBuilder<Row> {
+  const { gone, insert } = moving({ deletion, to: of, columns: returned, changes })
+  return sql<Row>`with ${gone} ${insert(' overriding system value')} returning id`
+}
