@@ -122,7 +122,7 @@ export function writingTo(
   const deletion = db.deleteFrom(jobs.table).where(isLocked)
   return write === 'delete'
     ? deletion.returning(told).compile()
-    : toArchive(deletion, write, told, own.text).compile(jobs.db)
+    : toArchive(deletion, write, own.text, told).compile(jobs.db)
 }
 
 function leavesTable(write: Write): write is 'delete' | Moved {

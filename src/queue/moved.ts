@@ -1,4 +1,11 @@
-import { type AliasedExpression, ExpressionWrapper, type OperationNodeSource, type RawBuilder, sql } from 'kysely'
+import {
+  type AliasedExpression,
+  ExpressionWrapper,
+  isExpression,
+  type OperationNodeSource,
+  type RawBuilder,
+  sql,
+} from 'kysely'
 import type { JobArchive } from '../schema/archive.js'
 import { quoted, quotedName, type TableName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
@@ -18,23 +25,19 @@ interface Move {
   readonly changes: Readonly<Record<string, unknown>>
 }
 
-/** Columns whose value the new row's own type makes of a literal. */
-const literals: ReadonlySet<string> = new Set(['status', 'locked_by', 'locked_at'])
-
 /**
  * `with gone as (delete ... returning ...) insert into ... select ... from gone`: the deletion and the insert are one
  * statement, so that a job is in exactly one of the tables. What is written of it sees the row as it was.
  */
 function moving({ deletion, to, columns, changes }: Move, told: RawBuilder<unknown> = sql``) {
-  const isChanged = (name: string) => Object.hasOwn(changes, name)
-  const taken = columns.map((name) => {
-    if (!isChanged(name) || literals.has(name)) return sql`${sql.raw(`${own.row}.${quoted(name)}`)}`
-    return sql`${changes[name]} as ${sql.raw(quoted(name))}`
-  })
-  const given = columns.map((name) => {
-    if (!isChanged(name) || !literals.has(name)) return sql.raw(`${own.gone}.${quoted(name)}`)
-    return changes[name] === null ? sql.raw('null') : sql`${changes[name]}`
-  })
+  // A value, or the literal that a status is, has no type of its own: the column gives it one where it is put in.
+  const isExpressed = (name: string) => isExpression(changes[name]) && name !== 'status'
+  const taken = columns.map((name) =>
+    isExpressed(name) ? sql`${changes[name]} as ${sql.raw(quoted(name))}` : sql.raw(`${own.row}.${quoted(name)}`),
+  )
+  const given = columns.map((name) =>
+    isExpressed(name) || !Object.hasOwn(changes, name) ? sql.raw(`${own.gone}.${quoted(name)}`) : sql`${changes[name]}`,
+  )
   const gone = new ExpressionWrapper(deletion.toOperationNode())
   return {
     gone: sql`${sql.raw(own.gone)} as (${gone} returning ${sql.join(taken)}${told})`,
@@ -49,21 +52,19 @@ const namesOf = (columns: readonly string[]) => sql.raw(columns.map(quoted).join
  * Moves rows to the archive. A column that the job table has got meanwhile would be left behind: then the statement is an
  * error (42601), as the query of all columns, which is never run, does not fit.
  *
- * @param deletion of rows of the job table @param told what is answered of each, an aliased expression over the row as it was
+ * @param deletion of rows of the job table @param answer what is answered of each: columns, and what is `told` of the row as it was
  */
-export function toArchive(
+export function toArchive<Row>(
   deletion: OperationNodeSource,
-  moved: Moved,
-  told: AliasedExpression<unknown, string>,
+  { archive, changes }: Moved,
   answer: string,
-) {
-  const { archive, changes } = moved
-  const { gone, insert } = moving({ deletion, to: archive.table, columns: archive.columns, changes }, sql`, ${told}`)
-  const table = sql.raw(quotedName(archive.of))
-  return sql<
-    Record<string, unknown>
-  >`with ${gone}, ${sql.raw(own.all)} as (select ${namesOf(archive.columns)} from ${table} union all select * from ${table}),
-    ${sql.raw(own.put)} as (${insert('')}) select ${sql.raw(answer)} from ${sql.raw(own.gone)}`
+  told?: AliasedExpression<unknown, string>,
+): RawBuilder<Row> {
+  const { table: to, of, columns } = archive
+  const { gone, insert } = moving({ deletion, to, columns, changes }, told && sql`, ${told}`)
+  const [table, all, put] = [quotedName(of), own.all, own.put].map((name) => sql.raw(name))
+  const guard = sql`select ${namesOf(columns)} from ${table} union all select * from ${table}`
+  return sql<Row>`with ${gone}, ${all} as (${guard}), ${put} as (${insert('')}) select ${sql.raw(answer)} from ${sql.raw(own.gone)}`
 }
 
 /** Brings rows back from the archive, to run again. @param deletion of rows of the archive */

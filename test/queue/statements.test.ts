@@ -127,8 +127,8 @@ test('a prune deletes a chunk of the oldest', async () => {
   expect((await sent((db) => pruneJobs(db, 'mail_jobs', { olderThan: '7d' }))).at(-1)).toEqual(
     lines(
       `delete from "mail_jobs" as "kysely_jobs_row" where "id" = any(array((select "id" from "mail_jobs" as "kysely_jobs_row"`,
-      `where "status" not in ('job_status_not_started', 'job_status_retry', 'job_status_running')`,
-      `and "updated_at" < now() - $1::float8 * interval '1 millisecond' order by "updated_at" limit $2`,
+      `where ("status" not in ('job_status_not_started', 'job_status_retry', 'job_status_running')`,
+      `and "updated_at" < now() - $1::float8 * interval '1 millisecond') order by "updated_at" limit $2`,
       `for update skip locked)))`,
     ),
   )

@@ -125,11 +125,11 @@ createWorker(db, 'report_jobs', () => {}, {
 })
 createWorker(db, 'mail_jobs', sendMail, { backoff: exponential({ delay: '1s' }), timeout: '30s', concurrency: 4 })
 createWorker(db, 'report_jobs', () => ({ pages: 3 }), { succeeded: 'delete' })
-// @ts-expect-error Type 'boolean' is not assignable to type 'undefined'.
+// @ts-expect-error is not assignable to type 'undefined'.
 createWorker(db, 'mail_jobs', sendMail, { deleteSucceeded: true })
 // @ts-expect-error Type '"always"' is not assignable to type
 createWorker(db, 'mail_jobs', sendMail, { succeeded: 'always' })
-// @ts-expect-error Type '"delete"' is not assignable to type '"archive" | "keep" | undefined'
+// @ts-expect-error Type '"delete"' is not assignable to type
 createWorker(db, 'mail_jobs', sendMail, { finished: 'delete' })
 createWorker(db, 'mail_jobs', sendMail, { succeeded: 'delete', finished: 'archive' })
 // @ts-expect-error Property 'kind' does not exist on type
