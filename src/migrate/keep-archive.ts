@@ -69,10 +69,15 @@ begin
   for part in select p.relation, p.name from (${partitionsOf(archive)}) p where p.till <= ${old} order by p.till limit ${mostDropped} loop
     begin
       execute format('truncate %s', part.relation);
+    exception when lock_not_available then
+      busy := true;
+    end;
+    begin
       execute format('drop table %s', part.relation);
       dropped := dropped || part.name;
     exception when lock_not_available then
       busy := true;
+      exit;
     end;
   end loop;
   delete from ${restOf(table)} where ctid = any(array(
@@ -96,7 +101,7 @@ function makingPartitions(table: TableName, archive: string, every: number): str
     edge := ${start('now()')};
     execute format('create table %I.%I partition of %s for values from (minvalue) to (%L)', ${schema}, ${prefix} || 'before', ${formatted}, edge);
   end if;
-  while edge < now() + every * ${partitionsAhead} loop
+  while edge < ${start('now()')} + every * ${partitionsAhead} loop
     select ${prefix} || to_char(edge, '${format}') as name, greatest(${start('edge')}, ${start('now()')}) + every as till into part;
     select count(*) into misplaced from (
       select from ${rest} where updated_at >= edge and updated_at < part.till limit ${mostMoved + 1}) found;

@@ -10,6 +10,8 @@ export interface JobArchive {
   readonly columns: readonly string[]
   /** Those with which it comes back: what is generated is generated anew, what the archive lacks takes its default. */
   readonly returned: readonly string[]
+  /** Whether the role that asks may have partitions made and dropped. */
+  readonly mayKeep: boolean
   /** Why no job can be moved there, and the remedy; undefined: jobs can. */
   readonly flaw: string | undefined
 }
@@ -34,6 +36,7 @@ export function archiveOf({ archive, columns }: Catalog, of: TableName): JobArch
     of,
     columns: names,
     returned: columns.filter(({ name, generated }) => !generated && held.has(name)).map(({ name }) => name),
+    mayKeep: archive.mayKeep,
     flaw: flaws.length === 0 ? undefined : `${quotedName(table)} ${flaws.join('; it ')}`,
   }
 }

@@ -21,6 +21,8 @@ export interface CatalogArchive {
   readonly columns: readonly Pick<CatalogColumn, 'name' | 'notNull'>[]
   /** Whether the role that asks may put jobs into it, and look for them. */
   readonly mayWrite: boolean
+  /** Whether it may have partitions made and dropped. */
+  readonly mayKeep: boolean
 }
 
 export interface CatalogColumn {
@@ -147,10 +149,11 @@ const archiveOf = (table: TableName) => sql`(
     'columns', (
       select pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'notNull', a.attnotnull) order by a.attnum)
       from pg_catalog.pg_attribute a where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped),
-    'mayWrite', pg_catalog.has_table_privilege(r.oid, 'INSERT') and pg_catalog.has_table_privilege(r.oid, 'SELECT'))
-  from pg_catalog.pg_class r
-  where r.relnamespace = c.relnamespace and r.relname = ${archiveName(table)} and r.relkind = 'p' and exists (
-    select from pg_catalog.pg_proc p where p.pronamespace = c.relnamespace and p.proname = ${keepArchiveName(table)})
+    'mayWrite', pg_catalog.has_table_privilege(r.oid, 'INSERT') and pg_catalog.has_table_privilege(r.oid, 'SELECT'),
+    'mayKeep', pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
+  from pg_catalog.pg_class r join pg_catalog.pg_proc p on p.pronamespace = r.relnamespace
+  where r.relnamespace = c.relnamespace and r.relname = ${archiveName(table)} and r.relkind = 'p'
+    and p.proname = ${keepArchiveName(table)} and p.pronargs = 0
 )`
 
 const triggers = sql`array(

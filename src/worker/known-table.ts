@@ -1,5 +1,6 @@
 import { sqlState } from '../pg/error-class.js'
 import type { FinishedRows } from '../queue/finished.js'
+import type { JobArchive } from '../schema/archive.js'
 import type { JobTableDescription } from '../schema/inspect.js'
 import { hasColumn } from '../schema/row.js'
 import { type Settings, WorkerOptionError } from './options.js'
@@ -28,6 +29,7 @@ interface Surroundings {
 export class KnownTable {
   columns: readonly UsedColumn[] = []
   finished: FinishedRows = {}
+  archive: JobArchive | undefined
   readonly #settings: Settings
   readonly #around: Surroundings
   /** Those columns that a fetched row had when the table was last looked at for it: once for each change. */
@@ -70,6 +72,7 @@ export class KnownTable {
 
   #know({ columns, archive }: JobTableDescription): void {
     this.#lookedAt = performance.now()
+    this.archive = archive
     this.columns = usedColumns.filter((column) => columns.has(column))
     const { succeeded, finished } = this.#settings
     const flaw = archive === undefined ? 'the archive is gone' : archive.flaw

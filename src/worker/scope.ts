@@ -1,5 +1,6 @@
 import type { Claim } from '../queue/claim.js'
 import type { FinishedRows } from '../queue/finished.js'
+import type { JobArchive } from '../schema/archive.js'
 import type { OptionalColumnName } from '../schema/columns.js'
 import type { Jobs } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
@@ -27,6 +28,8 @@ export interface WorkerScope {
   readonly columns: readonly UsedColumn[]
   /** What becomes of the rows of jobs that have ended; of another identity when that has changed. */
   readonly finished: FinishedRows
+  /** The table's archive, whether it can take jobs or not. */
+  readonly archive: JobArchive | undefined
   /** What the worker may take; another value where the columns have changed, or what is passed over. */
   readonly claim: Claim
   /** Rows whose claim was refused. */

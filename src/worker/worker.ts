@@ -145,6 +145,15 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
     return super.off(name, listener)
   }
 
+  /**
+   * Has the partitions of the table's archive made and dropped, and moves jobs there that ended otherwise than by a worker's
+   * hand: a runner calls it every ten minutes. Never rejects: events and log tell.
+   * @returns whether there is more to do soon
+   */
+  async keepArchive(): Promise<boolean> {
+    return (await this.#started?.keepArchive()) ?? false
+  }
+
   /** How the worker is, for probes. */
   health(): WorkerHealth {
     const rest = { alive: false, lastFetch: undefined, listener: 'off', running: 0, leaseMargin: undefined } as const
@@ -172,6 +181,9 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
       },
       get finished() {
         return known.finished
+      },
+      get archive() {
+        return known.archive
       },
       get claim() {
         return { ...forAll, columns: known.columns, except: this.passedOver.rows }
