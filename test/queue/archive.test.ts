@@ -1,5 +1,5 @@
 import { CamelCasePlugin, type Kysely, sql } from 'kysely'
-import { archiveJobs, cancelJobs, createWorker, enqueue, retryJobs } from 'kysely-jobs'
+import { archiveJobs, cancelJobs, countJobs, createWorker, enqueue, retryJobs } from 'kysely-jobs'
 import { addJobColumns, createJobArchive, createJobTable } from 'kysely-jobs/migrate'
 import { fetchNextJobs, inspectJobTable, leaseOf, settle } from 'kysely-jobs/queue'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -237,4 +237,27 @@ test('retries and moves at once: each job is in exactly one of the two, and is r
   )
   expect(rows).toHaveLength(200)
   expect(rows.filter(({ count }) => count !== 1)).toEqual([])
+})
+
+test('countJobs counts archived jobs as well, exactly while they are few, and by the statistics when they are many', async () => {
+  await createJobTable(db, 'counted_jobs', (table) => table.addColumn('to', 'text'), { archive: {} })
+  await archived(db, 'counted_jobs', { to: 'ada' }, { to: 'bob' })
+  await enqueue(db, 'counted_jobs', { to: 'cleo' })
+  const few = await countJobs(db, 'counted_jobs')
+  expect(few).toMatchObject({ due: 1, exact: true, estimated: [], atLeast: [] })
+  expect(few.statuses).toMatchObject({ job_status_failed: 2, job_status_succeeded: 0, job_status_not_started: 1 })
+  const statuses = sql`(case when n % 100 = 0 then 'job_status_cancelled' else 'job_status_succeeded' end)::job_status`
+  await sql`insert into counted_jobs_archive (id, created_at, updated_at, status, attempts_count, run_at)
+    select gen_random_uuid(), now(), now() - n % 2 * interval '2 days', ${statuses}, 1, now() from generate_series(1, 30000) n`.execute(
+    db,
+  )
+  expect((await countJobs(db, 'counted_jobs', { exact: true })).statuses).toMatchObject({
+    ...{ job_status_succeeded: 29_700, job_status_cancelled: 300, job_status_failed: 2, job_status_not_started: 1 },
+  })
+  await sql`analyze counted_jobs_archive`.execute(db)
+  const many = await countJobs(db, 'counted_jobs')
+  expect(many).toMatchObject({ due: 1, exact: false, estimated: ['job_status_succeeded'], atLeast: [] })
+  expect(many.statuses).toMatchObject({ job_status_cancelled: 300, job_status_failed: 2, job_status_not_started: 1 })
+  expect(Math.abs(many.statuses.job_status_succeeded - 29_700)).toBeLessThan(300)
+  expect(many.statisticsAge).toBeGreaterThan(0)
 })
