@@ -1,4 +1,5 @@
 import { aroundThem } from './around-them.ts'
+import { inArchives } from './in-archives.ts'
 import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inStatements } from './in-statements.ts'
@@ -10,6 +11,7 @@ export const mutants: readonly Mutant[] = [
   ...inStatements,
   ...inWorkers,
   ...inDeletions,
+  ...inArchives,
   ...aroundThem,
   ...inConnections,
 ]
