@@ -29,7 +29,8 @@ export function archiveOf({ archive, columns }: Catalog, of: TableName): JobArch
   const flaws = [
     lacking.length > 0 && `lacks ${lacking.map(quoted).join(', ')}: ${mend}`,
     strict.length > 0 && `has ${strict.map(quoted).join(', ')} as NOT NULL, the job table has not: ${mend}`,
-    !archive.mayWrite && 'may not be written by this role: grant it INSERT and SELECT',
+    !archive.mayWrite &&
+      'may not be written by this role: grant it INSERT and SELECT (with row-level security by policies too)',
   ].filter((flaw) => flaw !== false)
   return {
     table,

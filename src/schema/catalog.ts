@@ -66,7 +66,7 @@ export async function readCatalog(db: QueryExecutorProvider, table: TableName): 
   const { rows } = await sql<{ catalog: string }>`
     select pg_catalog.textout(pg_catalog.json_build_object(
       'kind', c.relkind, 'columns', ${columns}, 'statusChecks', ${statusChecks}, 'indexes', ${indexes}, 'triggers', ${triggers},
-      'mayDelete', ${mayDelete}, 'archive', ${archiveOf(table)}
+      'mayDelete', ${may('DELETE', 'c')}, 'archive', ${archiveOf(table)}
     )::text) as catalog
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relname = ${name}`.execute(db)
@@ -138,10 +138,14 @@ const indexes = sql`array(
   where i.indrelid = c.oid
 )`
 
-const mayDelete = sql`pg_catalog.has_table_privilege(c.oid, 'DELETE') and (not pg_catalog.row_security_active(c.oid) or exists (
-  select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polcmd in ('d', '*') and p.polpermissive and (
-    p.polroles = '{0}' or exists (select from pg_catalog.unnest(p.polroles) r where pg_catalog.pg_has_role(r, 'usage')))
-))`
+/** Whether the role that asks may do so: by a grant, and where row-level security holds for it by some policy. */
+const may = (command: 'DELETE' | 'INSERT' | 'SELECT', table: 'c' | 'r') => {
+  const [oid, kind] = [sql.ref(`${table}.oid`), { DELETE: 'd', INSERT: 'a', SELECT: 'r' }[command]]
+  return sql`pg_catalog.has_table_privilege(${oid}, ${sql.lit(command)}) and (not pg_catalog.row_security_active(${oid}) or exists (
+    select from pg_catalog.pg_policy p where p.polrelid = ${oid} and p.polcmd in (${sql.lit(kind)}, '*') and p.polpermissive and (
+      p.polroles = '{0}' or exists (select from pg_catalog.unnest(p.polroles) r where pg_catalog.pg_has_role(r, 'usage')))
+  ))`
+}
 
 /** A table is an archive of ours when the function is there that keeps it. */
 const archiveOf = (table: TableName) => sql`(
@@ -149,7 +153,7 @@ const archiveOf = (table: TableName) => sql`(
     'columns', (
       select pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'notNull', a.attnotnull) order by a.attnum)
       from pg_catalog.pg_attribute a where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped),
-    'mayWrite', pg_catalog.has_table_privilege(r.oid, 'INSERT') and pg_catalog.has_table_privilege(r.oid, 'SELECT'),
+    'mayWrite', ${may('INSERT', 'r')} and ${may('SELECT', 'r')},
     'mayKeep', pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
   from pg_catalog.pg_class r join pg_catalog.pg_proc p on p.pronamespace = r.relnamespace
   where r.relnamespace = c.relnamespace and r.relname = ${archiveName(table)} and r.relkind = 'p'
