@@ -9,7 +9,7 @@ export const inArchives: readonly Mutant[] = [
     text: '(succeeded ?? finished)',
     replacement: 'finished',
     test: 'test/worker/archive.test.ts',
-    title: 'with %j these are in the archive',
+    title: 'a worker with the options',
   },
   {
     name: 'an archive without its guard',

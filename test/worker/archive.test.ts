@@ -57,7 +57,7 @@ test.each([
   [{ finished: 'archive' }, finished],
   [{ succeeded: 'keep', finished: 'archive' }, ['cancelled', 'failed', 'timedOut']],
   [{ succeeded: 'keep' }, []],
-] as const)('with %j these are in the archive, as they ended: %j', async (options, expected) => {
+] as const)('a worker with the options %j archives these, as they ended: %j', async (options, expected) => {
   await enqueue(
     db,
     'mail_jobs',
