@@ -8,7 +8,7 @@ import { appendedError, asColumnType, numberFor, parsedJson, textFor } from '../
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobStatus } from '../schema/statuses.js'
-import { type Changes, compileFenced, type Fenced, rowsOf } from './fenced.js'
+import { type Changes, compileFenced, type Fenced, rowsOf, type Write } from './fenced.js'
 import { type FinishedRows, fateOf } from './finished.js'
 import { type Effect, inGroups, type LeasedOutcome } from './outcome.js'
 
@@ -110,12 +110,17 @@ function hasNoResult(outcome: LeasedOutcome): boolean {
 }
 
 function compileGroup(jobs: Jobs, group: Group, options: Settings): Fenced {
+  return compileFenced(jobs, writeOf(jobs, group, options), options)
+}
+
+/** What is done with the rows of a group of outcomes, whatever proves that they are still ours: a lease, or their locks. */
+export function writeOf(jobs: Jobs, group: Group, options: Settings): Write {
   const [{ kind, keep }] = group
   const fate = keep ? 'keep' : fateOf(kind, options)
-  if (fate === 'delete') return compileFenced(jobs, fate, options)
+  if (fate === 'delete') return fate
   const end = { locked_by: null, updated_at: clockTimestamp() }
   const written = { ...changes(group, rowsOf(jobs, group), options), ...end }
-  return compileFenced(jobs, fate === 'keep' ? written : { archive: fate, changes: written }, options)
+  return fate === 'keep' ? written : { archive: fate, changes: written }
 }
 
 /** What a group of outcomes of one kind and attempt writes, beside the end of the lease. */

@@ -15,9 +15,8 @@ export const inDeletions: readonly Mutant[] = [
     name: 'a deletion of whatever ended',
     breaks: 'nobody learns that a job failed: its row is gone',
     file: 'src/queue/settle.ts',
-    text: "if (fate === 'delete') return compileFenced(jobs, fate, options)",
-    replacement:
-      "if (fate === 'delete' || (options.succeeded === 'delete' && kind !== 'released')) return compileFenced(jobs, 'delete', options)",
+    text: "if (fate === 'delete') return fate",
+    replacement: "if (fate === 'delete' || (options.succeeded === 'delete' && kind !== 'released')) return 'delete'",
     test: 'test/worker/delete-succeeded.test.ts',
     title: 'of a job whose handler ended well nothing is left',
   },
