@@ -37,7 +37,7 @@ export const keepFunction = (table: TableName): string =>
  * where a lock is not to be had, the next call tries again.
  *
  * A new partition is attached, which stops no write to the others. An old one is emptied first, which needs the lock of that
- * one alone: that of the whole archive may have to wait for a transaction that has just completed a job.
+ * one alone: that of the whole archive may have to wait for a transaction that has just completed a job, and is taken last.
  */
 export async function createKeepFunction(db: MigrationDatabase, table: TableName, times: ArchiveTimes): Promise<void> {
   const signature = `${keepFunction(table)}()`
@@ -66,6 +66,9 @@ begin
   if not pg_try_advisory_xact_lock(hashtextextended(${literal(`kysely-jobs archive ${archive}`)}, 0)) then
     return null;
   end if;${makingPartitions(table, archive, every)}
+  delete from ${restOf(table)} where ctid = any(array(
+    select ctid from ${restOf(table)} where updated_at < ${old} order by updated_at limit ${mostMoved}));
+  select count(*) into misplaced from (select from ${restOf(table)} limit ${mostMoved + 1}) found;
   for part in select p.relation, p.name from (${partitionsOf(archive)}) p where p.till <= ${old} order by p.till limit ${mostDropped} loop
     begin
       execute format('truncate %s', part.relation);
@@ -80,9 +83,6 @@ begin
       exit;
     end;
   end loop;
-  delete from ${restOf(table)} where ctid = any(array(
-    select ctid from ${restOf(table)} where updated_at < ${old} order by updated_at limit ${mostMoved}));
-  select count(*) into misplaced from (select from ${restOf(table)} limit ${mostMoved + 1}) found;
   return jsonb_build_object('made', made, 'dropped', dropped, 'busy', busy, 'misplaced', misplaced);
 end`
 }

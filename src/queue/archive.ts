@@ -39,8 +39,8 @@ export async function movedRows<Row>(
   moved: Moved,
   told?: AliasedExpression<unknown, string>,
 ): Promise<Row[]> {
-  const answer = told === undefined ? 'id' : `id, ${own.text}`
-  return (await toArchive<Row>(deletion, moved, answer, told).execute(db)).rows
+  const answer = { id: true, ...(told && { told }) }
+  return (await toArchive<Row>(deletion, moved, answer).execute(db)).rows
 }
 
 /**

@@ -5,7 +5,6 @@ import { holdsLease, type Lease } from '../predicates/lease.js'
 import { isAmong, keyText, type Rows } from '../predicates/rows.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
-import { own } from '../schema/own-names.js'
 import { asJsonText, asText, textsOf, valuesOf } from '../schema/text.js'
 import { compiled, numberPlace } from './compiled.js'
 import { ofLocked, toldRows } from './locked.js'
@@ -120,9 +119,7 @@ export function writingTo(
   const told = asText(jobs.key === undefined ? column('id') : keyText(jobs.key))
   if (!leavesTable(write)) return db.updateTable(jobs.table).set(write).where(isLocked).returning(told).compile()
   const deletion = db.deleteFrom(jobs.table).where(isLocked)
-  return write === 'delete'
-    ? deletion.returning(told).compile()
-    : toArchive(deletion, write, own.text, told).compile(jobs.db)
+  return write === 'delete' ? deletion.returning(told).compile() : toArchive(deletion, write, { told }).compile(jobs.db)
 }
 
 function leavesTable(write: Write): write is 'delete' | Moved {

@@ -49,22 +49,32 @@ function moving({ deletion, to, columns, changes }: Move, told: RawBuilder<unkno
 const namesOf = (columns: readonly string[]) => sql.raw(columns.map(quoted).join(', '))
 
 /**
- * Moves rows to the archive. A column that the job table has got meanwhile would be left behind: then the statement is an
- * error (42601), as the query of all columns, which is never run, does not fit.
+ * Moves rows to the archive, and answers with the ids as the user's driver reads them, or with what is `told` of each row as it
+ * was. A column that the job table has got meanwhile would be left behind: then the statement is an error (42601), as the query of
+ * all columns, which is never run, does not fit.
  *
- * @param deletion of rows of the job table @param answer what is answered of each: columns, and what is `told` of the row as it was
+ * @param deletion of rows of the job table
  */
 export function toArchive<Row>(
   deletion: OperationNodeSource,
   { archive, changes }: Moved,
-  answer: string,
-  told?: AliasedExpression<unknown, string>,
+  answer: { readonly id?: boolean; readonly told?: AliasedExpression<unknown, string> },
 ): RawBuilder<Row> {
   const { table: to, of, columns } = archive
-  const { gone, insert } = moving({ deletion, to, columns, changes }, told && sql`, ${told}`)
+  const told = ended(`${own.text}_`, columns) // a column of that name is the user's
+  const { gone, insert } = moving(
+    { deletion, to, columns, changes },
+    answer.told && sql`, ${answer.told.expression} as ${told}`,
+  )
   const [table, all, put] = [quotedName(of), own.all, own.put].map((name) => sql.raw(name))
   const guard = sql`select ${namesOf(columns)} from ${table} union all select * from ${table}`
-  return sql<Row>`with ${gone}, ${all} as (${guard}), ${put} as (${insert('')}) select ${sql.raw(answer)} from ${sql.raw(own.gone)}`
+  const answers = [...(answer.id ? [sql`id`] : []), ...(answer.told ? [sql`${told} as ${sql.raw(own.text)}`] : [])]
+  return sql<Row>`with ${gone}, ${all} as (${guard}), ${put} as (${insert('')}) select ${sql.join(answers)} from ${sql.raw(own.gone)}`
+}
+
+/** A name that none of these is. */
+function ended(name: string, taken: readonly string[]): RawBuilder<unknown> {
+  return taken.includes(name) ? ended(`${name}_`, taken) : sql.raw(name)
 }
 
 /** Brings rows back from the archive, to run again. @param deletion of rows of the archive */

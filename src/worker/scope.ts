@@ -40,6 +40,10 @@ export interface WorkerScope {
   saw(row: object): void
   /** When (monotonic milliseconds) a handler first completed in a transaction whose snapshot was older than a heartbeat. */
   readonly snapshots: { conflictedAt: number | undefined }
+  /** Whether the archive has refused a row in a transaction that was to complete its job. */
+  readonly refusals: { seen: boolean }
+  /** A statement failed: it may show that the table has changed. */
+  failed(error: unknown): void
   /** Whether there are listeners to an event, or lines of it in the log. */
   hears(event: WorkerEvent): boolean
   /** Tells listeners and the log. */

@@ -192,6 +192,8 @@ export class Worker<DB, Table extends keyof DB & string> extends EventEmitter {
       seedStatuses: !description.holdsCancelled,
       saw: (row) => known.saw(row),
       snapshots: { conflictedAt: undefined },
+      refusals: { seen: false },
+      failed: (error) => known.failed(error),
       hears: (event) => this.listenerCount(event) > 0 || isLogged(this.#settings, event),
       tell: (event, payload) => this.#tell(event, payload),
       report: (error, doing) => {

@@ -182,7 +182,31 @@ test('a job that another table holds fast stays in its table as succeeded, holds
   expect(told).toEqual(Array(4).fill('succeeded'))
   expect(await live()).toMatchObject([{ to: 'noted', status: 'job_status_succeeded', locked_by: null }])
   expect((await archived()).map(({ to }) => to)).toEqual(['a', 'b', 'c'])
-  expect(errors.at(-1)).toContain('"held_fast" on table "notes"')
+  expect(errors.join('\n')).toContain('"held_fast" on table "notes"')
+})
+
+test('a completion that the archive refuses is tried again, and then keeps its row; others go on to the archive', async () => {
+  await sql`create table notes (job_id uuid constraint held_fast references mail_jobs)`.execute(db)
+  onTestFinished(() => sql`drop table notes`.execute(db).then(() => {}))
+  await enqueue(
+    db,
+    'mail_jobs',
+    ['a', 'noted', 'z'].map((to) => ({ to })),
+  )
+  const complete: MailHandler = ({ to, id }, { complete }) =>
+    db.transaction().execute(async (trx) => {
+      if (to === 'noted') await sql`insert into notes values (${id})`.execute(trx)
+      await complete(trx)
+    })
+  const { made, told, errors } = worker(complete, { backoff: () => 0 })
+  let succeeded = 0
+  const all = next(made, 'succeeded', () => ++succeeded === 3)
+  await made.start()
+  await all
+  expect(told.sort()).toEqual(['retry', 'succeeded', 'succeeded', 'succeeded'])
+  expect(await live()).toMatchObject([{ to: 'noted', status: 'job_status_succeeded', attempts_count: 2 }])
+  expect((await archived()).map(({ to }) => to)).toEqual(['a', 'z'])
+  expect(errors.join('\n')).toContain('completing a job; its row is kept')
 })
 
 test('no value is left behind: where the table has a new column, jobs stay in it until the archive has it too', async () => {
@@ -196,7 +220,7 @@ test('no value is left behind: where the table has a new column, jobs stay in it
   await next(made, 'succeeded')
   expect(await live()).toMatchObject([{ note: 'mind this', status: 'job_status_succeeded' }])
   await expect
-    .poll(() => errors.at(-1))
+    .poll(() => errors.join('\n'))
     .toMatch(/moving jobs to the archive: .*"mail_jobs_archive" lacks "note": createJobArchive/)
   await createJobArchive(db, 'mail_jobs')
   const { made: another } = worker(() => {})
@@ -208,7 +232,7 @@ test('no value is left behind: where the table has a new column, jobs stay in it
 })
 
 test('a column that came to both while the worker runs goes along from the next job on', async () => {
-  const { made, errors } = worker(() => {})
+  const { made } = worker(() => {})
   await made.start()
   await db.transaction().execute(async (trx) => {
     await sql`alter table mail_jobs add column late text default 'given'`.execute(trx)
@@ -221,7 +245,6 @@ test('a column that came to both while the worker runs goes along from the next 
   await enqueue(db, 'mail_jobs', { to: 'ada' })
   await succeeded
   expect(await archived()).toMatchObject([{ to: 'ada', late: 'given' }])
-  expect(errors.length).toBeLessThan(3)
 })
 
 test('a column that is gone while the worker runs fails no outcome', async () => {
@@ -247,7 +270,7 @@ test('a null that the table allows and the archive does not yet keeps its job in
   await sql`insert into mail_jobs ("to") values (null)`.execute(db)
   await succeeded
   expect(await live()).toMatchObject([{ to: null, status: 'job_status_succeeded' }])
-  await expect.poll(() => errors.at(-1)).toContain('has "to" as NOT NULL, the job table has not: createJobArchive')
+  await expect.poll(() => errors.join('\n')).toContain('has "to" as NOT NULL, the job table has not: createJobArchive')
   await createJobArchive(db, 'mail_jobs')
   await made.stop()
   const { made: another } = worker(() => {})
@@ -269,7 +292,9 @@ test('an archive that is dropped under a worker fails no outcome', async () => {
   await enqueue(db, 'mail_jobs', { to: 'ada' })
   await succeeded
   expect(await live()).toMatchObject([{ to: 'ada', status: 'job_status_succeeded' }])
-  await expect.poll(() => errors.at(-1)).toContain('the archive is gone. Finished jobs stay in their table meanwhile')
+  await expect
+    .poll(() => errors.join('\n'))
+    .toContain('the archive is gone. Finished jobs stay in their table meanwhile')
 })
 
 test('a worker that is to archive refuses to start where it can not, and says what is to be done', async () => {
