@@ -81,9 +81,9 @@ async function readTables<DB>(trx: Transaction<DB>): Promise<readonly Table[]> {
           'type', a.atttypid::bigint,
           'dimensions', a.attndims,
           'refusesNull', a.attnotnull,
-          'isNotNull', a.attnotnull and not exists (
+          'isNotNull', (${isNotNullOfAll}) or (a.attnotnull and not exists (
             select from pg_constraint k
-            where k.conrelid = c.oid and k.contype = 'n' and k.conkey = array[a.attnum] and not k.convalidated),
+            where k.conrelid = c.oid and k.contype = 'n' and k.conkey = array[a.attnum] and not k.convalidated)),
           'hasDefault', a.atthasdef,
           'isAlwaysGenerated', a.attgenerated <> '' or a.attidentity = 'a',
           'isIdentity', a.attidentity <> '',
@@ -99,6 +99,14 @@ async function readTables<DB>(trx: Transaction<DB>): Promise<readonly Table[]> {
     group by n.nspname, c.oid, c.relname, c.relkind`.execute(trx)
   return rows
 }
+
+/** A view has no NOT NULL of its own, but that of a job table and its archive, by its comment, holds just what both do. */
+const isNotNullOfAll = sql`c.relkind = 'v' and obj_description(c.oid, 'pg_class') = 'All jobs of ' || left(c.relname, -4) || ', also those in its archive'
+  and not exists (
+    select from pg_rewrite w
+    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass and d.refobjid <> c.oid
+    join pg_attribute t on t.attrelid = d.refobjid and t.attname = a.attname
+    where w.ev_class = c.oid and not t.attnotnull)`
 
 async function readTypes<DB>(trx: Transaction<DB>): Promise<readonly CatalogType[]> {
   const { rows } = await sql<{ type: CatalogType }>`

@@ -1,6 +1,7 @@
 export { guardPool, type PoolBounds } from './pg/guard-pool.js'
 export { type Backoff, type BackoffRule, exponential, JitterError, linear } from './predicates/backoff.js'
 export type { JobSelection } from './predicates/selected.js'
+export { ArchiveError, archiveJobs } from './queue/archive.js'
 export { cancelJobs } from './queue/cancel.js'
 export type { ChangedJobs, RefusedJob } from './queue/chunks.js'
 export { type CountOptions, countJobs, type JobCounts } from './queue/count.js'

@@ -57,7 +57,11 @@ const kyselyJobs = ({ title, guarded, table = 'jobs', deleted = false }: Ways): 
     async work(url, { workers, concurrency }, handle) {
       const db = connect(url)
       const all = Array.from({ length: workers }, () =>
-        createWorker(db, table, (job) => handle(job.payload), { concurrency, listen: url, deleteSucceeded: deleted }),
+        createWorker(db, table, (job) => handle(job.payload), {
+          concurrency,
+          listen: url,
+          succeeded: deleted ? 'delete' : 'keep',
+        }),
       )
       await Promise.all(all.map((worker) => worker.start()))
       return async () => {

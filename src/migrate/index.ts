@@ -1,3 +1,5 @@
+export type { JobArchiveOptions } from './archive-options.js'
+export { createJobArchive, dropJobArchive, JobArchiveError, keepJobArchive } from './job-archive.js'
 export { addJobColumns, type DropJobColumnsOptions, dropJobColumns } from './job-columns.js'
 export { createJobIndexes, dropJobIndexes, type JobIndexOptions } from './job-indexes.js'
 export { resetJobStorage, setJobStorage } from './job-storage.js'

@@ -3,6 +3,7 @@ import type { Catalog } from '../schema/catalog.js'
 import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalColumnNames } from '../schema/columns.js'
 import { quoted, quotedName, type TableName } from '../schema/names.js'
 import { jobStatuses } from '../schema/statuses.js'
+import { syncArchive } from './job-archive.js'
 import { execute, literal, type MigrationDatabase, serverVersion } from './migration-database.js'
 import { checkOptions, columnChoices, type JobColumnOptions } from './options.js'
 import { dropUnusedType, findOrCreateStatusType } from './status-type.js'
@@ -51,6 +52,7 @@ export async function addJobColumns(
       const defined = (it: ColumnDefinitionBuilder) => (column === 'id' ? unique(define(it), catalog) : define(it))
       await altered.addColumn(column, type, defined).execute()
     }
+    if (catalog.archive !== null) await syncArchive({ db: plain, table, catalog })
   })
 }
 

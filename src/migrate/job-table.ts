@@ -2,6 +2,7 @@ import type { CreateTableBuilder } from 'kysely'
 import type { JobColumnName, OptionalColumnName } from '../schema/columns.js'
 import { readJobTable } from '../schema/inspect.js'
 import { quotedName } from '../schema/names.js'
+import { createJobArchive, dropArchive } from './job-archive.js'
 import { jobColumns } from './job-columns.js'
 import { createJobIndexes } from './job-indexes.js'
 import { setJobStorage } from './job-storage.js'
@@ -23,13 +24,13 @@ type TableBuilder<Columns extends string = string> = CreateTableBuilder<string, 
  *   createJobTable(db, 'send_mail_jobs', (table) =>
  *     table.addColumn('user_id', 'uuid', (column) => column.references('users.id').notNull()))
  * export const down = (db: Kysely<any>) => dropJobTable(db, 'send_mail_jobs')
- * @throws JobTableOptionError, JobTableNameError, JobStatusTypeError
+ * @throws JobTableOptionError, JobTableNameError, JobStatusTypeError; JobArchiveError
  */
 export async function createJobTable(
   db: MigrationDatabase,
   name: string,
   build: (table: TableBuilder<JobColumnName | OptionalColumnName>) => TableBuilder = (table) => table,
-  options: JobTableOptions = {},
+  { archive, ...options }: JobTableOptions = {},
 ): Promise<void> {
   checkOptions(options, { ...columnChoices, notify: ['trigger', 'none'] })
   if (typeof build !== 'function') {
@@ -55,18 +56,21 @@ export async function createJobTable(
     await setJobStorage(trx, name)
     await createJobIndexes(trx, name)
     if (options.notify !== 'none') await createJobTriggers(trx, name)
+    if (archive !== undefined) await createJobArchive(trx, name, archive)
   })
 }
 
 /**
- * Drops a job table with its triggers and their function, and the enum with its last table. Refuses any other table:
+ * Drops a job table with its triggers and their function, its archive with all jobs in it, and the enum with its last table. Refuses any other table:
  * a wrong name in a `down` would cost its rows.
  * @throws JobTableError, JobTableNameError, NoSuchTableError
  * @example await dropJobTable(db, 'send_mail_jobs')
  */
 export async function dropJobTable(db: MigrationDatabase, name: string): Promise<void> {
-  await changeTable(db, name, async ({ db: plain, table, catalog }) => {
+  await changeTable(db, name, async (target) => {
+    const { db: plain, table, catalog } = target
     await readJobTable(plain, table)
+    await dropArchive(target)
     await execute(plain, `drop table ${quotedName(table)}`)
     await dropFunction(plain, table)
     await dropUnusedType(plain, catalog)

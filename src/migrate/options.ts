@@ -1,4 +1,5 @@
 import { type OptionalColumnName, optionalColumnNames } from '../schema/columns.js'
+import type { JobArchiveOptions } from './archive-options.js'
 
 export interface JobColumnOptions {
   /**
@@ -21,6 +22,8 @@ export interface JobTableOptions extends JobColumnOptions {
    * workers find jobs by polling, or are woken by `notifyWorkers` after the commit.
    */
   readonly notify?: 'trigger' | 'none'
+  /** Where finished jobs go when a worker's options say so, as {@link createJobArchive} makes it. Default: no archive. */
+  readonly archive?: JobArchiveOptions | undefined
 }
 
 /** An option with a value it can't have; the message holds both and the choice. */

@@ -3,18 +3,21 @@ import { column, job } from '../predicates/column.js'
 import type { JobSelection } from '../predicates/selected.js'
 import { isPending, isRunning, statusLiteral } from '../predicates/status.js'
 import { idOfWritten } from '../predicates/values.js'
+import type { JobId } from '../schema/columns.js'
 import { inspectJobTable } from '../schema/inspect.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
 import { own } from '../schema/own-names.js'
 import { asText } from '../schema/text.js'
+import { movedRows, usable } from './archive.js'
 import { type ChangedJobs, undoable, writeInChunks } from './chunks.js'
 import { tellWorkers } from './notify.js'
 
 /**
  * Ends jobs on purpose, pending and running ones. A running job's lease is taken with it: its handler's signal
  * aborts when its worker looks (a notification makes it look at once), and whatever it still does is fenced off.
- * In a table with the seed's six statuses the job becomes failed; `last_error` reads "Cancelled: ..." in both.
+ * In a table with the seed's six statuses the job becomes failed; `last_error` reads "Cancelled: ..." in both. With
+ * `finished: 'archive'` they go to the table's archive.
  *
  * Outside of a transaction each thousand jobs are a transaction of their own; in one of yours all are part of it. A job
  * that the table refuses (a trigger, a CHECK) keeps its state and stops no other.
@@ -28,30 +31,39 @@ export async function cancelJobs<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   selection: JobSelection<DB[Table]>,
-  options: { readonly reason?: string } = {},
+  options: { readonly reason?: string; readonly finished?: 'keep' | 'archive' } = {},
 ): Promise<ChangedJobs> {
-  const { table: name, holdsCancelled, columns, key } = await inspectJobTable(db, table)
+  const { table: name, holdsCancelled, columns, key, archive } = await inspectJobTable(db, table)
   const jobs = jobsOf(db, table, key)
+  const into = options.finished === 'archive' ? usable(archive, name) : undefined
   const may = job.or([isPending(), isRunning()])
   return writeInChunks(jobs, selection, may, async ({ db, table, isLocked }) => {
-    const cancelled = await db
-      .updateTable(table)
-      .set({
-        status: statusLiteral(holdsCancelled ? 'job_status_cancelled' : 'job_status_failed'),
-        locked_by: null,
-        updated_at: clockTimestamp(),
-        ...(columns.has('finished_at') && { finished_at: clockTimestamp() }),
-        last_error: `Cancelled: ${options.reason ?? 'on request'}`,
-      })
-      .where(isLocked)
-      .returning(['id', wasRunning(jobs)])
-      .execute()
+    const changes = {
+      status: statusLiteral(holdsCancelled ? 'job_status_cancelled' : 'job_status_failed'),
+      locked_by: null,
+      updated_at: clockTimestamp(),
+      ...(columns.has('finished_at') && { finished_at: clockTimestamp() }),
+      last_error: `Cancelled: ${options.reason ?? 'on request'}`,
+    }
+    const cancelled = await (into
+      ? movedRows<Cancelled>(jobs, db.deleteFrom(table).where(isLocked), { archive: into, changes }, wasRunning(jobs))
+      : db
+          .updateTable(table)
+          .set(changes)
+          .where(isLocked)
+          .returning(['id', wasRunning(jobs)])
+          .execute())
     if (cancelled.some((row) => row[own.text] === 'true')) {
       // Else their next heartbeat tells them: the jobs are cancelled, whatever becomes of the notification.
       await undoable(jobs, () => tellWorkers(jobs, name, { kind: 'check leases' })).catch(() => {})
     }
     return cancelled.map(({ id }) => id)
   })
+}
+
+interface Cancelled {
+  readonly id: JobId
+  readonly [own.text]: string | null
 }
 
 /** What RETURNING selects for itself is as the statement found it. Exists, as an id may be that of more than one row. */

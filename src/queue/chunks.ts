@@ -28,6 +28,15 @@ interface Chunk {
   readonly isLocked: Expression<SqlBool>
 }
 
+/** Both as one. */
+export function together(some: ChangedJobs, others: ChangedJobs): ChangedJobs {
+  return changedJobs([...some, ...others], [...some.refused, ...others.refused])
+}
+
+function changedJobs(ids: JobId[], refused: readonly RefusedJob[]): ChangedJobs {
+  return Object.defineProperty(ids, 'refused', { value: refused, enumerable: refused.length > 0 }) as ChangedJobs // just given
+}
+
 /** Writes to the rows of a chunk. @returns their ids */
 type Write = (chunk: Chunk) => Promise<JobId[]>
 
@@ -66,7 +75,7 @@ export async function writeInChunks<Row>(
     // Said of a row where a policy refuses it, and of the table where the role may not write to it.
     if (changed.length === 0 && sqlState(refused[0]?.error) === '42501') throw refused[0]?.error
   }
-  return Object.defineProperty(changed, 'refused', { value: refused, enumerable: refused.length > 0 }) as ChangedJobs // just given
+  return changedJobs(changed, refused)
 }
 
 function oneOfEach(ids: readonly JobId[]): RowKey[] {

@@ -1,13 +1,18 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
 import { isClaimable, isDue } from '../predicates/claimable.js'
-import { column } from '../predicates/column.js'
+import { column, job } from '../predicates/column.js'
 import { inDueOrder } from '../predicates/due-order.js'
-import { hasStatus, isFinal, isPending, isRunning } from '../predicates/status.js'
+import { hasStatus, isFinal, isPending, isRunning, statusLiteral } from '../predicates/status.js'
+import { archiveOf, type JobArchive } from '../schema/archive.js'
+import { readCatalog } from '../schema/catalog.js'
+import { findTable, type Lookup, writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, ReadonlyQueryable } from '../schema/job-table.js'
+import { quotedName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
 import { finalStatuses, type JobStatus, jobStatuses, pendingStatuses } from '../schema/statuses.js'
 import { asJsonText, textsOf } from '../schema/text.js'
+import { archivedJobs } from './archive.js'
 import { readTableFacts, type TableFacts } from './table-facts.js'
 
 /** Jobs of a kind are counted one by one up to here: more are enough to know. */
@@ -36,7 +41,8 @@ export interface CountOptions {
 
 /**
  * Counts for people, at a cost that does not grow with the table: what waits, runs or has failed is counted exactly up
- * to 10,000 of a kind, by the indexes of createJobIndexes; what has ended otherwise, and what is beyond, is estimated.
+ * to 10,000 of a kind, by the indexes of createJobIndexes; what has ended otherwise, and what is beyond, is estimated. Jobs in
+ * the table's archive count as what they are: ended.
  *
  * @example
  * const { statuses, atLeast } = await countJobs(db, 'mail_jobs')
@@ -48,9 +54,24 @@ export async function countJobs<DB, Table extends keyof DB & string>(
   options: CountOptions = {},
 ): Promise<JobCounts> {
   const jobs = jobsOf(db, table)
-  const facts = await readTableFacts(jobs.db, table)
   const bound = options.exact ? Number.POSITIVE_INFINITY : countBound
-  const kinds = kindsOf(facts, bound)
+  const facts = await readTableFacts(jobs.db, quotedName(writtenName(jobs.db, table)))
+  const counts = await countIn(jobs, kindsOf(facts, bound), facts, bound)
+  const archive = await archiveOfWritten(jobs.db, table)
+  if (archive === undefined) return counts
+  const { known, ...ofArchive } = await readTableFacts(jobs.db, quotedName(archive.table))
+  const estimated = { ...ofArchive, known, estimates: known.size === 0 ? undefined : known }
+  const archived = await countIn(archivedJobs(jobs, archive), kindsOfArchive(known, bound), estimated, bound)
+  return together(counts, archived)
+}
+
+async function archiveOfWritten(db: Lookup, table: string): Promise<JobArchive | undefined> {
+  const name = await findTable(db, writtenName(db, table))
+  const catalog = name && (await readCatalog(db.withoutPlugins(), name))
+  return catalog && archiveOf(catalog, name)
+}
+
+async function countIn(jobs: Jobs, kinds: readonly Kind[], facts: TableFacts, bound: number): Promise<JobCounts> {
   const [first, ...others] = kinds.map((kind, place) => countOf(jobs, kind, place, bound))
   const query = first && others.reduce((all, one) => all.unionAll(one), first).compile()
   const texts = query === undefined ? [] : await textsOf(jobs.db, query)
@@ -58,12 +79,43 @@ export async function countJobs<DB, Table extends keyof DB & string>(
   return countsOf(kinds, rows, facts, bound)
 }
 
+/** Those of a table and its archive, which has only jobs that have ended. */
+function together(some: JobCounts, archived: JobCounts): JobCounts {
+  const entries = jobStatuses.map((status) => [status, some.statuses[status] + archived.statuses[status]])
+  const ended: ReadonlySet<JobStatus> = new Set(finalStatuses)
+  const estimated = new Set([...some.estimated, ...archived.estimated.filter((status) => ended.has(status))])
+  const atLeast = new Set([...some.atLeast, ...archived.atLeast])
+  const ages = [some, archived].filter((counts) => counts.estimated.some((status) => estimated.has(status)))
+  const isDated = ages.length > 0 && ages.every(({ statisticsAge }) => statisticsAge !== null)
+  return {
+    statuses: Object.fromEntries(entries) as Record<JobStatus, number>, // all seven
+    due: some.due,
+    atLeast: [...atLeast],
+    estimated: [...estimated],
+    statisticsAge: isDated ? Math.max(...ages.map(({ statisticsAge }) => statisticsAge ?? 0)) : null,
+    exact: atLeast.size + estimated.size === 0,
+  }
+}
+
 /** Jobs that are counted together, by one index. */
 interface Kind {
   readonly statuses: readonly JobStatus[]
   readonly rows: Expression<SqlBool>
   /** As the index is ordered: else, with stale statistics, the table itself would be read. */
-  readonly order: Expression<unknown>
+  readonly order?: Expression<unknown>
+}
+
+const endedOf = (estimates: TableFacts['estimates']): number =>
+  finalStatuses.reduce((sum, status) => sum + (estimates?.get(status) ?? 0), 0)
+
+/** Of an archive: all in it where they are not too many, and by themselves those that did not succeed, by their index. */
+function kindsOfArchive(known: TableFacts['known'], bound: number): Kind[] {
+  const unsuccessful = finalStatuses.filter((status) => status !== 'job_status_succeeded')
+  const rows = job('status', '<>', statusLiteral('job_status_succeeded'))
+  return [
+    ...(endedOf(known) <= bound ? [{ statuses: finalStatuses, rows: isFinal() }] : []),
+    ...(bound < Number.POSITIVE_INFINITY ? [{ statuses: unsuccessful, rows, order: column('status') }] : []),
+  ]
 }
 
 /**
@@ -73,13 +125,12 @@ interface Kind {
 function kindsOf({ byPriority, hasFailedIndex, estimates }: TableFacts, bound: number): Kind[] {
   const runAt = column('run_at')
   const failed = ['job_status_failed', 'job_status_timed_out'] as const
-  const ended = finalStatuses.reduce((sum, status) => sum + (estimates?.get(status) ?? 0), 0)
   const ofEnded = { statuses: finalStatuses, rows: isFinal(), order: column('updated_at') }
   const ofFailed = { statuses: failed, rows: hasStatus(failed), order: column('status') }
   return [
     { statuses: pendingStatuses, rows: isPending(), order: byPriority ? inDueOrder(runAt) : runAt },
     { statuses: ['job_status_running'], rows: isRunning(), order: column('locked_by') },
-    ...(ended <= bound ? [ofEnded] : []),
+    ...(endedOf(estimates) <= bound ? [ofEnded] : []),
     ...(hasFailedIndex && bound < Number.POSITIVE_INFINITY ? [ofFailed] : []),
   ]
 }
@@ -92,7 +143,7 @@ function countOf({ db, table }: Jobs, { rows, order }: Kind, place: number, boun
     .selectFrom(table)
     .select(['status', sql<boolean>`${isClaimable()}`.as('claimable'), sql<boolean>`${isDue()}`.as('timely')])
     .where(rows)
-    .$if(bound < Number.POSITIVE_INFINITY, (query) => query.orderBy(order).limit(bound))
+    .$if(bound < Number.POSITIVE_INFINITY, (query) => (order === undefined ? query : query.orderBy(order)).limit(bound))
   const counts = [sql`count(*)`, sql`count(*) filter (where claimable)`, sql`count(*) filter (where timely)`]
   return db
     .selectFrom(counted.as(own.counted))

@@ -1,4 +1,4 @@
-import type { Expression, SelectQueryBuilder, SqlBool, UpdateObject } from 'kysely'
+import type { CompiledQuery, Expression, QueryCreator, SelectQueryBuilder, SqlBool, UpdateObject } from 'kysely'
 import { column, job } from '../predicates/column.js'
 import { committedLater } from '../predicates/commit.js'
 import { holdsLease, type Lease } from '../predicates/lease.js'
@@ -8,15 +8,19 @@ import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
 import { asJsonText, asText, textsOf, valuesOf } from '../schema/text.js'
 import { compiled, numberPlace } from './compiled.js'
 import { ofLocked, toldRows } from './locked.js'
+import { type Moved, toArchive } from './moved.js'
 import { prepared } from './prepared.js'
 
 /** To write no more than so many rows takes no longer than to plan it. */
 const fewEntries = 10
 
-/** What a fenced statement writes. */
+/** What a statement writes to rows. */
 export type Changes = UpdateObject<JobDatabase, JobAlias>
 
-/** A fenced statement, to be run for any leases of one attempt number. @returns the entries whose row was written, or deleted */
+/** What a statement does with rows: it changes them, deletes them, or moves them to the archive. */
+export type Write = Changes | 'delete' | Moved
+
+/** A fenced statement, to be run for any leases of one attempt number. @returns the entries whose row was written, deleted or moved */
 export type Fenced = <Entry extends Lease>(db: Jobs['db'], entries: readonly Entry[]) => Promise<Entry[]>
 
 /** What each run of a fenced statement is given. */
@@ -75,19 +79,19 @@ function rows(key: string | undefined, ids: readonly JobId[], keys: readonly str
 }
 
 /**
- * Writes to the rows of leases that the worker still holds, or deletes them. This is the only way in which settle,
+ * Writes to the rows of leases that the worker still holds, deletes or moves them. This is the only way in which settle,
  * heartbeat and release touch a row.
  */
 export function compileFenced(
   jobs: Jobs,
-  write: Changes | 'delete',
+  write: Write,
   { worker, skipLocked = false, mayBeForgotten = false }: Fence,
 ): Fenced {
   const places: Places = { ids: [], attempt: numberPlace(), ...(jobs.key !== undefined && { keys: [] }) }
   const statement = compiled(jobs, places, ({ ids, attempt, keys = [] }) => {
     const fence = holdsLease({ worker, attempt, ...rows(jobs.key, ids, keys) })
     const isLater = mayBeForgotten && !jobs.db.isTransaction
-    return writing(jobs, write, isLater ? job.and([fence, committedLater()]) : fence, skipLocked).compile()
+    return writing(jobs, write, isLater ? job.and([fence, committedLater()]) : fence, skipLocked)
   })
   return async (db, entries) => {
     const [first] = entries
@@ -99,14 +103,27 @@ export function compileFenced(
   }
 }
 
-function writing(jobs: Jobs, write: Changes | 'delete', fence: Expression<SqlBool>, skipLocked: boolean) {
+function writing(jobs: Jobs, write: Write, fence: Expression<SqlBool>, skipLocked: boolean): CompiledQuery {
   const held = toldRows(jobs).where(fence)
-  const lock = write === 'delete' ? held.forUpdate() : held.forNoKeyUpdate()
+  const lock = leavesTable(write) ? held.forUpdate() : held.forNoKeyUpdate()
   const { db, isLocked } = skipLocked ? ofLocked(jobs, lock.skipLocked()) : { db: jobs.db, isLocked: fence }
+  return writingTo(jobs, write, { db, isLocked })
+}
+
+/** Writes to rows, and tells them by their key, or by their id, as text. */
+export function writingTo(
+  jobs: Jobs,
+  write: Write,
+  { db, isLocked }: { readonly db: QueryCreator<JobDatabase>; readonly isLocked: Expression<SqlBool> },
+): CompiledQuery {
   const told = asText(jobs.key === undefined ? column('id') : keyText(jobs.key))
-  return write === 'delete'
-    ? db.deleteFrom(jobs.table).where(isLocked).returning(told)
-    : db.updateTable(jobs.table).set(write).where(isLocked).returning(told)
+  if (!leavesTable(write)) return db.updateTable(jobs.table).set(write).where(isLocked).returning(told).compile()
+  const deletion = db.deleteFrom(jobs.table).where(isLocked)
+  return write === 'delete' ? deletion.returning(told).compile() : toArchive(deletion, write, { told }).compile(jobs.db)
+}
+
+function leavesTable(write: Write): write is 'delete' | Moved {
+  return write === 'delete' || 'archive' in write
 }
 
 /** The entries whose row came back: by its key, or by its id, as a text. */

@@ -1,7 +1,7 @@
 import { CompiledQuery, type RawBuilder, sql } from 'kysely'
 import { nextAttempt } from '../predicates/attempts.js'
 import { clockTimestamp, now } from '../predicates/clock.js'
-import { job } from '../predicates/column.js'
+import { column, job } from '../predicates/column.js'
 import { claimToken, placeOfClaim } from '../predicates/interruption.js'
 import { endedBySilence } from '../predicates/kept.js'
 import { isAmong, type Rows } from '../predicates/rows.js'
@@ -9,11 +9,14 @@ import { statusLiteral } from '../predicates/status.js'
 import type { JobId } from '../schema/columns.js'
 import type { Jobs } from '../schema/job-database.js'
 import { camelCase } from '../schema/row.js'
+import { asText } from '../schema/text.js'
 import { isByPriority } from './claim.js'
 import { compiled } from './compiled.js'
-import { type RowKey, rowsOf } from './fenced.js'
+import { type Changes, type RowKey, rowsOf } from './fenced.js'
 import { claiming, compiledClaim, dueRows, type FetchSettings, type Given, inTurn, nextByPriority } from './fetch.js'
+import { type FinishedRows, fateOf } from './finished.js'
 import { ofLocked } from './locked.js'
+import { toArchive } from './moved.js'
 import type { LeasedOutcome } from './outcome.js'
 import { type Returned, returnedOf } from './returned.js'
 import { success } from './settle.js'
@@ -26,7 +29,7 @@ class HeldRowsError extends Error {
 
 /** How a transaction holds its rows. */
 interface HoldSettings extends FetchSettings {
-  /** They are going to be deleted. */
+  /** They are going to leave the table. */
   readonly deletes: boolean
   /** The server ends the transaction where it says nothing for so many milliseconds. */
   readonly silence: number
@@ -98,43 +101,34 @@ export async function claimHeld(
 export type CompiledSuccess = (trx: Jobs['db'], succeeded: readonly LeasedOutcome[]) => Promise<void>
 
 /** @throws HeldRowsError, by what it makes */
-export function compileSuccess(
-  jobs: Jobs,
-  { columns, deletes }: { readonly columns: readonly string[]; readonly deletes: boolean },
-): CompiledSuccess {
+export function compileSuccess(jobs: Jobs, columns: readonly string[], finished: FinishedRows): CompiledSuccess {
   const given = new Set(columns)
+  const fate = fateOf('succeeded', finished)
   const places: RowPlaces = { ids: [], ...(jobs.key !== undefined && { keys: [] }) }
-  const rowsIn = ({ ids, keys }: RowPlaces): Rows =>
-    jobs.key === undefined ? { ids } : { ids, keys: { key: jobs.key, of: keys ?? [] } }
-  const update = (rows: Rows, outcomes: readonly LeasedOutcome[]) =>
-    jobs.db
-      .updateTable(jobs.table)
-      .set({
-        ...success(outcomes, rows, given),
-        attempts_count: nextAttempt(),
-        locked_at: now(),
-        locked_by: null,
-        updated_at: clockTimestamp(),
-        ...(given.has('started_at') && { started_at: now() }),
-      })
-      .where(isAmong(rows))
-      .compile()
-  const plain = compiled(jobs, places, (rows) =>
-    deletes
-      ? jobs.db
-          .deleteFrom(jobs.table)
-          .where(isAmong(rowsIn(rows)))
-          .compile()
-      : update(rowsIn(rows), []),
+  const statement = (rows: Rows, outcomes: readonly LeasedOutcome[]) => {
+    const deletion = jobs.db.deleteFrom(jobs.table).where(isAmong(rows))
+    if (fate === 'delete') return deletion.compile()
+    const changes: Changes = {
+      ...success(outcomes, rows, given),
+      attempts_count: nextAttempt(),
+      locked_at: now(),
+      locked_by: null,
+      updated_at: clockTimestamp(),
+      ...(given.has('started_at') && { started_at: now() }),
+    }
+    if (fate === 'keep') return jobs.db.updateTable(jobs.table).set(changes).where(isAmong(rows)).compile()
+    return toArchive(deletion, { archive: fate, changes }, { told: asText(column('id')) }).compile(jobs.db)
+  }
+  const plain = compiled<RowPlaces, unknown>(jobs, places, ({ ids, keys = [] }) =>
+    statement(jobs.key === undefined ? { ids } : { ids, keys: { key: jobs.key, of: keys } }, []),
   )
   return async (trx, succeeded) => {
     if (succeeded.length === 0) return
     const rows = rowsOf(jobs, succeeded)
-    const hasResults =
-      !deletes && given.has('result') && succeeded.some((outcome) => 'json' in outcome && outcome.json !== undefined)
-    const query = hasResults
-      ? update(rows, succeeded)
-      : plain({ ids: rows.ids, ...(rows.keys && { keys: rows.keys.of }) })
+    const isPlain = !given.has('result') || succeeded.every((one) => !('json' in one) || one.json === undefined)
+    const query = isPlain
+      ? plain({ ids: rows.ids, ...(rows.keys && { keys: rows.keys.of }) })
+      : statement(rows, succeeded)
     await write(trx, query, succeeded.length)
   }
 }
@@ -145,11 +139,10 @@ interface RowPlaces {
 }
 
 async function write(trx: Jobs['db'], query: CompiledQuery, rows: number): Promise<void> {
-  const { numAffectedRows } = await trx.executeQuery(query)
-  if (Number(numAffectedRows) !== rows)
-    throw new HeldRowsError(
-      `Of ${rows} rows only ${numAffectedRows} were written: a trigger or a policy kept the others`,
-    )
+  const { numAffectedRows, rows: moved } = await trx.executeQuery(query)
+  const written = Number(numAffectedRows ?? moved.length)
+  if (written !== rows)
+    throw new HeldRowsError(`Of ${rows} rows only ${written} were written: a trigger or a policy kept the others`)
 }
 
 /** To where {@link backToHeld} goes: a write that was refused costs the transaction no more than that. */

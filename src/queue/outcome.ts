@@ -19,15 +19,22 @@ export type Outcome =
 export type Effect = (trx: Jobs['db']) => Promise<void>
 
 /** An outcome with the lease it is written under: the row's id, and `attempts_count` as the claim left it. */
-export type LeasedOutcome = Outcome & Lease & { readonly effect?: Effect }
+export type LeasedOutcome = Outcome &
+  Lease & {
+    readonly effect?: Effect
+    /** The row stays in the table, whatever becomes of others that ended so. */
+    readonly keep?: boolean
+  }
 
 /** Entries that one statement can write: of one kind and one attempt number, which is nearly always all of them. */
-export function inGroups<Entry extends { readonly attempt: number; readonly kind?: string }>(
+export function inGroups<Entry extends { readonly attempt: number; readonly kind?: string; readonly keep?: boolean }>(
   entries: readonly Entry[],
 ): [Entry, ...Entry[]][] {
   const [first] = entries
   if (first === undefined) return []
-  const alike = entries.every(({ kind, attempt }) => kind === first.kind && attempt === first.attempt)
-  const groups = alike ? [entries] : [...Map.groupBy(entries, ({ kind, attempt }) => `${kind} ${attempt}`).values()]
+  const alike = ({ kind, attempt, keep }: Entry) =>
+    kind === first.kind && attempt === first.attempt && keep === first.keep
+  const of = ({ kind, attempt, keep }: Entry) => `${kind} ${attempt} ${keep}`
+  const groups = entries.every(alike) ? [entries] : [...Map.groupBy(entries, of).values()]
   return groups as [Entry, ...Entry[]][] // a group has what made it
 }

@@ -1,3 +1,4 @@
+import type { Expression, SqlBool } from 'kysely'
 import { earlier, now } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { hasStatus, isFinal } from '../predicates/status.js'
@@ -30,11 +31,8 @@ export async function pruneJobs<DB, Table extends keyof DB & string>(
 ): Promise<number> {
   const { key } = await inspectJobTable(db, table)
   const jobs = jobsOf(db, table, key)
-  const age = milliseconds(options.olderThan, 'olderThan')
   const old = toldRows(jobs)
-    .where(isFinal())
-    .$if(options.statuses !== undefined, (query) => query.where(hasStatus(options.statuses ?? [])))
-    .where(job(column('updated_at'), '<', earlier(now(), age)))
+    .where(haveEnded(options))
     .orderBy('updated_at')
     .limit(options.limit ?? 1000)
     .forUpdate()
@@ -42,4 +40,10 @@ export async function pruneJobs<DB, Table extends keyof DB & string>(
   const { db: locking, isLocked } = ofLocked(jobs, old)
   const deleted = await locking.deleteFrom(jobs.table).where(isLocked).executeTakeFirst()
   return Number(deleted.numDeletedRows)
+}
+
+/** Whether jobs ended so, so long ago. */
+export function haveEnded({ olderThan, statuses }: PruneOptions): Expression<SqlBool> {
+  const isOld = job(column('updated_at'), '<', earlier(now(), milliseconds(olderThan, 'olderThan')))
+  return job.and([isFinal(), isOld, ...(statuses === undefined ? [] : [hasStatus(statuses)])])
 }

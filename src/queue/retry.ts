@@ -1,12 +1,15 @@
 import { clockTimestamp, later } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
 import type { JobSelection } from '../predicates/selected.js'
-import { isRunning, statusLiteral } from '../predicates/status.js'
+import { isFinal, isRunning, statusLiteral } from '../predicates/status.js'
+import type { JobId } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { inspectJobTable } from '../schema/inspect.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
-import { type ChangedJobs, writeInChunks } from './chunks.js'
+import { archivedJobs } from './archive.js'
+import { type ChangedJobs, together, writeInChunks } from './chunks.js'
+import { fromArchive } from './moved.js'
 
 export interface RetryOptions<Row> {
   /** How long from now the jobs are due. Default: at once. */
@@ -17,7 +20,8 @@ export interface RetryOptions<Row> {
 
 /**
  * Lets jobs run again from the beginning: all attempts, no lock, due at once or after a delay. For final jobs and for
- * pending ones, also those that manual SQL, or IHP's dashboard, left locked; a running job is left to its worker.
+ * pending ones, also those that manual SQL, or IHP's dashboard, left locked; a running job is left to its worker. Jobs that
+ * are in the table's archive come back from it, with the same id.
  *
  * Outside of a transaction each thousand jobs are a transaction of their own; in one of yours all are part of it. A job
  * that the table refuses (a unique index over unfinished jobs, a trigger) keeps its state and stops no other.
@@ -34,26 +38,45 @@ export async function retryJobs<DB, Table extends keyof DB & string>(
   selection: JobSelection<DB[Table]>,
   options: RetryOptions<DB[Table]> = {},
 ): Promise<ChangedJobs> {
-  const { key } = await inspectJobTable(db, table)
+  const { key, archive } = await inspectJobTable(db, table)
   const delay = milliseconds(options.delay ?? 0, 'delay')
   const cleared = new Set<string>(options.columns)
-  return writeInChunks(jobsOf(db, table, key), selection, job.not(isRunning()), async ({ db, table, isLocked }) => {
-    const retried = await db
-      .updateTable(table)
-      .set({
-        status: statusLiteral('job_status_not_started'),
-        attempts_count: 0,
-        locked_at: null,
-        locked_by: null,
-        run_at: later(clockTimestamp(), delay),
-        updated_at: clockTimestamp(),
-        ...(cleared.has('started_at') && { started_at: null }),
-        ...(cleared.has('finished_at') && { finished_at: null }),
-        ...(cleared.has('result') && { result: null }),
-      })
-      .where(isLocked)
-      .returning('id')
-      .execute()
-    return retried.map(({ id }) => id)
-  })
+  const changes = {
+    status: statusLiteral('job_status_not_started'),
+    attempts_count: 0,
+    locked_at: null,
+    locked_by: null,
+    run_at: later(clockTimestamp(), delay),
+    updated_at: clockTimestamp(),
+    ...(cleared.has('started_at') && { started_at: null }),
+    ...(cleared.has('finished_at') && { finished_at: null }),
+    ...(cleared.has('result') && { result: null }),
+  }
+  const jobs = jobsOf(db, table, key)
+  const retried = await writeInChunks(jobs, selection, job.not(isRunning()), async ({ db, table, isLocked }) =>
+    idsOf(await db.updateTable(table).set(changes).where(isLocked).returning('id').execute()),
+  )
+  if (archive === undefined) return retried
+  // After the table, as a job that ends meanwhile is then found in one of the two.
+  const others = withoutIds(selection, retried)
+  const returned = await writeInChunks(
+    archivedJobs(jobs, archive),
+    others,
+    isFinal(),
+    async ({ db, table, isLocked }) => {
+      const back = fromArchive<{ id: JobId }>(db.deleteFrom(table).where(isLocked), archive, changes)
+      return idsOf((await back.execute(jobs.db)).rows)
+    },
+  )
+  return together(retried, returned)
+}
+
+function withoutIds<Row>(selection: JobSelection<Row>, found: readonly JobId[]): JobSelection<Row> {
+  if (selection.ids === undefined) return selection
+  const known = new Set(found.map(String))
+  return { ids: selection.ids.filter((id) => !known.has(String(id))) }
+}
+
+function idsOf(rows: readonly { readonly id: JobId }[]): JobId[] {
+  return rows.map(({ id }) => id)
 }

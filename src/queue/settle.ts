@@ -8,13 +8,14 @@ import { appendedError, asColumnType, numberFor, parsedJson, textFor } from '../
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobStatus } from '../schema/statuses.js'
-import { type Changes, compileFenced, type Fenced, rowsOf } from './fenced.js'
+import { type Changes, compileFenced, type Fenced, rowsOf, type Write } from './fenced.js'
+import { type FinishedRows, fateOf } from './finished.js'
 import { type Effect, inGroups, type LeasedOutcome } from './outcome.js'
 
 /** The seed's default: half a minute before each retry. */
 export const defaultBackoff: BackoffRule = linear({ delay: '30s' })
 
-export interface SettleOptions<Row> {
+export interface SettleOptions<Row> extends FinishedRows {
   /** The uuid of the worker that holds the leases. */
   readonly worker: string
   /** When a retry without a delay of its own is due. Default: 30 s after the failure. */
@@ -25,8 +26,6 @@ export interface SettleOptions<Row> {
   readonly key?: string | undefined
   /** The table has just the seed's six statuses: a cancelled job is written as failed, "Cancelled: ...". Default false. */
   readonly seedStatuses?: boolean
-  /** Delete the rows of jobs that succeeded, in place of keeping them; their results go nowhere. Default false. */
-  readonly deleteSucceeded?: boolean
   /**
    * Pass rows over that somebody else has locked, in place of waiting; they count as not written, and `jobStates` tells
    * that they are still held. For whoever tries again, as the worker does. Default false.
@@ -49,6 +48,8 @@ export async function settle<DB, Table extends keyof DB & string>(
   options: SettleOptions<DB[Table]>,
 ): Promise<LeasedOutcome[]> {
   const jobs = jobsOf(db, table, options.key)
+  if ([options.succeeded, options.finished].includes('archive') && options.archive === undefined)
+    throw new TypeError(`settle: give the archive of ${table}, which inspectJobTable tells, with 'archive'`)
   return compileSettle(jobs, options)(jobs.db, outcomes)
 }
 
@@ -98,9 +99,10 @@ async function effected(effect: Effect, trx: Jobs['db']): Promise<void> {
 }
 
 /** Nothing of the single outcomes is in its statement. */
-function isPlainSuccess(group: Group, { columns, deleteSucceeded }: Settings): boolean {
-  const [{ kind }] = group
-  return kind === 'succeeded' && (deleteSucceeded || !columns?.includes('result') || group.every(hasNoResult))
+function isPlainSuccess(group: Group, settings: Settings): boolean {
+  const [{ kind, keep }] = group
+  if (kind !== 'succeeded' || keep) return false
+  return fateOf(kind, settings) === 'delete' || !settings.columns?.includes('result') || group.every(hasNoResult)
 }
 
 function hasNoResult(outcome: LeasedOutcome): boolean {
@@ -108,9 +110,17 @@ function hasNoResult(outcome: LeasedOutcome): boolean {
 }
 
 function compileGroup(jobs: Jobs, group: Group, options: Settings): Fenced {
-  if (options.deleteSucceeded && group[0].kind === 'succeeded') return compileFenced(jobs, 'delete', options)
+  return compileFenced(jobs, writeOf(jobs, group, options), options)
+}
+
+/** What is done with the rows of a group of outcomes, whatever proves that they are still ours: a lease, or their locks. */
+export function writeOf(jobs: Jobs, group: Group, options: Settings): Write {
+  const [{ kind, keep }] = group
+  const fate = keep ? 'keep' : fateOf(kind, options)
+  if (fate === 'delete') return fate
   const end = { locked_by: null, updated_at: clockTimestamp() }
-  return compileFenced(jobs, { ...changes(group, rowsOf(jobs, group), options), ...end }, options)
+  const written = { ...changes(group, rowsOf(jobs, group), options), ...end }
+  return fate === 'keep' ? written : { archive: fate, changes: written }
 }
 
 /** What a group of outcomes of one kind and attempt writes, beside the end of the lease. */

@@ -1,8 +1,9 @@
 import { column, job } from '../predicates/column.js'
 import type { Lease } from '../predicates/lease.js'
 import { isAmong, placeIn } from '../predicates/rows.js'
+import type { JobArchive } from '../schema/archive.js'
 import type { JobId } from '../schema/columns.js'
-import { type Jobs, jobsOf } from '../schema/job-database.js'
+import { type Jobs, jobsOf, realJobsOf } from '../schema/job-database.js'
 import type { JobTable, ReadonlyQueryable } from '../schema/job-table.js'
 import { workerOf } from '../schema/lease-token.js'
 import type { JobStatus } from '../schema/statuses.js'
@@ -39,15 +40,31 @@ export async function jobStates<DB, Table extends keyof DB & string>(
   ]
 }
 
-/** The same for whoever holds leases of them, by lease. */
+/** The same for whoever holds leases of them, by lease; of those that are gone, as the archive has them, if there is one. */
 export async function statesOf<Held extends Pick<Lease, 'id' | 'key'>>(
+  jobs: Jobs,
+  leases: readonly Held[],
+  archive?: JobArchive | undefined,
+): Promise<Map<Held, JobState>> {
+  const states = await statesIn(jobs, leases)
+  const gone = archive === undefined ? [] : leases.filter((lease) => !states.has(lease))
+  if (archive === undefined || gone.length === 0) return states
+  return new Map([...states, ...(await statesIn(realJobsOf(jobs.db, archive.table, jobs.key), gone))])
+}
+
+async function statesIn<Held extends Pick<Lease, 'id' | 'key'>>(
   jobs: Jobs,
   leases: readonly Held[],
 ): Promise<Map<Held, JobState>> {
   const rows = rowsOf(jobs, leases)
   const [place, status] = [placeIn(rows), job.cast<string>(column('status'), 'text')]
   const stands = [place, status, column('last_error'), column('locked_by'), column('attempts_count')]
-  const query = jobs.db.selectFrom(jobs.table).select(asJsonText(stands)).where(isAmong(rows)).compile()
+  const query = jobs.db
+    .selectFrom(jobs.table)
+    .select(asJsonText(stands))
+    .where(isAmong(rows))
+    .orderBy('updated_at')
+    .compile()
   const states = new Map<Held, JobState>()
   for (const text of await textsOf(jobs.db, query)) {
     const [place, status, lastError, worker, attempt] = JSON.parse(text ?? '') as Stand // made above

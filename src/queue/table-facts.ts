@@ -1,6 +1,5 @@
 import { sql } from 'kysely'
-import { type Lookup, writtenName } from '../schema/identify.js'
-import { quotedName } from '../schema/names.js'
+import type { Lookup } from '../schema/identify.js'
 import { isJobStatus, type JobStatus } from '../schema/statuses.js'
 
 /** What the catalog and the planner's statistics say of a job table. */
@@ -10,6 +9,8 @@ export interface TableFacts {
   readonly hasFailedIndex: boolean
   /** Jobs by status; undefined where a part of the table was never analysed, or policies hide its statistics. */
   readonly estimates: ReadonlyMap<JobStatus, number> | undefined
+  /** The same, of the parts that were. */
+  readonly known: ReadonlyMap<JobStatus, number>
   /** Milliseconds since the oldest of these statistics were made; null: not known. */
   readonly age: number | null
 }
@@ -23,10 +24,15 @@ interface Row {
   readonly shares: readonly (readonly [string, number])[] | null
 }
 
-/** Reads them in one statement, a row for the table or for each of its partitions. */
+/**
+ * Reads them in one statement, a row for the table or for each of its partitions.
+ * @param table its name in SQL
+ */
 export async function readTableFacts(db: Lookup, table: string): Promise<TableFacts> {
-  const { rows } = await factsOf(quotedName(writtenName(db, table))).execute(db.withoutPlugins())
-  const parts = rows.map(({ facts }) => JSON.parse(facts) as Row) // made by the statement below
+  const { rows } = await factsOf(table).execute(db.withoutPlugins())
+  const all = rows.map(({ facts }) => JSON.parse(facts) as Row) // made by the statement below
+  const filled = all.filter(({ rows: count }) => count !== 0)
+  const parts = filled.length === 0 ? all : filled
   const isKnown = parts.every(({ rows: count, shares }) => count === 0 || (count > 0 && shares !== null))
   const estimates = new Map<JobStatus, number>()
   for (const { rows: count, shares } of parts) {
@@ -39,6 +45,7 @@ export async function readTableFacts(db: Lookup, table: string): Promise<TableFa
     byPriority: parts.some(({ priority }) => priority),
     hasFailedIndex: parts.length > 0 && parts.every(({ predicates }) => predicates.some(isOfFailed)),
     estimates: isKnown ? estimates : undefined,
+    known: estimates,
     age: ages.reduce((oldest, age) => (oldest === null || age === null ? null : Math.max(oldest, age)), 0),
   }
 }
@@ -55,7 +62,7 @@ function isOfFailed(predicate: string): boolean {
 function factsOf(table: string) {
   return sql<{ facts: string }>`
     select pg_catalog.json_build_object(
-      'rows', c.reltuples,
+      'rows', case when c.reltuples < 0 and pg_catalog.pg_relation_size(c.oid) = 0 then 0 else c.reltuples end,
       'age', extract(epoch from pg_catalog.clock_timestamp() - greatest(
         pg_catalog.pg_stat_get_last_analyze_time(c.oid), pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid))) * 1000,
       'priority', exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'priority' and not a.attisdropped),

@@ -3,10 +3,10 @@ import { type Duration, milliseconds } from '../schema/duration.js'
 import type { WorkerEvent, WorkerEvents } from '../worker/events.js'
 import { processShare } from '../worker/process-share.js'
 import type { WorkerHealth } from '../worker/worker.js'
+import { Caretaker, type Kept } from './caretaker.js'
 
 /** What a runner needs of a worker, whatever its table. */
-export interface RunnableWorker {
-  readonly table: string
+export interface RunnableWorker extends Kept {
   /** The database handle it was created with. */
   readonly db: Pick<Kysely<unknown>, 'getExecutor'>
   start(options?: { readonly retry?: boolean | undefined }): Promise<void>
@@ -34,12 +34,14 @@ type Signal = keyof typeof signals
 export class Runner {
   readonly #workers: readonly RunnableWorker[]
   readonly #deadline: number
+  readonly #caretaker: Caretaker
   /** Resolves when somebody calls {@link stop}, to what that comes to. */
   readonly #asked = Promise.withResolvers<{ readonly stopped: Promise<{ readonly left: number }> }>()
 
   /** @internal Use `createRunner`. */
   constructor(options: RunnerOptions) {
     this.#workers = options.workers
+    this.#caretaker = new Caretaker(options.workers)
     this.#deadline = milliseconds(options.deadline ?? '30s', 'deadline')
   }
 
@@ -51,7 +53,7 @@ export class Runner {
   async start({ retry = true }: { readonly retry?: boolean | undefined } = {}): Promise<void> {
     const started = await Promise.allSettled(this.#workers.map((worker) => worker.start({ retry })))
     const failed = started.find((result) => result.status === 'rejected')
-    if (failed === undefined) return
+    if (failed === undefined) return this.#caretaker.start()
     await this.#stopAll(0)
     throw failed.reason
   }
@@ -64,6 +66,7 @@ export class Runner {
   }
 
   async #stopAll(deadline: Duration): Promise<{ readonly left: number }> {
+    void this.#caretaker.stop()
     const stopped = await Promise.all(this.#workers.map((worker) => worker.stop({ deadline })))
     return { left: stopped.reduce((sum, { left }) => sum + left, 0) }
   }

@@ -1,5 +1,5 @@
 import { type QueryExecutorProvider, sql } from 'kysely'
-import type { TableName } from './names.js'
+import { archiveName, keepArchiveName, type TableName } from './names.js'
 
 /** What the catalog says of a table, as far as it matters to jobs. */
 export interface Catalog {
@@ -13,6 +13,16 @@ export interface Catalog {
   readonly triggers: readonly string[]
   /** Whether the role that asks may delete rows: by a grant and, where row-level security holds for it, by some policy. */
   readonly mayDelete: boolean
+  /** The table of its finished jobs; null: it has none. */
+  readonly archive: CatalogArchive | null
+}
+
+export interface CatalogArchive {
+  readonly columns: readonly Pick<CatalogColumn, 'name' | 'notNull'>[]
+  /** Whether the role that asks may put jobs into it, and look for them. */
+  readonly mayWrite: boolean
+  /** Whether it may have partitions made and dropped. */
+  readonly mayKeep: boolean
 }
 
 export interface CatalogColumn {
@@ -28,8 +38,10 @@ export interface CatalogColumn {
   readonly notNull: boolean
   /** The values of an enum, in order; null: it is none. */
   readonly labels: readonly string[] | null
-  /** The expression of its default; null: it has none. */
+  /** The expression of its default, or by which it is generated; null: it has none. */
   readonly default: string | null
+  /** By an expression: it can't be written. */
+  readonly generated: boolean
 }
 
 export interface CatalogIndex {
@@ -49,14 +61,12 @@ export interface CatalogIndex {
 }
 
 /** Reads it in one query; undefined: there is no such table. */
-export async function readCatalog(
-  db: QueryExecutorProvider,
-  { schema, name }: TableName,
-): Promise<Catalog | undefined> {
+export async function readCatalog(db: QueryExecutorProvider, table: TableName): Promise<Catalog | undefined> {
+  const { schema, name } = table
   const { rows } = await sql<{ catalog: string }>`
     select pg_catalog.textout(pg_catalog.json_build_object(
       'kind', c.relkind, 'columns', ${columns}, 'statusChecks', ${statusChecks}, 'indexes', ${indexes}, 'triggers', ${triggers},
-      'mayDelete', ${mayDelete}
+      'mayDelete', ${may('DELETE', 'c')}, 'archive', ${archiveOf(table)}
     )::text) as catalog
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relname = ${name}`.execute(db)
@@ -77,6 +87,7 @@ const columns = sql`array(
     'baseSchema', bn.nspname,
     'length', case when b.typname = 'varchar' then nullif(greatest(a.atttypmod, d.modifier), -1) - 4 end,
     'notNull', a.attnotnull or d.notnull,
+    'generated', a.attgenerated <> '',
     'default', (select pg_catalog.pg_get_expr(f.adbin, c.oid) from pg_catalog.pg_attrdef f where f.adrelid = c.oid and f.adnum = a.attnum),
     'labels', (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = b.oid)
   )
@@ -127,10 +138,27 @@ const indexes = sql`array(
   where i.indrelid = c.oid
 )`
 
-const mayDelete = sql`pg_catalog.has_table_privilege(c.oid, 'DELETE') and (not pg_catalog.row_security_active(c.oid) or exists (
-  select from pg_catalog.pg_policy p where p.polrelid = c.oid and p.polcmd in ('d', '*') and p.polpermissive and (
-    p.polroles = '{0}' or exists (select from pg_catalog.unnest(p.polroles) r where pg_catalog.pg_has_role(r, 'usage')))
-))`
+/** Whether the role that asks may do so: by a grant, and where row-level security holds for it by some policy. */
+const may = (command: 'DELETE' | 'INSERT' | 'SELECT', table: 'c' | 'r') => {
+  const [oid, kind] = [sql.ref(`${table}.oid`), { DELETE: 'd', INSERT: 'a', SELECT: 'r' }[command]]
+  return sql`pg_catalog.has_table_privilege(${oid}, ${sql.lit(command)}) and (not pg_catalog.row_security_active(${oid}) or exists (
+    select from pg_catalog.pg_policy p where p.polrelid = ${oid} and p.polcmd in (${sql.lit(kind)}, '*') and p.polpermissive and (
+      p.polroles = '{0}' or exists (select from pg_catalog.unnest(p.polroles) r where pg_catalog.pg_has_role(r, 'usage')))
+  ))`
+}
+
+/** A table is an archive of ours when the function is there that keeps it. */
+const archiveOf = (table: TableName) => sql`(
+  select pg_catalog.json_build_object(
+    'columns', (
+      select pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'notNull', a.attnotnull) order by a.attnum)
+      from pg_catalog.pg_attribute a where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped),
+    'mayWrite', ${may('INSERT', 'r')} and ${may('SELECT', 'r')},
+    'mayKeep', pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
+  from pg_catalog.pg_class r join pg_catalog.pg_proc p on p.pronamespace = r.relnamespace
+  where r.relnamespace = c.relnamespace and r.relname = ${archiveName(table)} and r.relkind = 'p'
+    and p.proname = ${keepArchiveName(table)} and p.pronargs = 0
+)`
 
 const triggers = sql`array(
   select g.tgname from pg_catalog.pg_trigger g

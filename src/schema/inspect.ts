@@ -1,11 +1,20 @@
 import type { QueryExecutorProvider } from 'kysely'
+import { archiveOf, type JobArchive } from './archive.js'
 import { type Catalog, type CatalogColumn, readCatalog } from './catalog.js'
 import { type JobColumns, jobColumnNames, optionalColumnNames } from './columns.js'
 import { identifyTable, NoSuchTableError } from './identify.js'
 import { jobsOf } from './job-database.js'
 import type { ReadonlyQueryable } from './job-table.js'
 import { keyFlaw, keyOf } from './key.js'
-import { dueOrder, insertTriggerName, quoted, quotedName, type TableName, updateTriggerName } from './names.js'
+import {
+  dueOrder,
+  insertTriggerName,
+  keepArchiveName,
+  quoted,
+  quotedName,
+  type TableName,
+  updateTriggerName,
+} from './names.js'
 import { camelCase } from './row.js'
 import { type JobStatus, jobStatuses, pendingStatuses, type SeedJobStatus } from './statuses.js'
 
@@ -23,6 +32,8 @@ export interface JobTableDescription {
    * columns), as the raw verbs take it; undefined where the id does.
    */
   readonly key: string | undefined
+  /** The table of its finished jobs, which `createJobArchive` makes; undefined where there is none. */
+  readonly archive: JobArchive | undefined
   /** What the table lacks and does not need, a sentence each, with its remedy. */
   readonly advice: readonly string[]
 }
@@ -48,6 +59,7 @@ export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: 
     holdsCancelled: heldStatuses(catalog).includes('job_status_cancelled'),
     mayDelete: catalog.mayDelete,
     key: keyOf(catalog)?.key,
+    archive: archiveOf(catalog, name),
     advice: adviceOn(catalog, name),
   }
 }
@@ -173,7 +185,7 @@ function names(text: string, status: JobStatus): boolean {
   return text.includes(`'${status}'`)
 }
 
-function adviceOn({ columns, indexes, triggers }: Catalog, table: TableName): string[] {
+function adviceOn({ columns, indexes, triggers, archive }: Catalog, table: TableName): string[] {
   const hasIndex = (first: string, statuses: readonly JobStatus[]) =>
     indexes.some(({ valid, columns: [leading], predicate }) => {
       const leads = leading === first || leading === `${first} desc`
@@ -190,7 +202,13 @@ function adviceOn({ columns, indexes, triggers }: Catalog, table: TableName): st
     lacking.length > 0 &&
       `lacks ${lacking.join(' and ')}, so new jobs are found by polling only: createJobTriggers, in a migration, makes them`,
   ]
+  if (archive?.mayKeep === false) sentences.push(keepAdvice(table))
   return sentences.filter(Boolean).map((sentence) => `${shown(table)} ${sentence}`)
+}
+
+function keepAdvice(table: TableName): string {
+  const keep = `${quotedName({ schema: table.schema, name: keepArchiveName(table) })}()`
+  return `has an archive whose partitions this role may not have made and dropped: grant execute on function ${keep}, or let pg_cron call it`
 }
 
 function shown({ schema, name }: TableName): string {

@@ -32,6 +32,13 @@ export const runningIndexName = nameOf('job_running_')
 export const failedIndexName = nameOf('job_failed_')
 export const finishedIndexName = nameOf('job_finished_')
 
+/** The function that makes the partitions of an archive, and drops old ones. */
+export const keepArchiveName = nameOf('keep_job_archive_')
+
+/** The table of a job table's finished jobs, and the view of both, in its schema: `<table>_archive`, `<table>_all`. */
+export const archiveName = ({ name }: Pick<TableName, 'name'>): string => ended(name, '_archive')
+export const allJobsName = ({ name }: Pick<TableName, 'name'>): string => ended(name, '_all')
+
 /** What the due index is ordered by, as Postgres shows it. */
 export const dueOrder = "(run_at AT TIME ZONE 'UTC'::text)"
 
@@ -49,9 +56,21 @@ function nameOf(prefix: string) {
   return ({ schema, name }: TableName): string => {
     const plain = prefix + name
     if (schema === 'public' && Buffer.byteLength(plain) <= maxNameBytes) return plain
-    const hash = createHash('sha256').update(JSON.stringify([schema, name]))
-    const ending = `_${hash.digest('hex').slice(0, 8)}`
-    const beginning = Buffer.from(plain).subarray(0, maxNameBytes - ending.length)
-    return new TextDecoder().decode(beginning, { stream: true }) + ending // a character that was cut is left out
+    return shortened(plain, `_${hashOf([schema, name])}`)
   }
+}
+
+/** A name with an ending, which it keeps where it is cut. */
+export function ended(name: string, ending: string): string {
+  const plain = name + ending
+  return Buffer.byteLength(plain) <= maxNameBytes ? plain : shortened(name, `_${hashOf([name])}${ending}`)
+}
+
+function hashOf(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 8)
+}
+
+function shortened(plain: string, ending: string): string {
+  const beginning = Buffer.from(plain).subarray(0, maxNameBytes - ending.length)
+  return new TextDecoder().decode(beginning, { stream: true }) + ending // a character that was cut is left out
 }

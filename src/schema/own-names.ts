@@ -17,4 +17,8 @@ export const own = {
   key: 'kysely_jobs_key',
   /** The one column of what is read for ourselves. */
   text: 'kysely_jobs_text',
+  /** Rows that a statement takes out of one table, and puts into another. */
+  gone: 'kysely_jobs_gone',
+  put: 'kysely_jobs_put',
+  all: 'kysely_jobs_all',
 } as const

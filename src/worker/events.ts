@@ -48,6 +48,8 @@ export interface WorkerEvents<Job> {
   listener: [{ readonly state: ListenerState; readonly reason?: Error }]
   /** Nothing is due, nothing runs, every outcome is written. */
   idle: [Record<never, never>]
+  /** Partitions of the table's archive were made or dropped; or jobs, so many or more, have none but the default one. */
+  archive: [{ readonly made: readonly string[]; readonly dropped: readonly string[]; readonly misplaced: number }]
   /** An error the worker lives through, and while doing what. */
   error: [{ readonly error: unknown; readonly doing: string }]
   stopped: [{ readonly left: number }]
@@ -64,8 +66,12 @@ const levels: Partial<Record<WorkerEvent, keyof Logger>> = {
   lost: 'warn',
   rescued: 'warn',
   listener: 'info',
+  archive: 'info',
   succeeded: 'debug',
 }
+
+const misplacedText =
+  'jobs ended when the archive had no partition for them, and are in its default one: let a runner, or keepJobArchive, run at least once in the time of a few partitions'
 
 /** Whether lines are logged of an event that is routine. */
 export function isLogged({ logger }: LogSettings, name: WorkerEvent): boolean {
@@ -86,6 +92,7 @@ export function log({ logger, describeError }: LogSettings, table: string, name:
 /** A listener that can't listen, and handlers that a stop left behind: by their payload alone they are no routine. */
 function isTroubling(name: WorkerEvent, payload: object): boolean {
   if (name === 'listener') return 'reason' in payload
+  if (name === 'archive') return 'misplaced' in payload && payload.misplaced !== 0
   return name === 'stopped' && 'left' in payload && payload.left !== 0
 }
 
@@ -101,6 +108,8 @@ interface LoggedPayload {
 function sentence(name: WorkerEvent, payload: object): string {
   if (name === 'rescued' && 'jobs' in payload)
     return `rescued ${(payload.jobs as unknown[]).length} jobs of workers that are gone` // a rescued event
+  if (name === 'archive')
+    return isTroubling(name, payload) ? misplacedText : 'partitions of the archive made or dropped'
   if (name === 'listener' && 'state' in payload) return `listener ${String(payload.state)}`
   return (name === 'started' || name === 'stopped' ? 'worker ' : 'job ') + name
 }

@@ -18,11 +18,16 @@ export interface WorkerOptions<Job = object, Columns = undefined> {
   /** How long one attempt may run before its signal aborts and it counts as failed. Default: as long as it likes. */
   readonly timeout?: Duration | undefined
   /**
-   * Delete a job's row when its handler ends well, in place of keeping it as succeeded; whatever ended otherwise is kept.
-   * The role must be allowed to DELETE; a `result` goes nowhere. A table that references the row must let it go (`on delete cascade` or
-   * `set null`): while it does not, the success is refused, and after a lease counts as a failure. Default false.
+   * What becomes of a job's row when it succeeds: `keep` (as `finished` says, by default), `delete`, or `archive`: it is
+   * moved to the archive that `createJobArchive` makes. Deleted, its `result` goes nowhere. Both need the right to DELETE, and a table that
+   * references the row must let it go (`on delete cascade` or `set null`): while it does not, a deletion is refused, and after a lease
+   * counts as a failure; a row that the archive refuses is kept.
    */
-  readonly deleteSucceeded?: boolean | undefined
+  readonly succeeded?: 'keep' | 'delete' | 'archive' | undefined
+  /** What becomes of the row of a job that has ended, however: `keep` (default), or `archive`. For successes `succeeded` goes first. */
+  readonly finished?: 'keep' | 'archive' | undefined
+  /** @deprecated Give `succeeded: 'delete'`. */
+  readonly deleteSucceeded?: never
   /**
    * The columns that the handler, the events and the other options see of a job, beside `id` and `attempts_count`, which it always has:
    * `select: ['user_id', 'template']`. No other column is sent by the database or parsed. Default: all columns.
@@ -69,7 +74,8 @@ export interface Settings {
   readonly maxAttempts: number | ((job: object) => number)
   readonly backoff: Backoff<object>
   readonly timeout: number
-  readonly deleteSucceeded: boolean
+  readonly succeeded: 'keep' | 'delete' | 'archive'
+  readonly finished: 'keep' | 'archive'
   readonly select: readonly string[] | undefined
   readonly hold: 'lease' | 'transaction'
   readonly holdFor: number
@@ -89,7 +95,8 @@ const defaults = {
   maxAttempts: 10,
   backoff: linear({ delay: '30s' }),
   timeout: Number.POSITIVE_INFINITY,
-  deleteSucceeded: false,
+  succeeded: undefined,
+  finished: 'keep',
   select: undefined,
   hold: 'lease',
   holdFor: 100,
@@ -128,9 +135,10 @@ export function settingsOf(options: WorkerOptions<never, unknown> = {}): Setting
     maxAttempts: attempts(given.maxAttempts),
     backoff: backoff(given.backoff as unknown), // checked there
     timeout: given.timeout === Number.POSITIVE_INFINITY ? given.timeout : positive(given.timeout, 'timeout'),
-    deleteSucceeded: flag(given.deleteSucceeded, 'deleteSucceeded'),
+    succeeded: oneOf(['keep', 'delete', 'archive'], given.succeeded ?? given.finished, 'succeeded'),
+    finished: oneOf(['keep', 'archive'], given.finished, 'finished'),
     select: names(given.select),
-    hold: holding(given.hold),
+    hold: oneOf(['lease', 'transaction'], given.hold, 'hold'),
     holdFor: positive(given.holdFor, 'holdFor'),
     lease: positive(given.lease, 'lease'),
     pollInterval: positive(
@@ -161,7 +169,9 @@ export function settingsOf(options: WorkerOptions<never, unknown> = {}): Setting
 }
 
 function refuseUnknown(options: object): void {
-  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(defaults, name))
+  if (Reflect.get(options, 'deleteSucceeded') !== undefined)
+    throw new WorkerOptionError("deleteSucceeded: give succeeded: 'delete', or 'archive' or 'keep', in its place")
+  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(defaults, name) && name !== 'deleteSucceeded')
   if (unknown.length === 0) return
   throw new WorkerOptionError(`${unknown.join(', ')}: no such option; there are ${Object.keys(defaults).join(', ')}`)
 }
@@ -176,6 +186,12 @@ type DefinedOnly<Options> = { readonly [Name in keyof Options]?: Exclude<Options
 function atLeast(least: number, value: unknown, name: string, meaning: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
   throw new WorkerOptionError(`${name}: ${shown(value)} is invalid; give ${meaning}, at least ${least}`)
+}
+
+function oneOf<Value extends string>(values: readonly Value[], value: unknown, name: string): Value {
+  const found = values.find((each) => each === value)
+  if (found !== undefined) return found
+  throw new WorkerOptionError(`${name}: ${shown(value)} is invalid; give '${values.join("' or '")}'`)
 }
 
 function attempts(value: unknown): Settings['maxAttempts'] {
@@ -211,11 +227,6 @@ function positive(value: Duration, name: string): number {
   const time = milliseconds(value, name)
   if (time > 0) return time
   throw new WorkerOptionError(`${name}: ${String(value)} is invalid; give more than 0`)
-}
-
-function holding(value: unknown): Settings['hold'] {
-  if (value === 'lease' || value === 'transaction') return value
-  throw new WorkerOptionError(`hold: ${shown(value)} is invalid; give 'lease' or 'transaction'`)
 }
 
 function source(value: unknown): ListenSource | undefined {

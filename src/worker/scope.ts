@@ -1,4 +1,6 @@
 import type { Claim } from '../queue/claim.js'
+import type { FinishedRows } from '../queue/finished.js'
+import type { JobArchive } from '../schema/archive.js'
 import type { OptionalColumnName } from '../schema/columns.js'
 import type { Jobs } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
@@ -24,6 +26,10 @@ export interface WorkerScope {
   readonly table: TableName
   /** Of another identity when they have changed: what is built for them is built anew. */
   readonly columns: readonly UsedColumn[]
+  /** What becomes of the rows of jobs that have ended; of another identity when that has changed. */
+  readonly finished: FinishedRows
+  /** The table's archive, whether it can take jobs or not. */
+  readonly archive: JobArchive | undefined
   /** What the worker may take; another value where the columns have changed, or what is passed over. */
   readonly claim: Claim
   /** Rows whose claim was refused. */
@@ -36,6 +42,10 @@ export interface WorkerScope {
   saw(row: object): void
   /** When (monotonic milliseconds) a handler first completed in a transaction whose snapshot was older than a heartbeat. */
   readonly snapshots: { conflictedAt: number | undefined }
+  /** Whether the archive has refused a row in a transaction that was to complete its job. */
+  readonly refusals: { seen: boolean }
+  /** A statement failed: it may show that the table has changed. */
+  failed(error: unknown): void
   /** Whether there are listeners to an event, or lines of it in the log. */
   hears(event: WorkerEvent): boolean
   /** Tells listeners and the log. */

@@ -7,6 +7,7 @@ import { Claimer } from './claim/claimer.js'
 import type { Member } from './claim/poller.js'
 import { Deadline } from './deadline.js'
 import { Holds } from './hold/holds.js'
+import { keepArchiveOf } from './kept-archive.js'
 import { LeaseRenewer } from './lease/lease-renewer.js'
 import { Rescuer } from './lease/rescuer.js'
 import { pollIntervalUnheard } from './options.js'
@@ -95,6 +96,8 @@ export class StartedWorker {
     const held = [...this.#attempts.values()].filter(({ holdsLease }) => holdsLease).length
     return held + (this.#claimer.isFetching ? 1 : 0)
   }
+
+  keepArchive = (): Promise<boolean> => keepArchiveOf(this.#scope)
 
   /** Looks for jobs now. */
   wake(): void {

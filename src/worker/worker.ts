@@ -1,41 +1,25 @@
 import { EventEmitter } from 'node:events'
 import type { Kysely } from 'kysely'
-import { sqlState } from '../pg/error-class.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
 import { jobsOf, realJobsOf } from '../schema/job-database.js'
 import type { Job } from '../schema/job-table.js'
 import { newWorkerId } from '../schema/lease-token.js'
-import { hasColumn } from '../schema/row.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 import { isLogged, log, type WorkerEvent, type WorkerEvents } from './events.js'
 import { FirstLook } from './first-look.js'
+import { KnownTable } from './known-table.js'
 import type { Settings } from './options.js'
 import { PassedOver } from './passed-over.js'
 import { processShare } from './process-share.js'
 import type { AnyHandler } from './run/context.js'
-import type { UsedColumn, WorkerScope } from './scope.js'
+import type { WorkerScope } from './scope.js'
 import { adviceOnPool, adviceOnTable } from './start-advice.js'
 import { StartedWorker } from './started.js'
 import { refuseUnfit } from './unfit-options.js'
 
 /** How long `stop()` lets handlers run on where nothing else is said: what Kubernetes gives a pod. */
 const defaultDeadline = '30s'
-
-/** What Postgres says of a column that is not there. */
-const undefinedColumn = '42703'
-
-const usedColumns: readonly UsedColumn[] = ['priority', 'max_attempts', 'result', 'started_at', 'finished_at', 'errors']
-
-function usedColumnsOf({ columns }: JobTableDescription): readonly UsedColumn[] {
-  return usedColumns.filter((column) => columns.has(column))
-}
-
-interface KnownColumns {
-  columns: readonly UsedColumn[]
-  /** Those that a fetched row had when the table was last looked at for it: once for each change. */
-  shape: string | undefined
-}
 
 /** How a worker is. */
 export interface WorkerHealth {
@@ -164,6 +148,15 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     return super.off(name, listener)
   }
 
+  /**
+   * Has the partitions of the table's archive made and dropped, and moves jobs there that ended otherwise than by a worker's
+   * hand: a runner calls it every ten minutes. Never rejects: events and log tell.
+   * @returns whether there is more to do soon
+   */
+  async keepArchive(): Promise<boolean> {
+    return (await this.#started?.keepArchive()) ?? false
+  }
+
   /** How the worker is, for probes. */
   health(): WorkerHealth {
     const rest = { alive: false, lastFetch: undefined, listener: 'off', running: 0, leaseMargin: undefined } as const
@@ -173,7 +166,10 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
 
   #scope(description: JobTableDescription, connections: number | undefined): WorkerScope {
     const { table, key } = description
-    const known: KnownColumns = { columns: usedColumnsOf(description), shape: undefined }
+    const known = new KnownTable(this.#settings, description, {
+      look: () => inspectJobTable(this.db, this.table),
+      report: (error, doing) => this.#report(error, doing),
+    })
     const { backoff, lease, seedBackoff, select } = this.#settings
     const forAll = { lease, select, retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined }
     return {
@@ -186,35 +182,28 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
       get columns() {
         return known.columns
       },
+      get finished() {
+        return known.finished
+      },
+      get archive() {
+        return known.archive
+      },
       get claim() {
         return { ...forAll, columns: known.columns, except: this.passedOver.rows }
       },
       passedOver: new PassedOver(lease),
       connections,
       seedStatuses: !description.holdsCancelled,
-      saw: (row) => {
-        if (this.#settings.select !== undefined) return // such a row does not show them
-        const columns = usedColumns.filter((column) => hasColumn(row, column))
-        if (columns.join() === known.columns.join() || columns.join() === known.shape) return
-        known.shape = columns.join()
-        void this.#lookAgain(known)
-      },
+      saw: (row) => known.saw(row),
       snapshots: { conflictedAt: undefined },
+      refusals: { seen: false },
+      failed: (error) => known.failed(error),
       hears: (event) => this.listenerCount(event) > 0 || isLogged(this.#settings, event),
       tell: (event, payload) => this.#tell(event, payload),
       report: (error, doing) => {
         this.#report(error, doing)
-        if (sqlState(error) === undefinedColumn) void this.#lookAgain(known)
+        known.failed(error)
       },
-    }
-  }
-
-  /** A column that we use was dropped or added: without it the table may still do, and outcomes that wait be written. */
-  async #lookAgain(known: KnownColumns): Promise<void> {
-    try {
-      known.columns = usedColumnsOf(await inspectJobTable(this.db, this.table))
-    } catch (error) {
-      this.#report(error, 'looking at the table again')
     }
   }
 

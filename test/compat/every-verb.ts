@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Kysely, sql } from 'kysely'
-import { cancelJobs, countJobs, createWorker, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
+import { archiveJobs, cancelJobs, countJobs, createWorker, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
+import { createJobArchive, dropJobArchive, keepJobArchive } from 'kysely-jobs/migrate'
 import {
   fetchNextJobs,
   heartbeat,
@@ -29,8 +30,9 @@ export async function everyVerb(db: Kysely<any>, table: string, payload: (n: num
   await rescued(db, table)
   await worked(db, table, ids)
   assert.deepEqual(new Set(await statuses(db, table, ids)), new Set(['succeeded']))
+  await archived(db, table, ids)
   await retryJobs(db, table, { ids: ids.slice(0, 2) })
-  await worked(db, table, ids.slice(0, 2), { deleteSucceeded: true })
+  await worked(db, table, ids.slice(0, 2), { succeeded: 'delete' })
   await pruned(db, table)
 }
 
@@ -120,6 +122,21 @@ async function worked(db: Kysely<any>, table: string, ids: readonly JobId[], opt
   await idle
   await mill.stop()
   assert.deepEqual(done.sort(), ids.map(String).sort())
+}
+
+/** To an archive and back, and by a worker there. It is gone in the end, and all have succeeded. */
+async function archived(db: Kysely<any>, table: string, ids: readonly JobId[]): Promise<void> {
+  await createJobArchive(db, table)
+  assert.equal((await archiveJobs(db, table, { olderThan: 0 })).length, 4)
+  assert.equal((await countJobs(db, table)).statuses.job_status_succeeded, 4)
+  assert.equal((await retryJobs(db, table, { ids: ids.slice(1) })).length, 3)
+  assert.equal((await retryJobs(db, table, { where: (eb) => eb('id', '=', ids[0]) })).length, 1)
+  await worked(db, table, ids, { succeeded: 'archive' })
+  assert.equal((await countJobs(db, table, { exact: true })).statuses.job_status_succeeded, 4)
+  await keepJobArchive(db, table)
+  assert.equal((await retryJobs(db, table, { where: (eb) => eb.lit(true) })).length, 4)
+  await worked(db, table, ids)
+  await dropJobArchive(db, table)
 }
 
 async function pruned(db: Kysely<any>, table: string): Promise<void> {

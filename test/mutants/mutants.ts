@@ -1,4 +1,5 @@
 import { aroundThem } from './around-them.ts'
+import { inArchives } from './in-archives.ts'
 import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inHolds } from './in-holds.ts'
@@ -11,6 +12,7 @@ export const mutants: readonly Mutant[] = [
   ...inStatements,
   ...inWorkers,
   ...inDeletions,
+  ...inArchives,
   ...inHolds,
   ...aroundThem,
   ...inConnections,

@@ -122,7 +122,7 @@ test.each(tables)('every raw verb on %s writes to the row that it was given', as
   expect(await statuses(table)).toMatchObject(untouched)
   const [last] = await fetchNextJobs(db, table, { worker, limit: 1, key })
   const outcome = { ...leaseOf(last as object), kind: 'succeeded' } as const
-  const ending = { worker, key, deleteSucceeded: true, skipLocked: true }
+  const ending = { worker, key, succeeded: 'delete', skipLocked: true } as const
   expect(await settle(db, table, [outcome], ending)).toEqual([outcome])
   expect(Object.keys(await statuses(table))).toHaveLength(4)
 })

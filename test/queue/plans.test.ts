@@ -133,7 +133,7 @@ const verbs: [verb: string, buffers: number, run: (trial: Trial) => Promise<unkn
         db,
         table,
         leases.map((lease) => ({ ...lease, kind: 'succeeded' })),
-        { worker, skipLocked: true, deleteSucceeded: true },
+        { worker, skipLocked: true, succeeded: 'delete' },
       ),
   ],
   // 1,709 to 1,725

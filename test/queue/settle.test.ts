@@ -187,7 +187,7 @@ test('succeeded jobs may be deleted: those that are still held, the others left 
     ...[mine, lost, late].map((lease) => ({ ...lease, kind: 'succeeded', result: 1 }) as const),
     { ...failing, kind: 'failed', error: 'no' },
   ]
-  const written = await settle(db, 'mail_jobs', outcomes, { worker, columns, deleteSucceeded: true })
+  const written = await settle(db, 'mail_jobs', outcomes, { worker, columns, succeeded: 'delete' })
   expect(written).toEqual([outcomes[0], outcomes[3]])
   expect(await jobs(db)).toMatchObject([
     { to: 'failing', status: 'job_status_failed', last_error: 'no' },

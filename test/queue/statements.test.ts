@@ -66,7 +66,7 @@ test('a success writes four columns, fenced by id, worker and attempt', async ()
 test('a success that is deleted is one statement, fenced as one that is kept; locked rows are passed over if asked for', async () => {
   const outcomes = [1, 2, 3].map(() => ({ id: crypto.randomUUID(), attempt: 2, kind: 'succeeded' }) as const)
   const deletion = (options: object) =>
-    sent((db) => settle(db, 'mail_jobs', outcomes, { worker, deleteSucceeded: true, ...options }))
+    sent((db) => settle(db, 'mail_jobs', outcomes, { worker, succeeded: 'delete', ...options }))
   const fence = (n: number) => `"id" = any($${n}) and "locked_by" = any($${n + 1}) and "attempts_count" = $${n + 2}`
   expect(await deletion({})).toEqual([
     `delete from "mail_jobs" as "kysely_jobs_row" where (${fence(1)}) returning ${text}`,
@@ -127,8 +127,8 @@ test('a prune deletes a chunk of the oldest', async () => {
   expect((await sent((db) => pruneJobs(db, 'mail_jobs', { olderThan: '7d' }))).at(-1)).toEqual(
     lines(
       `delete from "mail_jobs" as "kysely_jobs_row" where "id" = any(array((select "id" from "mail_jobs" as "kysely_jobs_row"`,
-      `where "status" not in ('job_status_not_started', 'job_status_retry', 'job_status_running')`,
-      `and "updated_at" < now() - $1::float8 * interval '1 millisecond' order by "updated_at" limit $2`,
+      `where ("status" not in ('job_status_not_started', 'job_status_retry', 'job_status_running')`,
+      `and "updated_at" < now() - $1::float8 * interval '1 millisecond') order by "updated_at" limit $2`,
       `for update skip locked)))`,
     ),
   )

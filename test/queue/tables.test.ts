@@ -71,7 +71,7 @@ async function everyVerb(handle: Kysely<any>, table: string, values: object[], s
   expect(await pruneJobs(handle, table, { olderThan: 0 })).toBe(2)
   const again = await fetchNextJobs(handle, table, { worker, limit: 10 })
   const done = again.map((job) => ({ id: idOf(job), attempt: attemptOf(job), kind: 'succeeded' }) as const)
-  expect(await settle(handle, table, done, { worker, skipLocked: true, deleteSucceeded: true })).toHaveLength(4)
+  expect(await settle(handle, table, done, { worker, skipLocked: true, succeeded: 'delete' })).toHaveLength(4)
   expect((await jobStates(handle, table, [a.id, b.id, c.id, e.id, f.id])).map(idOf)).toEqual([c.id]) // it waits
 }
 

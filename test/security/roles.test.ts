@@ -1,11 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
 import { cancelJobs, countJobs, createWorker, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
-import { createJobTable } from 'kysely-jobs/migrate'
+import { createJobArchive, createJobTable, dropJobArchive } from 'kysely-jobs/migrate'
 import {
   fetchNextJobs,
   findExpired,
   heartbeat,
+  inspectJobTable,
   type JobId,
   jobStates,
   nextDueAt,
@@ -237,9 +238,9 @@ test('a worker does all its work as its role, and hears what an enqueuer adds', 
 
 test('a worker that is to delete what succeeded refuses to start by a role that may not, and works once it may', async () => {
   const role = await createRole(database, `in role ${roleOf('worker')}`)
-  const worker = createWorker(handleAs(database, role), table, () => {}, { logger: quiet, deleteSucceeded: true })
+  const worker = createWorker(handleAs(database, role), table, () => {}, { logger: quiet, succeeded: 'delete' })
   await expect(worker.start()).rejects.toThrow(
-    'deleteSucceeded: this role may not delete from welcome_jobs; grant it DELETE',
+    "succeeded: 'delete': this role may not delete from welcome_jobs; grant it DELETE",
   )
   await sql`grant delete on ${sql.table(table)} to ${sql.id(role)}`.execute(db)
   await enqueue(db, table, { user_id: 'ann' })
@@ -248,6 +249,39 @@ test('a worker that is to delete what succeeded refuses to start by a role that 
   await idle
   await worker.stop()
   expect(await db.selectFrom(table).selectAll().execute()).toEqual([])
+})
+
+test('a worker that is to archive refuses to start by a role that may not, and works, and keeps the archive, with what the page grants', async () => {
+  await createJobArchive(db, table)
+  const role = await createRole(database, `in role ${roleOf('worker')}`)
+  await sql`grant delete on ${sql.table(table)} to ${sql.id(role)}`.execute(db)
+  const asRole = handleAs(database, role)
+  const made = () => createWorker(asRole, table, () => {}, { logger: quiet, succeeded: 'archive' })
+  await expect(made().start()).rejects.toThrow(
+    /"welcome_jobs_archive" may not be written by this role: grant it INSERT and SELECT/,
+  )
+  await sql`alter table welcome_jobs_archive enable row level security`.execute(db)
+  await sql`grant insert, select on welcome_jobs_archive to ${sql.id(role)}`.execute(db)
+  await expect(made().start()).rejects.toThrow(/with row-level security by policies too/)
+  await sql`create policy all_of_them on welcome_jobs_archive using (true)`.execute(db)
+  expect((await inspectJobTable(asRole, table)).advice).toEqual([
+    expect.stringContaining('grant execute on function "public"."keep_job_archive_welcome_jobs"()'),
+  ])
+  await sql`grant execute on function keep_job_archive_welcome_jobs to ${sql.id(role)}`.execute(db)
+  await enqueue(db, table, { user_id: 'ann' })
+  const worker = made()
+  const idle = next(worker, 'idle')
+  await worker.start()
+  await idle
+  const errors: unknown[] = []
+  worker.on('error', (told) => errors.push(told))
+  await worker.keepArchive()
+  await worker.stop()
+  expect(errors).toEqual([])
+  expect(await sql`select user_id, status from welcome_jobs_all`.execute(db)).toMatchObject({
+    rows: [{ user_id: 'ann', status: 'job_status_succeeded' }],
+  })
+  await dropJobArchive(db, table)
 })
 
 test('an enqueuer that may not read inserts all the same, and enqueue, which gives rows back, is refused', async () => {

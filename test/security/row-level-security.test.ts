@@ -196,7 +196,7 @@ test('a worker that is to delete what succeeded refuses to start where no policy
   await sql.raw(`grant select, update, delete on kept_jobs to ${role}`).execute(db)
   for (const command of ['select', 'update'])
     await sql.raw(`create policy ${command}s on kept_jobs for ${command} using (true)`).execute(db)
-  const worker = createWorker(acme, 'kept_jobs', () => {}, { logger: quiet, deleteSucceeded: true })
+  const worker = createWorker(acme, 'kept_jobs', () => {}, { logger: quiet, succeeded: 'delete' })
   const refusal = 'may not delete from kept_jobs; grant it DELETE (with row-level security by a policy too)'
   await expect(worker.start()).rejects.toThrow(refusal)
   await sql`create policy others on kept_jobs for delete to pg_monitor using (true)`.execute(db)

@@ -124,9 +124,14 @@ createWorker(db, 'report_jobs', () => {}, {
   },
 })
 createWorker(db, 'mail_jobs', sendMail, { backoff: exponential({ delay: '1s' }), timeout: '30s', concurrency: 4 })
-createWorker(db, 'report_jobs', () => ({ pages: 3 }), { deleteSucceeded: true })
-// @ts-expect-error Type 'string' is not assignable to type 'boolean | undefined'.
-createWorker(db, 'mail_jobs', sendMail, { deleteSucceeded: 'always' })
+createWorker(db, 'report_jobs', () => ({ pages: 3 }), { succeeded: 'delete' })
+// @ts-expect-error is not assignable to type 'undefined'.
+createWorker(db, 'mail_jobs', sendMail, { deleteSucceeded: true })
+// @ts-expect-error Type '"always"' is not assignable to type
+createWorker(db, 'mail_jobs', sendMail, { succeeded: 'always' })
+// @ts-expect-error Type '"delete"' is not assignable to type
+createWorker(db, 'mail_jobs', sendMail, { finished: 'delete' })
+createWorker(db, 'mail_jobs', sendMail, { succeeded: 'delete', finished: 'archive' })
 // @ts-expect-error Property 'kind' does not exist on type
 createWorker(db, 'mail_jobs', sendMail, { maxAttempts: ({ kind }) => (kind === 'daily' ? 2 : 10) })
 // @ts-expect-error 'concurency' does not exist in type

@@ -23,7 +23,7 @@ type MailHandler = Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2]
 /** A worker that deletes, and the names of the events that it told of outcomes. */
 function worker(handler: MailHandler, options: object = {}, through = db) {
   const made = createWorker(through, 'mail_jobs', handler, {
-    ...{ logger: quiet, pollInterval: '20ms', deleteSucceeded: true, ...options },
+    ...{ logger: quiet, pollInterval: '20ms', succeeded: 'delete', ...options },
   })
   onTestFinished(() => made.stop({ deadline: 0 }).then(() => {}))
   const told: string[] = []
@@ -204,9 +204,14 @@ test('a job whose row somebody deleted while it ran is lost', async () => {
 })
 
 test('after its lease, a row that is gone may be the deed of whoever took it over: a try of ours proves nothing', async () => {
-  const settings = settingsOf({ deleteSucceeded: true })
+  const settings = settingsOf({ succeeded: 'delete' })
   // the parts of a scope that are needed to look for known
-  const scope = { worker: randomUUID(), settings, jobs: jobsOf(db, 'mail_jobs') } as unknown as WorkerScope
+  const scope = {
+    worker: randomUUID(),
+    settings,
+    finished: {},
+    jobs: jobsOf(db, 'mail_jobs'),
+  } as unknown as WorkerScope
   const entry = (claimedAt: number) => {
     const attempt = new Attempt({ id: randomUUID(), attempts_count: 1, last_error: null }, claimedAt)
     attempt.tried()

@@ -276,7 +276,7 @@ test('a job whose handler is aborted at the deadline of a stop is handed back wi
 })
 
 test('jobs that end well are deleted where that is asked for', async () => {
-  const { worker, errors } = await holding(() => {}, { deleteSucceeded: true })
+  const { worker, errors } = await holding(() => {}, { succeeded: 'delete' })
   let left = 50
   const done = next<{ job: { to: string } }>(worker, 'succeeded', ({ job }) => job.to !== 'warm' && --left === 0)
   await enqueueHeld(...Array.from({ length: 50 }, (_, n) => `${n}`))

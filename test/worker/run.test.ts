@@ -43,7 +43,7 @@ test('a handler that returns has succeeded; what it returns is JSON from then on
   expect(await outcomeOf(() => ({ a: 1 }), { columns })).toEqual({ kind: 'succeeded', json: '{"a":1}' })
   expect(await outcomeOf(async () => undefined, { columns })).toEqual({ kind: 'succeeded' })
   expect(await outcomeOf(() => null, { columns })).toEqual({ kind: 'succeeded', json: 'null' })
-  expect(await outcomeOf(() => ({ a: 1 }), { columns, deleteSucceeded: true })).toEqual({ kind: 'succeeded' })
+  expect(await outcomeOf(() => ({ a: 1 }), { columns, succeeded: 'delete' })).toEqual({ kind: 'succeeded' })
 })
 
 const hostile: Record<string, () => unknown> = {

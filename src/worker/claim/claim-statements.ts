@@ -48,7 +48,7 @@ export class ClaimStatements {
     const known = this.#holds.get(kind)
     if (known !== undefined) return known
     const { userJobs, worker, settings } = this.#scope
-    const held = { deletes: settings.deleteSucceeded, silence: settings.lease }
+    const held = { deletes: settings.succeeded !== 'keep', silence: settings.lease }
     const made = compileHold(userJobs, { ...claim, ...held, worker, fromCursor: since !== undefined })
     this.#holds.set(kind, made)
     return made

@@ -33,7 +33,7 @@ export class Holds {
   readonly #unsure: () => void
   readonly #settle: SettleStatement
   readonly #open = new Set<Hold>()
-  #compiled: { readonly columns: WorkerScope['columns']; readonly succeed: CompiledSuccess } | undefined
+  #compiled: (Pick<WorkerScope, 'columns' | 'finished'> & { readonly succeed: CompiledSuccess }) | undefined
   #jobs = 0
   #since = performance.now()
 
@@ -137,11 +137,9 @@ export class Holds {
   }
 
   get #succeed(): CompiledSuccess {
-    const { jobs, columns, settings } = this.#scope
-    if (this.#compiled?.columns !== columns) {
-      const succeed = compileSuccess(jobs, { columns, deletes: settings.deleteSucceeded })
-      this.#compiled = { columns, succeed }
-    }
+    const { jobs, columns, finished } = this.#scope
+    if (this.#compiled?.columns !== columns || this.#compiled.finished !== finished)
+      this.#compiled = { columns, finished, succeed: compileSuccess(jobs, columns, finished) }
     return this.#compiled.succeed
   }
 }

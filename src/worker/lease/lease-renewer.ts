@@ -125,13 +125,15 @@ export class LeaseRenewer {
   /** Tells which of these leases are lost. @returns the others: their rows may be locked, most likely by a transaction of their handler */
   async #loseTaken(attempts: readonly Attempt[]): Promise<Attempt[]> {
     if (attempts.length === 0) return []
-    const { jobs, worker, settings } = this.#scope
-    const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => statesOf({ ...jobs, db }, attempts))
+    const { jobs, worker, settings, finished } = this.#scope
+    const look = (db: typeof jobs.db) => statesOf({ ...jobs, db }, attempts, finished.archive)
+    const states = await ask(jobs.db, settings.lease / 6, 'job states', look)
     return attempts.filter((attempt) => {
       if (!attempt.holdsLease) return false // settled meanwhile
       const state = states.get(attempt)
       if (state?.worker === worker && state.attempt === attempt.attempt) return true
-      if (isCompleted(attempt, state, settings.deleteSucceeded && this.#age(attempt) < settings.lease)) return true
+      if (isCompleted(attempt, state, settings.succeeded === 'delete' && this.#age(attempt) < settings.lease))
+        return true
       if (attempt.isOpen) this.#lose(attempt, whyLost(attempt, state)) // of one that ended the settler tells
       return false
     })

@@ -1,4 +1,6 @@
-import { sqlState } from '../../pg/error-class.js'
+import { concernsAll, sqlState } from '../../pg/error-class.js'
+import { undoable } from '../../queue/chunks.js'
+import { fateOf } from '../../queue/finished.js'
 import { holdRow } from '../../queue/hold.js'
 import { settle } from '../../queue/settle.js'
 import { statesOf } from '../../queue/state.js'
@@ -57,19 +59,41 @@ async function hold(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown
 async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown>, result: unknown): Promise<void> {
   const jobs = jobsIn(scope, trx, 'complete')
   await attempt.holder?.end()
-  const { worker, columns, settings } = scope
-  const { key } = scope.jobs
-  const options = { worker, columns, key, deleteSucceeded: settings.deleteSucceeded }
-  const json = columns.includes('result') && !settings.deleteSucceeded ? jsonOf(result) : undefined
+  const { worker, columns, finished } = scope
+  const options = { worker, columns, key: scope.jobs.key, ...finished }
+  const json = columns.includes('result') && finished.succeeded !== 'delete' ? jsonOf(result) : undefined
   const outcome = { id: attempt.id, attempt: attempt.attempt, key: attempt.key, kind: 'succeeded', json } as const
-  const write = () => settle(jobs.db, jobs.name, [outcome], options)
-  const written = attempt.holdsLease ? await inSnapshot(scope, attempt, write) : []
+  const write = (keep?: boolean) => settle(jobs.db, jobs.name, [{ ...outcome, ...(keep && { keep }) }], options)
+  const end = () => (typeof fateOf('succeeded', finished) === 'object' ? archiving(scope, jobs, write) : write())
+  const written = attempt.holdsLease ? await inSnapshot(scope, attempt, end) : []
   if (written.length === 0) {
     if (attempt.completed) throw lostError(attempt, 'already completed by this attempt')
     if (await isUnseen(scope, attempt)) throw conflict(scope, attempt)
     throw lost(attempt, 'no longer its lease; nothing may be completed')
   }
   attempt.complete()
+}
+
+/**
+ * An archive that refuses a row must not keep its job from being completed: from the first refusal on each is undone by a
+ * savepoint, and the row kept. It costs two round trips, so not before.
+ */
+async function archiving<Value>(
+  scope: WorkerScope,
+  jobs: Jobs,
+  write: (keep?: boolean) => Promise<Value>,
+): Promise<Value> {
+  try {
+    return await (scope.refusals.seen ? undoable(jobs, write) : write())
+  } catch (error) {
+    scope.failed(error)
+    if (!scope.refusals.seen || concernsAll(error)) {
+      scope.refusals.seen ||= !concernsAll(error)
+      throw error
+    }
+    scope.report(error, 'completing a job; its row is kept')
+    return write(true)
+  }
 }
 
 function jobsIn(scope: WorkerScope, trx: Queryable<unknown>, verb: 'hold' | 'complete'): Jobs {

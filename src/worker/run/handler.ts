@@ -46,7 +46,7 @@ export interface JobContext<DB, Table extends keyof DB> {
    */
   hold(trx: OpenTransaction<DB>): Promise<void>
   /**
-   * Marks the job succeeded (deletes it, where `deleteSucceeded` says so) inside the user's own transaction: its effects
+   * Marks the job succeeded (deletes or archives it, where `succeeded` says so) inside the user's own transaction: its effects
    * and its completion commit together, or not at all. Call it last in the transaction; what the handler returns afterwards
    * is not written.
    * @throws LeaseLostError when the job is no longer this attempt's; the transaction must then roll back, and does

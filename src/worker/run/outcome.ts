@@ -17,7 +17,7 @@ const fallbackMaxAttempts = 10
  */
 export function outcomeOfValue(scope: WorkerScope, attempt: Attempt, value: unknown): Outcome {
   if (isHandlerOutcome(value)) return returnedOutcome(scope, attempt, value)
-  const isStored = scope.columns.includes('result') && !scope.settings.deleteSucceeded
+  const isStored = scope.columns.includes('result') && scope.settings.succeeded !== 'delete'
   if (!isStored || value === undefined) return { kind: 'succeeded' }
   return { kind: 'succeeded', json: jsonOf(value) }
 }

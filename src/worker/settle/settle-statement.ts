@@ -1,22 +1,22 @@
 import { type CompiledSettle, compileSettle } from '../../queue/settle.js'
 import type { WorkerScope } from '../scope.js'
 
-/** What writes a worker's outcomes; built anew where the table's columns have changed. */
+/** What writes a worker's outcomes; built anew where the table's columns have changed, or the archive. */
 export class SettleStatement {
   readonly #scope: WorkerScope
-  #compiled: { readonly columns: WorkerScope['columns']; readonly settle: CompiledSettle } | undefined
+  #compiled: (Pick<WorkerScope, 'columns' | 'finished'> & { readonly settle: CompiledSettle }) | undefined
 
   constructor(scope: WorkerScope) {
     this.#scope = scope
   }
 
   get current(): CompiledSettle {
-    const { jobs, worker, columns, seedStatuses, settings } = this.#scope
-    if (this.#compiled?.columns !== columns) {
-      const { backoff, deleteSucceeded } = settings
-      const own = { worker, columns, seedStatuses, deleteSucceeded, skipLocked: true }
+    const { jobs, worker, columns, seedStatuses, finished, settings } = this.#scope
+    if (this.#compiled?.columns !== columns || this.#compiled.finished !== finished) {
+      const { backoff } = settings
+      const own = { worker, columns, seedStatuses, skipLocked: true, ...finished }
       const settle = compileSettle(jobs, { ...own, ...(typeof backoff === 'object' && { backoff }) })
-      this.#compiled = { columns, settle }
+      this.#compiled = { columns, finished, settle }
     }
     return this.#compiled.settle
   }

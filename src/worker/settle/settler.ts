@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
+import { fateOf } from '../../queue/finished.js'
 import { inGroups, type LeasedOutcome, type Outcome } from '../../queue/outcome.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
@@ -142,15 +143,18 @@ export class Settler {
   /**
    * The row itself was refused (a CHECK, a trigger): tried again without holding up others, but not for ever,
    * as its lease goes on being renewed. A success that is still refused after a lease becomes a failure that says why.
+   * Where it was to go to the archive, it is kept in the table instead.
    */
   #refused(entry: Entry, error: unknown): void {
     const { of: attempt } = entry
     const since = entry.refusedAt ?? performance.now()
-    if (performance.now() - since < this.#scope.settings.lease) {
+    if (!entry.keep && typeof fateOf(entry.kind, this.#scope.finished) === 'object') {
+      this.#push({ ...entry, keep: true })
+    } else if (performance.now() - since < this.#scope.settings.lease) {
       this.#putAside({ ...entry, refusedAt: since }, asidePause)
     } else if (entry.kind === 'succeeded') {
-      const { lease, deleteSucceeded } = this.#scope.settings
-      const refused = deleteSucceeded ? 'the deletion of its row' : 'its success'
+      const { lease, succeeded } = this.#scope.settings
+      const refused = succeeded === 'delete' ? 'the deletion of its row' : 'its success'
       const text = `The handler ended well, but ${refused} was refused for ${lease} ms`
       const failure = outcomeOfError(this.#scope, attempt, new RefusedError(text, { cause: error }))
       this.#push(entryOf(attempt, failure))

@@ -17,8 +17,9 @@ export async function unwrittenOutcomes<Unwritten extends Entry>(
   entries: readonly Unwritten[],
 ): Promise<Map<Unwritten, UnwrittenOutcome>> {
   if (entries.length === 0) return new Map()
-  const { jobs, settings } = scope
-  const states = await ask(jobs.db, settings.lease / 6, 'job states', (db) => statesOf({ ...jobs, db }, entries))
+  const { jobs, settings, finished } = scope
+  const look = (db: typeof jobs.db) => statesOf({ ...jobs, db }, entries, finished.archive)
+  const states = await ask(jobs.db, settings.lease / 6, 'job states', look)
   const known = new Map<Unwritten, UnwrittenOutcome>()
   for (const entry of entries) {
     const found = outcomeOfUnwritten(scope, entry, states.get(entry))
@@ -43,7 +44,7 @@ function outcomeOfUnwritten(
  */
 function mayHaveDeleted({ settings }: WorkerScope, { of: attempt }: Entry): boolean {
   const isHeld = performance.now() - attempt.renewedAt < settings.lease
-  return settings.deleteSucceeded && isHeld && (attempt.completed || attempt.wasTried)
+  return settings.succeeded === 'delete' && isHeld && (attempt.completed || attempt.wasTried)
 }
 
 function success(entry: Entry): Outcome | undefined {

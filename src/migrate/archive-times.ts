@@ -1,0 +1,28 @@
+import { type Duration, milliseconds } from '../schema/duration.js'
+import type { JobArchiveOptions, Period } from './archive-options.js'
+import { JobTableOptionError } from './options.js'
+
+const hour = 3600
+const seconds = { hour, day: 24 * hour, week: 7 * 24 * hour } as const
+const mostPartitions = 1000
+
+/** Reads how an archive is to be kept. @throws JobTableOptionError, DurationError */
+export function archiveTimes({ every = '1 day', keep = '30 days' }: Pick<JobArchiveOptions, 'every' | 'keep'>) {
+  const times = { every: secondsOf(every, 'every'), keep: secondsOf(keep, 'keep') }
+  if (times.every < hour || !Number.isInteger(times.every)) {
+    throw new JobTableOptionError(`every: ${String(every)} is too short; give at least '1 hour', in whole seconds`)
+  }
+  if (times.keep < times.every || times.keep / times.every > mostPartitions) {
+    throw new JobTableOptionError(
+      `keep: ${String(keep)} is invalid beside every: ${String(every)}; give at least that, and at most ${mostPartitions} times it`,
+    )
+  }
+  return times
+}
+
+/** @throws JobTableOptionError, DurationError */
+function secondsOf(period: Period, name: 'every' | 'keep'): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?) (hour|day|week)s?$/.exec(String(period)) ?? []
+  if (amount !== undefined) return Number(amount) * seconds[unit as keyof typeof seconds] // the pattern admits just these
+  return milliseconds(period as Duration, name) / 1000 // whatever else it is
+}

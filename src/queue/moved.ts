@@ -1,0 +1,88 @@
+import {
+  type AliasedExpression,
+  ExpressionWrapper,
+  isExpression,
+  type OperationNodeSource,
+  type RawBuilder,
+  sql,
+} from 'kysely'
+import type { JobArchive } from '../schema/archive.js'
+import { quoted, quotedName, type TableName } from '../schema/names.js'
+import { own } from '../schema/own-names.js'
+
+/** A row that goes to the archive, with what is written of its end. */
+export interface Moved {
+  readonly archive: JobArchive
+  readonly changes: Readonly<Record<string, unknown>>
+}
+
+/** Rows that go from one table to another, their columns, and what is to be written of them in passing. */
+interface Move {
+  /** The deletion, without RETURNING. */
+  readonly deletion: OperationNodeSource
+  readonly to: TableName
+  readonly columns: readonly string[]
+  readonly changes: Readonly<Record<string, unknown>>
+}
+
+/**
+ * `with gone as (delete ... returning ...) insert into ... select ... from gone`: the deletion and the insert are one
+ * statement, so that a job is in exactly one of the tables. What is written of it sees the row as it was.
+ */
+function moving({ deletion, to, columns, changes }: Move, told: RawBuilder<unknown> = sql``) {
+  // A value, or the literal that a status is, has no type of its own: the column gives it one where it is put in.
+  const isExpressed = (name: string) => isExpression(changes[name]) && name !== 'status'
+  const taken = columns.map((name) =>
+    isExpressed(name) ? sql`${changes[name]} as ${sql.raw(quoted(name))}` : sql.raw(`${own.row}.${quoted(name)}`),
+  )
+  const given = columns.map((name) =>
+    isExpressed(name) || !Object.hasOwn(changes, name) ? sql.raw(`${own.gone}.${quoted(name)}`) : sql`${changes[name]}`,
+  )
+  const gone = new ExpressionWrapper(deletion.toOperationNode())
+  return {
+    gone: sql`${sql.raw(own.gone)} as (${gone} returning ${sql.join(taken)}${told})`,
+    insert: (overriding: string) =>
+      sql`insert into ${sql.raw(quotedName(to))} (${namesOf(columns)})${sql.raw(overriding)} select ${sql.join(given)} from ${sql.raw(own.gone)}`,
+  }
+}
+
+const namesOf = (columns: readonly string[]) => sql.raw(columns.map(quoted).join(', '))
+
+/**
+ * Moves rows to the archive, and answers with the ids as the user's driver reads them, or with what is `told` of each row as it
+ * was. A column that the job table has got meanwhile would be left behind: then the statement is an error (42601), as the query of
+ * all columns, which is never run, does not fit.
+ *
+ * @param deletion of rows of the job table
+ */
+export function toArchive<Row>(
+  deletion: OperationNodeSource,
+  { archive, changes }: Moved,
+  answer: { readonly id?: boolean; readonly told?: AliasedExpression<unknown, string> },
+): RawBuilder<Row> {
+  const { table: to, of, columns } = archive
+  const told = ended(`${own.text}_`, columns) // a column of that name is the user's
+  const { gone, insert } = moving(
+    { deletion, to, columns, changes },
+    answer.told && sql`, ${answer.told.expression} as ${told}`,
+  )
+  const [table, all, put] = [quotedName(of), own.all, own.put].map((name) => sql.raw(name))
+  const guard = sql`select ${namesOf(columns)} from ${table} union all select * from ${table}`
+  const answers = [...(answer.id ? [sql`id`] : []), ...(answer.told ? [sql`${told} as ${sql.raw(own.text)}`] : [])]
+  return sql<Row>`with ${gone}, ${all} as (${guard}), ${put} as (${insert('')}) select ${sql.join(answers)} from ${sql.raw(own.gone)}`
+}
+
+/** A name that none of these is. */
+function ended(name: string, taken: readonly string[]): RawBuilder<unknown> {
+  return taken.includes(name) ? ended(`${name}_`, taken) : sql.raw(name)
+}
+
+/** Brings rows back from the archive, to run again. @param deletion of rows of the archive */
+export function fromArchive<Row>(
+  deletion: OperationNodeSource,
+  { of, returned }: JobArchive,
+  changes: Moved['changes'],
+): RawBuilder<Row> {
+  const { gone, insert } = moving({ deletion, to: of, columns: returned, changes })
+  return sql<Row>`with ${gone} ${insert(' overriding system value')} returning id`
+}

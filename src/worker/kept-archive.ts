@@ -1,0 +1,48 @@
+import { archiveJobs } from '../queue/archive.js'
+import { keepArchive } from '../queue/keep-archive.js'
+import { type FinalStatus, finalStatuses } from '../schema/statuses.js'
+import { ask } from './ask.js'
+import type { WorkerScope } from './scope.js'
+
+/** The most jobs that are moved by one statement, and how long ago they must have ended: nobody else has them in hand. */
+const chunkSize = 1000
+const endedBefore = '1m'
+
+/**
+ * Has the partitions of the archive made and dropped, and moves jobs there that ended otherwise than by this worker's hand (a
+ * rescue, a cancel), or were kept.
+ * @returns whether there is more to do soon
+ */
+export async function keepArchiveOf(scope: WorkerScope): Promise<boolean> {
+  const { archive, jobs, settings, tell, report } = scope
+  if (archive === undefined) return false
+  try {
+    const kept = archive.mayKeep
+      ? await ask(jobs.db, settings.lease, 'keeping the archive', (db) => keepArchive({ ...jobs, db }, archive))
+      : undefined
+    const { made = [], dropped = [], misplaced = 0, busy = false } = kept ?? {}
+    if (made.length + dropped.length + misplaced > 0) tell('archive', { made, dropped, misplaced })
+    await moveEnded(scope)
+    return busy || dropped.length > 0
+  } catch (error) {
+    report(error, 'keeping the archive')
+    return false
+  }
+}
+
+async function moveEnded({ jobs, settings, finished, report }: WorkerScope): Promise<void> {
+  const statuses = finalStatuses.filter((status) => goesToArchive(status, settings))
+  if (finished.archive === undefined || statuses.length === 0) return
+  for (;;) {
+    const options = { olderThan: endedBefore, statuses, limit: chunkSize } as const
+    const move = (db: typeof jobs.db) => archiveJobs(db, jobs.name, options)
+    const moved = await ask(jobs.db, settings.lease, 'moving jobs to the archive', move)
+    const [refused] = moved.refused
+    if (refused !== undefined) report(refused.error, `moving ${moved.refused.length} jobs to the archive`)
+    if (moved.length === 0 || moved.length + moved.refused.length < chunkSize) return
+  }
+}
+
+function goesToArchive(status: FinalStatus, { succeeded, finished }: WorkerScope['settings']): boolean {
+  return (status === 'job_status_succeeded' ? succeeded : finished) === 'archive'
+}

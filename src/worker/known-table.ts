@@ -1,0 +1,91 @@
+import { sqlState } from '../pg/error-class.js'
+import type { FinishedRows } from '../queue/finished.js'
+import type { JobArchive } from '../schema/archive.js'
+import type { JobTableDescription } from '../schema/inspect.js'
+import { hasColumn } from '../schema/row.js'
+import type { Settings } from './options.js'
+import type { UsedColumn } from './scope.js'
+
+/** What Postgres says of a column or table that is not there or not allowed, and of a null that is not. */
+const structural = /^(?:42703|42601|42P01|42501|23502)$/
+
+/** How often (milliseconds) it is looked whether an archive is mended. */
+const mendingInterval = 30_000
+
+const usedColumns: readonly UsedColumn[] = ['priority', 'max_attempts', 'result', 'started_at', 'finished_at', 'errors']
+
+/** An archive that was one when the worker started, and takes no jobs any more; they stay in their table. */
+class ArchiveFlawError extends Error {
+  override readonly name = 'ArchiveFlawError'
+  readonly code = 'ARCHIVE'
+}
+
+interface Surroundings {
+  look(): Promise<JobTableDescription>
+  report(error: unknown, doing: string): void
+}
+
+/** What a worker knows of its table and the archive. It looks at them again where they may have changed. */
+export class KnownTable {
+  columns: readonly UsedColumn[] = []
+  finished: FinishedRows = {}
+  archive: JobArchive | undefined
+  readonly #settings: Settings
+  readonly #around: Surroundings
+  /** Those columns that a fetched row had when the table was last looked at for it: once for each change. */
+  #shape: string | undefined
+  #flaw: string | undefined
+  #lookedAt = performance.now()
+  #looking: Promise<void> | undefined
+
+  constructor(settings: Settings, description: JobTableDescription, around: Surroundings) {
+    this.#settings = settings
+    this.#around = around
+    this.#know(description)
+  }
+
+  /** A row was fetched: it may show that the table's columns have changed. */
+  saw(row: object): void {
+    const isMended = this.#flaw !== undefined && performance.now() - this.#lookedAt >= mendingInterval
+    if (isMended) this.#lookAgain()
+    if (this.#settings.select !== undefined) return // such a row does not show them
+    const columns = usedColumns.filter((column) => hasColumn(row, column)).join()
+    if (columns === this.columns.join() || columns === this.#shape) return
+    this.#shape = columns
+    this.#lookAgain()
+  }
+
+  /** A column was dropped or added: without it the table may still do, and outcomes that wait be written. */
+  failed(error: unknown): void {
+    const state = sqlState(error) ?? ''
+    if (state === '42703' || (archives(this.#settings) && structural.test(state))) this.#lookAgain()
+  }
+
+  #lookAgain(): void {
+    this.#looking ??= this.#around.look().then(
+      (description) => this.#know(description),
+      (error: unknown) => this.#around.report(error, 'looking at the table again'),
+    )
+    void this.#looking.finally(() => {
+      this.#looking = undefined
+    })
+  }
+
+  #know({ columns, archive }: JobTableDescription): void {
+    this.#lookedAt = performance.now()
+    this.archive = archive
+    this.columns = usedColumns.filter((column) => columns.has(column))
+    const { succeeded, finished } = this.#settings
+    const flaw = archive === undefined ? 'the archive is gone' : archive.flaw
+    this.finished = { succeeded, finished, archive: flaw === undefined ? archive : undefined }
+    if (!archives(this.#settings) || flaw === this.#flaw) return
+    this.#flaw = flaw
+    if (flaw === undefined) return
+    const error = new ArchiveFlawError(`${flaw}. Finished jobs stay in their table meanwhile`)
+    this.#around.report(error, 'moving jobs to the archive')
+  }
+}
+
+export function archives({ succeeded, finished }: Settings): boolean {
+  return succeeded === 'archive' || finished === 'archive'
+}

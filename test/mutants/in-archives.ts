@@ -1,0 +1,68 @@
+import type { Mutant } from './mutant.ts'
+
+/** Faults of workers that archive, and of whoever keeps the archive. */
+export const inArchives: readonly Mutant[] = [
+  {
+    name: 'a success that is archived where it was to be kept',
+    breaks: 'rows that the program looks for are elsewhere',
+    file: 'src/queue/finished.ts',
+    text: '(succeeded ?? finished)',
+    replacement: 'finished',
+    test: 'test/worker/archive.test.ts',
+    title: 'a worker with the options',
+  },
+  {
+    name: 'an archive without its guard',
+    breaks: 'the value of a column that is new is gone with its job',
+    file: 'src/queue/moved.ts',
+    text: 'const guard = sql`select',
+    replacement: 'const guard = columns.length > 0 ? sql`select 1` : sql`select',
+    test: 'test/worker/archive.test.ts',
+    title: 'no value is left behind',
+  },
+  {
+    name: 'an archive that is not looked into',
+    breaks: 'a job that was done is told to be lost where its connection was cut',
+    file: 'src/worker/settle/unwritten.ts',
+    text: 'statesOf({ ...jobs, db }, entries, finished.archive)',
+    replacement: 'statesOf({ ...jobs, db }, entries)',
+    test: 'test/worker/archive.test.ts',
+    title: 'a success whose reply was cut off is found in the archive',
+  },
+  {
+    name: 'an archive that must take each job',
+    breaks: 'a job that another table holds fast runs until its lease is over, and fails',
+    file: 'src/worker/settle/settler.ts',
+    text: 'this.#push({ ...entry, keep: true })',
+    replacement: 'this.#putAside({ ...entry, refusedAt: since }, asidePause)',
+    test: 'test/worker/archive.test.ts',
+    title: 'a job that another table holds fast stays in its table as succeeded',
+  },
+  {
+    name: 'a retry that forgets the archive',
+    breaks: 'a failed job that was archived can not run again',
+    file: 'src/queue/retry.ts',
+    text: 'if (archive === undefined) return retried',
+    replacement: 'if (archive !== undefined) return retried',
+    test: 'test/queue/archive.test.ts',
+    title: 'retryJobs brings archived jobs back',
+  },
+  {
+    name: 'a partition that is emptied and stays',
+    breaks: 'partitions pile up until each retry reads a thousand',
+    file: 'src/migrate/keep-archive.ts',
+    text: "execute format('drop table %s', part.relation);",
+    replacement: '',
+    test: 'test/migrate/job-archive.test.ts',
+    title: 'partitions that are missing are made, and those whose jobs are all too old are dropped',
+  },
+  {
+    name: 'jobs that go with their partition',
+    breaks: 'while somebody completes a job, nothing old is ever let go',
+    file: 'src/migrate/keep-archive.ts',
+    text: "execute format('truncate %s', part.relation);",
+    replacement: '',
+    test: 'test/migrate/job-archive.test.ts',
+    title: 'while a transaction has just completed a job, old jobs go at once',
+  },
+]
