@@ -17,7 +17,3 @@ export const isNotKept = (table?: string): RawBuilder<SqlBool> => sql`pg_try_adv
 /** Lets the server end a transaction of this connection that says nothing for so many milliseconds, and its locks with it. */
 export const endingSilence = (milliseconds: number): RawBuilder<unknown> =>
   sql`pg_catalog.set_config('idle_in_transaction_session_timeout', ${`${Math.ceil(milliseconds)}ms`}, true)`
-
-/** True, and the same from then on. */
-export const endedBySilence = (milliseconds: number): RawBuilder<SqlBool> =>
-  sql`(select ${endingSilence(milliseconds)}) is not null`

@@ -3,13 +3,13 @@ import { nextAttempt } from '../predicates/attempts.js'
 import { clockTimestamp, now } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { claimToken, placeOfClaim } from '../predicates/interruption.js'
-import { endedBySilence } from '../predicates/kept.js'
 import { isAmong, type Rows } from '../predicates/rows.js'
 import { statusLiteral } from '../predicates/status.js'
 import type { JobId } from '../schema/columns.js'
 import type { Jobs } from '../schema/job-database.js'
+import { quotedName, type TableName } from '../schema/names.js'
 import { camelCase } from '../schema/row.js'
-import { asText } from '../schema/text.js'
+import { asText, textsOf } from '../schema/text.js'
 import { isByPriority } from './claim.js'
 import { compiled } from './compiled.js'
 import { type Changes, type RowKey, rowsOf } from './fenced.js'
@@ -31,8 +31,6 @@ class HeldRowsError extends Error {
 interface HoldSettings extends FetchSettings {
   /** They are going to leave the table. */
   readonly deletes: boolean
-  /** The server ends the transaction where it says nothing for so many milliseconds. */
-  readonly silence: number
 }
 
 type HoldGiven = Omit<Given, 'place'>
@@ -56,7 +54,6 @@ function locking(jobs: Jobs, claim: HoldSettings, returned: Returned, by: RawBui
   const isFromCursor = since && job('run_at', '>=', since.runAt)
   const rows = isByPriority(claim) ? dueByPriority(jobs, claim, given) : dueRows(jobs, claim, limit, isFromCursor)
   const asClaimed = rows
-    .where(endedBySilence(claim.silence))
     .$if(returned.isWhole, (query) => query.selectAll())
     .select(returnedAsClaimed(claim, returned, by))
   return (claim.deletes ? asClaimed.forUpdate() : asClaimed.forNoKeyUpdate()).skipLocked().compile()
@@ -145,8 +142,43 @@ async function write(trx: Jobs['db'], query: CompiledQuery, rows: number): Promi
     throw new HeldRowsError(`Of ${rows} rows only ${written} were written: a trigger or a policy kept the others`)
 }
 
+/** How long (milliseconds) a hold waits for a lock: shorter than Postgres' `deadlock_timeout`, as a handler may wait for the hold. */
+const longestLockWait = 100
+
+/** What Postgres says where that was too short. */
+export const lockNotAvailable = '55P03'
+
+/**
+ * Begins to hold: the server ends the transaction where it says nothing for so many milliseconds. It has the table's lock that its
+ * writes need from the beginning, as a lock that is taken later may meet one that waits for it.
+ */
+export function openHold(trx: Jobs['db'], table: TableName, silence: number): Promise<unknown> {
+  const [limit, name] = [Math.ceil(silence), quotedName(table)]
+  return several(trx, [
+    `set local lock_timeout = ${longestLockWait}`,
+    `set local idle_in_transaction_session_timeout = ${limit}`,
+    `lock table ${name} in row exclusive mode`,
+  ])
+}
+
 /** To where {@link backToHeld} goes: a write that was refused costs the transaction no more than that. */
-export const markHeld = (trx: Jobs['db']) => trx.executeQuery(CompiledQuery.raw('savepoint kysely_jobs_held'))
+export const markHeld = (trx: Jobs['db']) => several(trx, ['savepoint kysely_jobs_held'])
 
 /** Undoes what the transaction wrote; it holds its rows as before. */
-export const backToHeld = (trx: Jobs['db']) => trx.executeQuery(CompiledQuery.raw('rollback to kysely_jobs_held'))
+export const backToHeld = (trx: Jobs['db']) => several(trx, ['rollback to kysely_jobs_held'])
+
+/** Has constraints that are deferred refuse now what they would refuse at the commit. */
+export const checkHeld = (trx: Jobs['db']) => several(trx, ['set constraints all immediate'])
+
+/** In one message, which statements without parameters may be. */
+const several = (trx: Jobs['db'], statements: readonly string[]) =>
+  trx.executeQuery(CompiledQuery.raw(statements.join('; ')))
+
+/** Whether a transaction sees what was when it began. */
+export async function isSnapshot(trx: Jobs['db']): Promise<boolean> {
+  const [isolation] = await textsOf(
+    trx,
+    CompiledQuery.raw(`select pg_catalog.current_setting('transaction_isolation')`),
+  )
+  return isolation !== 'read committed'
+}

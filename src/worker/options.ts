@@ -172,8 +172,8 @@ function refuseUnknown(options: object): void {
   if (Reflect.get(options, 'deleteSucceeded') !== undefined)
     throw new WorkerOptionError("deleteSucceeded: give succeeded: 'delete', or 'archive' or 'keep', in its place")
   const unknown = Object.keys(options).filter((name) => !Object.hasOwn(defaults, name) && name !== 'deleteSucceeded')
-  if (unknown.length === 0) return
-  throw new WorkerOptionError(`${unknown.join(', ')}: no such option; there are ${Object.keys(defaults).join(', ')}`)
+  if (unknown.length > 0)
+    throw new WorkerOptionError(`${unknown.join(', ')}: no such option; there are ${Object.keys(defaults).join(', ')}`)
 }
 
 /** An option that is there but undefined means its default, as with exactOptionalPropertyTypes off. */

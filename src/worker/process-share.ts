@@ -9,6 +9,8 @@ export interface ProcessShare {
   readonly quarantine: Quarantine
   /** What the jobs that they have claimed may take. */
   readonly memory: MemoryBudget
+  /** Transactions that hold jobs. */
+  readonly holds: Set<object>
   /** Polls and looks for expired leases, for all of them at once. */
   readonly poller: Poller
 }
@@ -21,6 +23,7 @@ export function processShare(db: Pick<Kysely<unknown>, 'getExecutor'>): ProcessS
   const share = shares.get(adapter) ?? {
     quarantine: new Quarantine(),
     memory: new MemoryBudget(),
+    holds: new Set<object>(),
     poller: new Poller(),
   }
   shares.set(adapter, share)

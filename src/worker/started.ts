@@ -20,9 +20,7 @@ import { Settler } from './settle/settler.js'
 import { UntoldJobs } from './untold-jobs.js'
 
 /** After the deadline of a stop: for handlers that heed their signal, for what they leave to write, for the listener. */
-const graceAfterAbort = 400
-const graceForWriting = 300
-const graceForClosing = 200
+const [graceAfterAbort, graceForWriting, graceForClosing] = [400, 300, 200]
 
 /** Polls of workers that were started together drift apart by this share. */
 const pollJitter = 0.1
@@ -203,9 +201,8 @@ export class StartedWorker {
   get #pollInterval(): number {
     const { pollInterval, listen } = this.#scope.settings
     const deaf = listen !== undefined && this.#subscription?.state !== 'listening'
-    return (
-      (deaf ? Math.min(pollInterval, pollIntervalUnheard) : pollInterval) * (1 + (Math.random() * 2 - 1) * pollJitter)
-    )
+    const interval = deaf ? Math.min(pollInterval, pollIntervalUnheard) : pollInterval
+    return interval * (1 + (Math.random() * 2 - 1) * pollJitter)
   }
 
   #begin(attempts: readonly Attempt[]): void {

@@ -48,8 +48,8 @@ export class ClaimStatements {
     const known = this.#holds.get(kind)
     if (known !== undefined) return known
     const { userJobs, worker, settings } = this.#scope
-    const held = { deletes: settings.succeeded !== 'keep', silence: settings.lease }
-    const made = compileHold(userJobs, { ...claim, ...held, worker, fromCursor: since !== undefined })
+    const held = { deletes: settings.succeeded !== 'keep', fromCursor: since !== undefined }
+    const made = compileHold(userJobs, { ...claim, ...held, worker })
     this.#holds.set(kind, made)
     return made
   }

@@ -182,7 +182,8 @@ export class Claimer {
   /** Asks for as many jobs as there is room for. */
   #send(): Fetch | undefined {
     const limit = Math.min(this.#room, this.#most)
-    if (limit === 0 || this.#holds.isFull) return undefined
+    const isBusy = this.#slots.ready > 0 || this.#slots.free === 0
+    if (limit === 0 || (this.#holds.isFull && isBusy)) return undefined
     const since = this.#interruptions === 0 ? this.#backlog.since : undefined // those stand at the beginning
     const sent = performance.now()
     const claimed = this.#claim({ limit, since })

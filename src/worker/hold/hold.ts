@@ -1,11 +1,13 @@
-import { concernsAll } from '../../pg/error-class.js'
-import { backToHeld, type CompiledSuccess, claimHeld, markHeld } from '../../queue/held.js'
+import { concernsAll, sqlState } from '../../pg/error-class.js'
+import { backToHeld, type CompiledSuccess, checkHeld, claimHeld, markHeld } from '../../queue/held.js'
+import { tellWorkers } from '../../queue/notify.js'
 import type { Outcome } from '../../queue/outcome.js'
 import type { CompiledSettle } from '../../queue/settle.js'
 import type { Jobs } from '../../schema/job-database.js'
 import { DeadlineError, withDeadline } from '../../watch/deadline.js'
 import { after, type Timer } from '../../watch/timer.js'
 import { halves } from '../halves.js'
+import { abortAfter } from '../lease/lease-renewer.js'
 import type { Attempt, Holder } from '../run/attempt.js'
 import type { WorkerScope } from '../scope.js'
 import { entryOf } from '../settle/batch.js'
@@ -19,8 +21,10 @@ export interface HoldParts {
   readonly settle: CompiledSettle
   /** Releases what has not begun of its attempts. */
   releaseOf(attempts: ReadonlySet<Attempt>): void
-  /** Something was refused, or went wrong. */
+  /** Something was refused, went wrong, or took too long. */
   refused(): void
+  /** All has ended in its time. */
+  wentWell(): void
   /** Leases may be lost. */
   unsure(): void
   over(): void
@@ -43,6 +47,8 @@ export class Hold implements Holder {
   readonly #leased: Attempt[] = []
   readonly #late: Ended[] = []
   #leasedAt = 0
+  readonly #begunAt = performance.now()
+  #isTimeOver = false
   #isRefused = false
   #state: 'held' | 'ending' | 'committing' | 'over' = 'held'
   #timer: Timer | undefined
@@ -53,9 +59,13 @@ export class Hold implements Holder {
 
   /** Holds these. */
   take(attempts: readonly Attempt[]): void {
+    if (this.#state !== 'held') return // it has failed meanwhile, and the fence refuses what they do
     this.#attempts = new Set(attempts)
     for (const attempt of attempts) attempt.hold(this)
-    this.#timer = after(this.#parts.scope.settings.holdFor, () => void this.end())
+    this.#timer = after(this.#parts.scope.settings.holdFor, () => {
+      this.#isTimeOver = true
+      void this.end()
+    })
   }
 
   add(attempt: Attempt, outcome: Outcome): void {
@@ -82,9 +92,8 @@ export class Hold implements Holder {
       throw error
     }
     this.#state = 'committing'
-    const limit = this.#limit
-    const late = `No answer to the commit of ${this.#attempts.size} jobs within ${Math.round(limit)} ms`
-    this.#timer = after(limit, () => this.failed(new DeadlineError(late)))
+    const late = `No answer to the commit of ${this.#attempts.size} jobs while it could be waited for`
+    this.#timer = after(this.#left, () => this.failed(new DeadlineError(late)))
   }
 
   /** What has not begun is free again, and what still runs goes on by a lease. */
@@ -93,6 +102,7 @@ export class Hold implements Holder {
     this.#parts.releaseOf(this.#attempts)
     this.#state = 'ending'
     this.#leased.push(...[...this.#attempts].filter(({ isOpen }) => isOpen))
+    if (this.#isTimeOver && this.#leased.length > this.#ended.length) this.#parts.refused() // they take longer, or wait for it
   }
 
   async #write(trx: Jobs['db']): Promise<void> {
@@ -100,7 +110,7 @@ export class Hold implements Holder {
     try {
       await this.#writeOutcomes(trx)
     } catch (error) {
-      if (concernsAll(error)) throw error
+      if (isOfConnection(error)) throw error
       refused()
       this.#isRefused = true
       scope.report(error, `writing ${this.#ended.length} outcomes, whose jobs go on by leases`)
@@ -121,17 +131,26 @@ export class Hold implements Holder {
     await this.#claim(trx, [...this.#leased, ...rest])
     await this.#inTime(this.#parts.succeed(trx, succeeded))
     const written = await this.#inTime(this.#parts.settle(trx, rest))
+    await this.#inTime(checkHeld(trx))
+    if (entries.some(({ kind }) => kind === 'released')) await this.#inTime(this.#tellFree(trx))
     if (written.length < rest.length) throw new Error('Not all outcomes were written: a trigger or a policy kept some')
   }
 
-  /** A row whose claim is refused is found by halving; its lease does not begin, as the renewer will see. */
+  /** What is free again was written by nobody, so that no trigger tells. */
+  #tellFree(trx: Jobs['db']): Promise<void> {
+    const { jobs, table } = this.#parts.scope
+    return tellWorkers({ ...jobs, db: trx }, table, { kind: 'due', in: 0 })
+  }
+
+  /** A row whose claim is refused is found by halving, and passed over; its lease does not begin, as the renewer will see. */
   async #leaseApart(trx: Jobs['db'], attempts: readonly Attempt[]): Promise<void> {
     try {
       await this.#claim(trx, attempts)
       await this.#inTime(markHeld(trx))
     } catch (error) {
-      if (concernsAll(error)) throw error
+      if (isOfConnection(error)) throw error
       await this.#inTime(backToHeld(trx))
+      if (attempts.length === 1) this.#parts.scope.passedOver.add(attempts)
       for (const half of halves(attempts)) await this.#leaseApart(trx, half)
     }
   }
@@ -147,6 +166,7 @@ export class Hold implements Holder {
     if (this.#state === 'over') return
     for (const attempt of this.#leased) attempt.renewed(this.#leasedAt)
     this.#letGo()
+    if (this.#leased.length === 0) this.#parts.wentWell()
     this.#parts.settler.confirm(this.#ended)
     this.#parts.settler.take(this.#late)
     if (this.#isRefused) this.#parts.unsure()
@@ -181,10 +201,16 @@ export class Hold implements Holder {
   }
 
   #inTime<Value>(statement: Promise<Value>): Promise<Value> {
-    return withDeadline(statement, this.#limit, 'a hold')
+    return withDeadline(statement, this.#left, 'a hold')
   }
 
-  get #limit(): number {
-    return this.#parts.scope.settings.lease / 3
+  /** Milliseconds in which the server does not end it, even where it hears nothing. */
+  get #left(): number {
+    return Math.max(0, this.#begunAt + this.#parts.scope.settings.lease * abortAfter - performance.now())
   }
+}
+
+/** A savepoint does not heal it. */
+function isOfConnection(error: unknown): boolean {
+  return concernsAll(error) && !sqlState(error)?.startsWith('4')
 }

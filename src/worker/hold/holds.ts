@@ -1,4 +1,5 @@
-import { type CompiledSuccess, compileSuccess } from '../../queue/held.js'
+import { sqlState } from '../../pg/error-class.js'
+import { type CompiledSuccess, compileSuccess, lockNotAvailable, openHold } from '../../queue/held.js'
 import { interruptionsIn } from '../../schema/row.js'
 import { lend } from '../ask.js'
 import type { ClaimStatements, ToClaim } from '../claim/claim-statements.js'
@@ -8,12 +9,18 @@ import { SettleStatement } from '../settle/settle-statement.js'
 import type { Settler } from '../settle/settler.js'
 import { Hold, type HoldParts } from './hold.js'
 
-/** So many at once: one that claims, one whose jobs run, one that commits. Of a small pool a third, as handlers need connections too. */
+/** So many at once: one that claims, one whose jobs run, one that commits. */
 const mostOpen = 3
+
+/** All workers of a pool take this share of its connections, as handlers need some too. */
+const shareOfPool = 1 / 3
 
 /** After so many jobs, or so many milliseconds, without harm jobs are held by transactions; until then by leases. */
 const harmlessJobs = 1_000
 const harmlessTime = 1_000
+
+/** Each harm makes both twice as long, up to so many times; what goes well, half as long. */
+const mostCaution = 64
 
 /** Jobs that were claimed, and what holds them where that is no lease. */
 export interface Claimed {
@@ -34,10 +41,10 @@ export class Holds {
   readonly #settle: SettleStatement
   readonly #open = new Set<Hold>()
   #compiled: (Pick<WorkerScope, 'columns' | 'finished'> & { readonly succeed: CompiledSuccess }) | undefined
+  readonly #most: number
   #jobs = 0
   #since = performance.now()
-
-  readonly #most: number
+  #caution = 1
 
   /** @param unsure leases may be lost */
   constructor(scope: WorkerScope, settler: Settler, slots: Slots, unsure: () => void) {
@@ -46,14 +53,15 @@ export class Holds {
     this.#settler = settler
     this.#slots = slots
     this.#unsure = unsure
-    this.#most = Math.min(mostOpen, Math.floor((scope.connections ?? 10) / 3)) // pg's default
+    this.#most = Math.floor((scope.connections ?? 10) * shareOfPool) // pg's default
   }
 
   /** Whether the next jobs are to be held: not those of slow handlers, nor of such as can't have their rows written to meanwhile. */
   get isNext(): boolean {
-    const { settings, snapshots } = this.#scope
-    if (settings.hold === 'lease' || this.#most < 1) return false
-    const isHarmless = this.#jobs >= harmlessJobs || performance.now() - this.#since >= harmlessTime
+    const { settings, snapshots, share } = this.#scope
+    if (settings.hold === 'lease' || share.holds.size >= this.#most || this.#open.size >= mostOpen) return false
+    const isHarmless =
+      this.#jobs >= harmlessJobs * this.#caution || performance.now() - this.#since >= harmlessTime * this.#caution
     const isQuick = this.#slots.average < settings.holdFor
     return isHarmless && isQuick && snapshots.conflictedAt === undefined
   }
@@ -62,9 +70,9 @@ export class Holds {
     return this.#open.size > 0
   }
 
-  /** There are as many as there may be. */
+  /** There are as many as there may be, and one of them will end soon. */
   get isFull(): boolean {
-    return this.#most >= 1 && this.#open.size >= this.#most
+    return this.#open.size >= mostOpen
   }
 
   /** A job has ended, and its process has not. */
@@ -84,7 +92,7 @@ export class Holds {
    */
   claim(statements: ClaimStatements, given: ToClaim, isStopped: () => boolean): Promise<Claimed | undefined> {
     const fetch = statements.hold(given.since)
-    const { userJobs, settings } = this.#scope
+    const { userJobs, table, settings } = this.#scope
     const late = (claimed: Claimed | undefined) => void claimed?.hold?.end()
     let hold: Hold | undefined
     const claim = lend<Claimed | undefined>(
@@ -95,16 +103,20 @@ export class Holds {
         if (isStopped()) return answer({ rows: [] })
         const transaction = connection.transaction().setIsolationLevel('read committed')
         try {
-          await transaction.execute(async (trx) => {
+          const none = await transaction.execute(async (trx) => {
+            await openHold(trx.withoutPlugins(), table, settings.lease)
             const rows = await fetch(trx, given)
-            if (rows.some((row) => interruptionsIn(row) > 0)) return answer(this.#beginAgain())
-            if (rows.length === 0) return answer({ rows })
+            if (rows.length === 0) return { rows }
+            if (!this.isNext || rows.some((row) => interruptionsIn(row) > 0)) return this.#beginAgain()
             hold = this.#begin()
             answer({ rows, hold })
             await hold.hold(trx.withoutPlugins())
+            return undefined
           })
-          hold?.committed()
+          if (hold === undefined) answer(none)
+          else hold.committed()
         } catch (error) {
+          if (hold === undefined && sqlState(error) === lockNotAvailable) return answer(this.#beginAgain())
           hold?.failed(error)
           throw error
         }
@@ -118,6 +130,7 @@ export class Holds {
   #beginAgain(): undefined {
     this.#jobs = 0
     this.#since = performance.now()
+    this.#caution = Math.min(mostCaution, this.#caution * 2)
   }
 
   #begin(): Hold {
@@ -129,10 +142,18 @@ export class Holds {
       releaseOf: (attempts) => this.#slots.releaseOf(attempts),
       unsure: this.#unsure,
       refused: () => this.#beginAgain(),
-      over: () => this.#open.delete(hold),
+      wentWell: () => {
+        this.#caution = Math.max(1, this.#caution / 2)
+      },
+      over: () => {
+        this.#open.delete(hold)
+        holds.delete(hold)
+      },
     }
+    const { holds } = this.#scope.share
     const hold = new Hold(parts)
     this.#open.add(hold)
+    holds.add(hold)
     return hold
   }
 

@@ -1,11 +1,13 @@
 import { concernsAll, sqlState } from '../../pg/error-class.js'
 import { undoable } from '../../queue/chunks.js'
 import { fateOf } from '../../queue/finished.js'
+import { isSnapshot } from '../../queue/held.js'
 import { holdRow } from '../../queue/hold.js'
 import { settle } from '../../queue/settle.js'
 import { statesOf } from '../../queue/state.js'
 import { type Jobs, realJobsOf } from '../../schema/job-database.js'
 import type { Queryable } from '../../schema/job-table.js'
+import { ask } from '../ask.js'
 import type { Logger } from '../logger.js'
 import type { WorkerScope } from '../scope.js'
 import { LeaseLostError } from './abort-reason.js'
@@ -52,7 +54,9 @@ async function hold(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown
   const jobs = jobsIn(scope, trx, 'hold')
   await attempt.holder?.end()
   const isHeld = attempt.holdsLease && (await inSnapshot(scope, attempt, () => holdRow(jobs, attempt, scope.worker)))
-  if (!isHeld) throw lost(attempt, 'no longer its lease; nothing may be held')
+  if (isHeld) return
+  if (await isUnseen(scope, attempt, jobs)) throw conflict(scope, attempt)
+  throw lost(attempt, 'no longer its lease; nothing may be held')
 }
 
 /** Settles within the user's transaction, by the table's real name, whatever plugins their handle has. */
@@ -68,7 +72,7 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
   const written = attempt.holdsLease ? await inSnapshot(scope, attempt, end) : []
   if (written.length === 0) {
     if (attempt.completed) throw lostError(attempt, 'already completed by this attempt')
-    if (await isUnseen(scope, attempt)) throw conflict(scope, attempt)
+    if (await isUnseen(scope, attempt, jobs)) throw conflict(scope, attempt)
     throw lost(attempt, 'no longer its lease; nothing may be completed')
   }
   attempt.complete()
@@ -114,9 +118,10 @@ async function inSnapshot<Value>(scope: WorkerScope, attempt: Attempt, write: ()
 }
 
 /** Whether the lease of an attempt began after the snapshot of the transaction that looked for it, as its row was held before. */
-async function isUnseen({ jobs, worker }: WorkerScope, attempt: Attempt): Promise<boolean> {
-  if (!attempt.wasHeld || !attempt.holdsLease) return false
-  const state = (await statesOf(jobs, [attempt])).get(attempt)
+async function isUnseen({ jobs, worker, settings }: WorkerScope, attempt: Attempt, { db }: Jobs): Promise<boolean> {
+  if (!attempt.wasHeld || !attempt.holdsLease || !(await isSnapshot(db))) return false
+  const look = (db: Jobs['db']) => statesOf({ ...jobs, db }, [attempt])
+  const state = (await ask(jobs.db, settings.lease / 6, 'job states', look)).get(attempt)
   return state?.worker === worker && state.attempt === attempt.attempt
 }
 

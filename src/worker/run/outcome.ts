@@ -39,8 +39,9 @@ export function outcomeOfError(scope: WorkerScope, attempt: Attempt, thrown: unk
  * Its heartbeat kept its transaction from completing: the worker's fault, so that the attempt does not count. Only where it
  * began before the worker learned of it: from then on it has another cause.
  */
-function isOursToRepeat({ snapshots }: WorkerScope, { conflicted, begunAt = Number.NaN }: Attempt): boolean {
-  return conflicted && snapshots.conflictedAt !== undefined && begunAt < snapshots.conflictedAt
+function isOursToRepeat({ snapshots }: WorkerScope, attempt: Attempt): boolean {
+  const { conflicted, wasHeld, begunAt = Number.NaN } = attempt
+  return conflicted && snapshots.conflictedAt !== undefined && (wasHeld || begunAt < snapshots.conflictedAt)
 }
 
 /** What to write when the timeout passed; the words are the seed's. */

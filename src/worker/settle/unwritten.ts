@@ -35,7 +35,10 @@ function outcomeOfUnwritten(
 ): UnwrittenOutcome | undefined {
   if (state === undefined) return mayHaveDeleted(scope, entry) ? success(entry) : undefined
   if (state.attempt !== entry.attempt) return undefined
-  return state.worker === scope.worker ? 'locked' : outcomeOfState(entry, state)
+  if (state.worker === scope.worker) return 'locked'
+  // What a transaction held and never tried to commit, another has done under the same attempt's number.
+  const isOthers = entry.of.wasHeld && !entry.of.wasTried && !entry.of.completed
+  return isOthers ? undefined : outcomeOfState(entry, state)
 }
 
 /**
