@@ -34,10 +34,9 @@ export interface WorkerOptions<Job = object, Columns = undefined> {
    */
   readonly select?: Columns
   /**
-   * How jobs are held while they run. By `'lease'`: a claim is written, and renewed while the handler runs. By `'transaction'`,
-   * for handlers of milliseconds: where many jobs wait, claimed rows stay locked by an open transaction for a moment, and each
-   * job is written once, when it has ended. Till then it looks pending, and what runs longer goes on by a lease. Costs half
-   * as much; where a connection is cut, a moment's work is done twice. Default `'lease'`.
+   * How jobs are held while they run: by a `'lease'` (default), written and renewed; or, for handlers of milliseconds, where many
+   * jobs wait, by a `'transaction'`: their rows stay locked for a moment, in which they look pending, and are written once, when
+   * they have ended. What runs longer goes on by a lease; where a connection is cut, a moment's work is done twice.
    */
   readonly hold?: 'lease' | 'transaction' | undefined
   /** With `hold: 'transaction'`: how long such a transaction goes on at most. Less than a third of the lease. Default 100 ms. */
