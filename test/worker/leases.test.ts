@@ -60,8 +60,8 @@ test('a job that runs longer than the lease keeps it, and is run once', async ()
   const { handler, release, begun } = heldHandler()
   const { id } = await enqueue(db, 'mail_jobs', { to: 'ada' })
   const worker = await started(handler)
-  await started(() => Promise.reject(new Error('it was taken')))
   await begun
+  await started(() => Promise.reject(new Error('it was taken')))
   await heardBeats(id, 4) // each a third of the lease after the one before
   const succeeded = next(worker, 'succeeded')
   release()

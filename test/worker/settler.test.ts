@@ -31,6 +31,7 @@ async function settlerOf(count: number) {
     settings: settingsOf({ logger: quiet, lease: '1s' }),
     jobs: realJobsOf(db, { schema: 'public', name: 'mail_jobs' }),
     columns: [],
+    finished: {},
     hears: () => true,
     tell: (name: string, { job }: { job: { to: string } }) => told.push(`${job.to} ${name}`),
     report: () => {},
