@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs'
-import { defineConfig, mergeConfig } from 'vitest/config'
+import { defineConfig } from 'vitest/config'
 import base from './vitest.config.ts'
 
 /** What a test imports that has a server or another process. */
@@ -13,6 +13,6 @@ const unitTests = globSync(rooms.map((room) => `test/${room}/**/*.test.ts`)).fil
   (file) => !needsMore.test(readFileSync(file, 'utf8')),
 )
 
-export default defineConfig(
-  mergeConfig({ ...base, test: { ...base.test, globalSetup: [], include: [] } }, { test: { include: unitTests } }),
-)
+const { projects: _, globalSetup: __, ...test } = base.test ?? {}
+
+export default defineConfig({ ...base, test: { ...test, include: unitTests, isolate: false } })

@@ -187,7 +187,7 @@ test('an outcome that the table refuses keeps none beside it from being written'
     db,
   )
   onTestFinished(() => sql`alter table mail_jobs drop constraint picky`.execute(db).then(() => {}))
-  const { worker } = await holding(() => {}, { lease: '1s', holdFor: '300ms', maxAttempts: 1 })
+  const { worker } = await holding(() => {}, { lease: '5s', holdFor: '1s', maxAttempts: 1 })
   const [good, bad] = [ended(worker, 'good'), ended(worker, 'bad', 'failed')]
   await enqueueHeld('bad', 'good')
   await Promise.all([good, bad])
