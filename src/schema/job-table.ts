@@ -172,7 +172,7 @@ type LeanRow<Row, Names> = {
     ? never
     : Column extends Names | ColumnKey<Row, 'id' | 'attempts_count'>
       ? Column
-      : string extends Column // of Kysely<any> each row has every column
+      : string extends Column // of a handle without types each row has every column
         ? Column
         : never]: SelectType<Row[Column]>
 }

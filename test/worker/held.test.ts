@@ -223,6 +223,29 @@ test('a row whose claim the table refuses keeps none beside it from going on by 
   ])
 })
 
+test('a row whose claim waits too long for a lock of its trigger runs again as soon as that is free', async () => {
+  await sql`create function wait_for_test() returns trigger language plpgsql as
+    $$ begin perform pg_advisory_xact_lock(1); return new; end $$`.execute(db)
+  await sql`create trigger wait_for_test before update on mail_jobs for each row
+    when (new.status = 'job_status_running' and new."to" = 'waits') execute function wait_for_test()`.execute(db)
+  onTestFinished(() => sql`drop function wait_for_test cascade`.execute(db).then(() => {}))
+  let runs = 0
+  const untilAborted = (signal: AbortSignal) =>
+    new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+  const { worker } = await holding((_job, { signal }) => (++runs === 1 ? untilAborted(signal) : undefined), {
+    holdFor: '1s',
+  })
+  const done = ended(worker, 'waits')
+  await db.transaction().execute(async (trx) => {
+    await sql`select pg_advisory_xact_lock(1)`.execute(trx)
+    const lost = ended(worker, 'waits', 'lost')
+    await enqueueHeld('waits')
+    await lost
+  })
+  await done
+  expect(await rows()).toMatchObject([{ status: 'job_status_succeeded' }])
+})
+
 test('of a connection that is cut while it holds jobs they are free at once, and none has lost an attempt', async () => {
   const begun = Promise.withResolvers<void>()
   const runs: string[] = []

@@ -1,5 +1,5 @@
 import { concernsAll, sqlState } from '../../pg/error-class.js'
-import { backToHeld, type CompiledSuccess, checkHeld, claimHeld, markHeld } from '../../queue/held.js'
+import { backToHeld, type CompiledSuccess, checkHeld, claimHeld, lockNotAvailable, markHeld } from '../../queue/held.js'
 import { tellWorkers } from '../../queue/notify.js'
 import type { Outcome } from '../../queue/outcome.js'
 import type { CompiledSettle } from '../../queue/settle.js'
@@ -150,7 +150,8 @@ export class Hold implements Holder {
     } catch (error) {
       if (isOfConnection(error)) throw error
       await this.#inTime(backToHeld(trx))
-      if (attempts.length === 1) this.#parts.scope.passedOver.add(attempts)
+      const isLocked = sqlState(error) === lockNotAvailable // that is for a moment, and the time was too short for a trigger
+      if (attempts.length === 1 && !isLocked) this.#parts.scope.passedOver.add(attempts)
       for (const half of halves(attempts)) await this.#leaseApart(trx, half)
     }
   }
