@@ -4,7 +4,7 @@ import type { Duration } from '../schema/duration.js'
 export type Period = `${number} ${'hour' | 'day' | 'week'}${'' | 's'}` | Duration
 
 export interface JobArchiveOptions {
-  /** How much time a partition holds, which is what is dropped at once: `'1 day'` (default), `'6 hours'`, `'1 week'`; in UTC. At least an hour. */
+  /** How much time a partition holds, which is what is dropped at once: `'1 day'` (default), `'6 hours'`, `'1 week'`; in UTC. At least an hour. Left out of an archive that is there, it stays as it is, as `keep` does. */
   readonly every?: Period | undefined
   /** How long finished jobs are kept, to a partition: `'30 days'` (default). At most 1,000 partitions. */
   readonly keep?: Period | undefined

@@ -1,13 +1,22 @@
 import { type Duration, milliseconds } from '../schema/duration.js'
 import type { JobArchiveOptions, Period } from './archive-options.js'
+import type { ArchiveTimes } from './keep-archive.js'
 import { JobTableOptionError } from './options.js'
 
 const hour = 3600
 const seconds = { hour, day: 24 * hour, week: 7 * 24 * hour } as const
 const mostPartitions = 1000
 
-/** Reads how an archive is to be kept. @throws JobTableOptionError, DurationError */
-export function archiveTimes({ every = '1 day', keep = '30 days' }: Pick<JobArchiveOptions, 'every' | 'keep'>) {
+/**
+ * Reads how an archive is to be kept: what is left out stays as it is.
+ * @throws JobTableOptionError, DurationError
+ */
+export function archiveTimes(
+  options: Pick<JobArchiveOptions, 'every' | 'keep'>,
+  present: Partial<ArchiveTimes> = {},
+): ArchiveTimes {
+  const every = options.every ?? inMilliseconds(present.every) ?? '1 day'
+  const keep = options.keep ?? inMilliseconds(present.keep) ?? '30 days'
   const times = { every: secondsOf(every, 'every'), keep: secondsOf(keep, 'keep') }
   if (times.every < hour || !Number.isInteger(times.every)) {
     throw new JobTableOptionError(`every: ${String(every)} is too short; give at least '1 hour', in whole seconds`)
@@ -19,6 +28,8 @@ export function archiveTimes({ every = '1 day', keep = '30 days' }: Pick<JobArch
   }
   return times
 }
+
+const inMilliseconds = (seconds: number | undefined) => seconds && seconds * 1000
 
 /** @throws JobTableOptionError, DurationError */
 function secondsOf(period: Period, name: 'every' | 'keep'): number {

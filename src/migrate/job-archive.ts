@@ -2,7 +2,7 @@ import { readJobTable } from '../schema/inspect.js'
 import { allJobsName, archiveName, quoted, quotedName, type TableName } from '../schema/names.js'
 import type { JobArchiveOptions } from './archive-options.js'
 import { archiveTimes } from './archive-times.js'
-import { createKeepFunction, keepFunction, restOf } from './keep-archive.js'
+import { createKeepFunction, keepFunction, keptTimes, restOf } from './keep-archive.js'
 import { catalogQuery, execute, literal, type MigrationDatabase, serverVersion } from './migration-database.js'
 import { checkOptions } from './options.js'
 import { changeTable, type Target } from './target.js'
@@ -19,7 +19,8 @@ export class JobArchiveError extends Error {
  * `keep_job_archive_<table>`, by which a runner makes partitions ahead and drops old ones. Workers move jobs there
  * with the option `succeeded: 'archive'` or `finished: 'archive'`.
  *
- * Called again it changes `every` and `keep` for partitions to come, and gives the archive the columns that the table has got since.
+ * Called again it gives the archive the columns that the table has got since, and changes `every` for partitions to come and
+ * `keep` at once, where they are given.
  *
  * @example await createJobArchive(db, 'send_mail_jobs', { every: '1 day', keep: '30 days' })
  * @throws JobArchiveError where rows of other tables hold jobs fast, or the name is taken; JobTableError, JobTableOptionError, JobTableNameError, NoSuchTableError
@@ -31,12 +32,13 @@ export async function createJobArchive(
 ): Promise<void> {
   const { references, ...periods } = options
   checkOptions({ ...options, every: undefined, keep: undefined }, { every: [], keep: [], references: ['follow'] })
-  const times = archiveTimes(periods)
+  archiveTimes(periods) // refused before anything is made
   await changeTable(db, name, async (target) => {
     await readJobTable(target.db, target.table)
     await refuseReferences(target, references)
     if (target.catalog.archive === null) await createArchive(target)
     await syncArchive(target)
+    const times = archiveTimes(periods, await keptTimes(target.db, target.table))
     await createKeepFunction(target.db, target.table, times)
     await execute(target.db, `select ${keepFunction(target.table)}()`)
   })

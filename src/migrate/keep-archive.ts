@@ -1,5 +1,5 @@
 import { archiveName, ended, keepArchiveName, quotedName, type TableName } from '../schema/names.js'
-import { execute, literal, type MigrationDatabase } from './migration-database.js'
+import { catalogQuery, execute, literal, type MigrationDatabase } from './migration-database.js'
 
 /** How an archive is kept, in seconds. */
 export interface ArchiveTimes {
@@ -50,12 +50,26 @@ export async function createKeepFunction(db: MigrationDatabase, table: TableName
   await execute(db, `revoke all on function ${signature} from public`)
 }
 
+/** How an archive is kept now; of one that is not there yet nothing. */
+export async function keptTimes(db: MigrationDatabase, table: TableName): Promise<Partial<ArchiveTimes>> {
+  const [made] = await catalogQuery<{ body: string }>(
+    db,
+    `select prosrc as body from pg_catalog.pg_proc where oid = pg_catalog.to_regprocedure(${literal(`${keepFunction(table)}()`)})`,
+  )
+  const lines = (made?.body ?? '').matchAll(
+    /^ {2}(every|keep) constant interval := make_interval\(secs => ([\d.]+)\)/gm,
+  )
+  return Object.fromEntries([...lines].map(([, name, seconds]) => [name, Number(seconds)]))
+}
+
 function body(table: TableName, { every, keep }: ArchiveTimes): string {
   const archive = quotedName({ schema: table.schema, name: archiveName(table) })
-  const old = `now() - make_interval(secs => ${keep})`
+  const old = 'now() - keep'
   return `
+#variable_conflict use_variable
 declare
   every constant interval := make_interval(secs => ${every});
+  keep constant interval := make_interval(secs => ${keep});
   made text[] := '{}';
   dropped text[] := '{}';
   busy boolean := false;

@@ -150,14 +150,15 @@ export const lockNotAvailable = '55P03'
 
 /**
  * Begins to hold: the server ends the transaction where it says nothing for so many milliseconds. It has the table's lock that its
- * writes need from the beginning, as a lock that is taken later may meet one that waits for it.
+ * writes need from the beginning, as a lock that is taken later may meet one that waits for it. To explain a write takes it and
+ * writes nothing, and asks for no more than the right to write that column, where LOCK TABLE asks for the whole table.
  */
 export function openHold(trx: Jobs['db'], table: TableName, silence: number): Promise<unknown> {
   const [limit, name] = [Math.ceil(silence), quotedName(table)]
   return several(trx, [
     `set local lock_timeout = ${longestLockWait}`,
     `set local idle_in_transaction_session_timeout = ${limit}`,
-    `lock table ${name} in row exclusive mode`,
+    `explain update ${name} set updated_at = null where false`,
   ])
 }
 

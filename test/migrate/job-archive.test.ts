@@ -91,13 +91,7 @@ test('the view has the jobs of both', async () => {
 })
 
 test('partitions that are missing are made, and those whose jobs are all too old are dropped, a few at a time', async () => {
-  await sql`drop table jobs_archive_before`.execute(db)
-  for (const age of [50, 40, 35, 31, 30, 29]) {
-    const [from, till] = [age, age - 1].map((days) => new Date(Math.floor(Date.now() / day - days) * day).toISOString())
-    await sql
-      .raw(`create table old_${age} partition of jobs_archive for values from ('${from}') to ('${till}')`)
-      .execute(db)
-  }
+  await partitionsOfAge(50, 40, 35, 31, 30, 29)
   await ended(50, 29)
   const [, , , , , , , last] = await namesOfDays()
   await sql.raw(`drop table ${last}`).execute(db)
@@ -107,6 +101,17 @@ test('partitions that are missing are made, and those whose jobs are all too old
   expect(await partitions()).toEqual([-29, -28, 1, 2, 3, 4, 5, 6, 7, 8, 'DEFAULT'])
   expect(await archivedFor()).toEqual(['29 days: 29'])
 })
+
+/** Partitions for days so many before this one, in place of the one for all of before. */
+async function partitionsOfAge(...ages: number[]): Promise<void> {
+  await sql`drop table jobs_archive_before`.execute(db)
+  for (const age of ages) {
+    const [from, till] = [age, age - 1].map((days) => new Date(Math.floor(Date.now() / day - days) * day).toISOString())
+    await sql
+      .raw(`create table old_${age} partition of jobs_archive for values from ('${from}') to ('${till}')`)
+      .execute(db)
+  }
+}
 
 async function namesOfDays(): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`
@@ -170,6 +175,27 @@ test('called again, it takes other times for partitions to come, and gives the a
   expect((await inspectJobTable(db, 'jobs')).archive?.flaw).toBe(undefined)
   const { rows } = await sql`select note, priority from jobs_all`.execute(db)
   expect(rows).toHaveLength(1)
+})
+
+test('called again without times, it keeps what it kept, and drops nothing', async () => {
+  await createJobArchive(db, 'jobs', { keep: '200 days' })
+  await partitionsOfAge(150)
+  await ended(150)
+  await createJobArchive(db, 'jobs')
+  await createJobArchive(db, 'jobs', { every: '12 hours' })
+  expect((await sql`select from jobs_archive`.execute(db)).rows).toHaveLength(1)
+  await createJobArchive(db, 'jobs', { keep: '100 days' })
+  expect((await sql`select from jobs_archive`.execute(db)).rows).toEqual([])
+})
+
+test('columns that are called like what the function has inside disturb nothing', async () => {
+  const names = ['every', 'keep', 'made', 'dropped', 'busy', 'misplaced', 'edge', 'part', 'found', 'p', 'till', 'name']
+  for (const name of names) await sql`alter table jobs add column ${sql.ref(name)} text`.execute(db)
+  await createJobArchive(db, 'jobs', { every: '12 hours' })
+  for (const name of await namesOfDays()) await sql.raw(`drop table ${name}`).execute(db)
+  await partitionsOfAge(40)
+  await ended(40, 0)
+  expect(await keep()).toMatchObject({ dropped: ['old_40'], busy: false, misplaced: 0 })
 })
 
 test.each([

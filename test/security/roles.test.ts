@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
-import { cancelJobs, countJobs, createWorker, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
+import { cancelJobs, countJobs, createWorker, enqueue, type Job, pruneJobs, retryJobs } from 'kysely-jobs'
 import { createJobArchive, createJobTable, dropJobArchive } from 'kysely-jobs/migrate'
 import {
   fetchNextJobs,
@@ -233,6 +233,34 @@ test('a worker does all its work as its role, and hears what an enqueuer adds', 
     'job_status_succeeded',
   ])
   expect(seen.sort()).toEqual(['broken', 'completed', 'plain'])
+  expect(errors).toEqual([])
+})
+
+test('a worker that holds its jobs by transactions needs no other rights', async () => {
+  const seen = new Set<unknown>()
+  const handler = async ({ id, user_id }: Job<any, string>) => {
+    if (user_id === 'ann') seen.add((await jobStates(db, table, [id]))[0]?.status)
+  }
+  await using worker = createWorker(handles.worker, table, handler, {
+    logger: quiet,
+    hold: 'transaction',
+    holdFor: '9s',
+  })
+  const errors: unknown[] = []
+  worker.on('error', (told) => errors.push(told))
+  const enqueueMany = (user: string) =>
+    sql`insert into ${sql.table(table)} (user_id) select ${user} from generate_series(1, 1500)`.execute(db)
+  const all = (user: string) => {
+    let left = 1_500
+    return next<{ job: { user_id: string } }>(worker, 'succeeded', ({ job }) => job.user_id === user && --left === 0)
+  }
+  const [byLeases, held] = [all('bob'), all('ann')]
+  await enqueueMany('bob')
+  await worker.start()
+  await byLeases
+  await enqueueMany('ann')
+  await held
+  expect([...seen]).toContain('job_status_not_started')
   expect(errors).toEqual([])
 })
 

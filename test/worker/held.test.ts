@@ -1,15 +1,9 @@
 import { sql } from 'kysely'
-import { cancel, enqueue, exponential, retryIn, snooze, WorkerOptionError, type WorkerOptions } from 'kysely-jobs'
+import { cancel, exponential, retryIn, snooze, WorkerOptionError, type WorkerOptions } from 'kysely-jobs'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
-import {
-  createMailTables,
-  type MailDatabase,
-  type MailHandler,
-  type MailWorker,
-  mailWorker,
-  next,
-} from './mail-jobs.js'
+import { ended, holder, manyOthers } from './holding.js'
+import { createMailTables, type MailDatabase, mailWorker, next } from './mail-jobs.js'
 
 const { db } = await testDatabase<MailDatabase>(createMailTables)
 
@@ -21,42 +15,7 @@ beforeEach(async () => {
 const row = (to: string) => db.selectFrom('mail_jobs').selectAll().where('to', '=', to).executeTakeFirstOrThrow()
 const rows = () => db.selectFrom('mail_jobs').selectAll().where('to', '!=', 'warm').orderBy('to').execute()
 
-/** A started worker that holds jobs by transactions, as it has done a thousand by leases; `errors` has what it told of. */
-async function holding(handler: MailHandler, options: WorkerOptions = {}) {
-  const worker = mailWorker(db, (job, context) => (job.to === 'warm' ? undefined : handler(job, context)), {
-    hold: 'transaction',
-    concurrency: 50, // so that a fetch of what waits brings many
-    holdFor: '20s',
-    ...options,
-  })
-  const errors: string[] = []
-  worker.on('error', ({ error, doing }) => errors.push(`${doing}: ${error}`))
-  let warm = 1_000
-  const warmed = next(worker, 'succeeded', () => --warm === 0)
-  await sql.raw(manyOthers).execute(db)
-  await worker.start()
-  await warmed
-  await db.deleteFrom('mail_jobs').where('status', '=', 'job_status_succeeded').execute()
-  return { worker, errors }
-}
-
-/** So many jobs that a fetch brings no others. */
-const manyOthers = `insert into mail_jobs ("to", run_at) select 'warm', now() - interval '1 hour' from generate_series(1, 1000)`
-
-/** Jobs that are held, as they stand behind many others. */
-async function enqueueHeld(...names: readonly string[]): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    await sql.raw(manyOthers).execute(trx)
-    await enqueue(
-      trx,
-      'mail_jobs',
-      names.map((to) => ({ to })),
-    )
-  })
-}
-
-const ended = (worker: MailWorker, to: string, by = 'succeeded') =>
-  next<{ job: { to: string } }>(worker, by, ({ job }) => job.to === to)
+const { holding, enqueueHeld } = holder(db)
 
 test('a job is written once, when it has ended, and others see it pending until then', async () => {
   await countWrites()
@@ -121,12 +80,15 @@ test('a handler that takes longer than a job is held goes on by a lease', async 
 })
 
 test('a handler may write to its own row from another connection, and lock it: the hold ends before', async () => {
-  const { worker } = await holding(async ({ id }) => {
-    await db.updateTable('mail_jobs').set({ last_error: 'mine' }).where('id', '=', id).execute()
-    await db.transaction().execute(async (trx) => {
-      await trx.selectFrom('mail_jobs').select('id').where('id', '=', id).forUpdate().execute()
-    })
-  })
+  const { worker } = await holding(
+    async ({ id }) => {
+      await db.updateTable('mail_jobs').set({ last_error: 'mine' }).where('id', '=', id).execute()
+      await db.transaction().execute(async (trx) => {
+        await trx.selectFrom('mail_jobs').select('id').where('id', '=', id).forUpdate().execute()
+      })
+    },
+    { holdFor: '500ms' },
+  )
   const done = ended(worker, 'ada')
   await enqueueHeld('ada')
   await done
@@ -204,10 +166,13 @@ test('a row whose claim the table refuses keeps none beside it from going on by 
   onTestFinished(() => sql`alter table mail_jobs drop constraint picky`.execute(db).then(() => {}))
   const held = Promise.withResolvers<void>()
   const aborted: string[] = []
-  const { worker } = await holding(({ to }, { signal }) => {
-    signal.addEventListener('abort', () => aborted.push(to))
-    return held.promise
-  })
+  const { worker } = await holding(
+    ({ to }, { signal }) => {
+      signal.addEventListener('abort', () => aborted.push(to))
+      return held.promise
+    },
+    { holdFor: '1s' },
+  )
   const names = ['a', 'bad', 'c', 'd']
   const [lost, ...good] = [ended(worker, 'bad', 'lost'), ...['a', 'c', 'd'].map((to) => ended(worker, to))]
   await enqueueHeld(...names)

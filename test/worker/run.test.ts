@@ -4,6 +4,7 @@ import { settingsOf, type WorkerOptions } from '../../src/worker/options.js'
 import { LeaseLostError, ShutdownError } from '../../src/worker/run/abort-reason.js'
 import { Attempt } from '../../src/worker/run/attempt.js'
 import { FatalError, retryIn, snooze } from '../../src/worker/run/handler-outcome.js'
+import { outcomeOfError } from '../../src/worker/run/outcome.js'
 import { type Call, Run } from '../../src/worker/run/run.js'
 import type { UsedColumn, WorkerScope } from '../../src/worker/scope.js'
 import { quiet } from './mail-jobs.js'
@@ -157,3 +158,22 @@ test('one call over many attempts is the outcome of each', async () => {
   expect(seen).toEqual(attempts)
   expect(outcomes).toEqual([1, 2, 3].map((id) => [id, { kind: 'snoozed', delay: 1 }]))
 })
+
+test.each([
+  ['was held', true, 'released'],
+  ['has a lease', false, 'retry'],
+])(
+  'where a transaction of the job began before its lease, and its worker knows of such: one that %s',
+  (_, wasHeld, kind) => {
+    const scope = {
+      settings: settingsOf({ logger: quiet }),
+      columns: [],
+      snapshots: { conflictedAt: performance.now() },
+    } as unknown as WorkerScope // what an outcome knows of its worker
+    const attempt = new Attempt({ id: 1, attempts_count: 1, last_error: null }, performance.now())
+    if (wasHeld) attempt.hold(undefined)
+    attempt.begin()
+    attempt.conflict()
+    expect(outcomeOfError(scope, attempt, new Error('could not serialize access'))).toMatchObject({ kind })
+  },
+)
