@@ -111,7 +111,7 @@ function writing(jobs: Jobs, write: Write, fence: Expression<SqlBool>, skipLocke
 }
 
 /** Writes to rows, and tells them by their key, or by their id, as text. */
-export function writingTo(
+function writingTo(
   jobs: Jobs,
   write: Write,
   { db, isLocked }: { readonly db: QueryCreator<JobDatabase>; readonly isLocked: Expression<SqlBool> },

@@ -22,9 +22,13 @@ import { type Returned, returnedOf } from './returned.js'
 import { success } from './settle.js'
 
 /** Not all rows that a transaction holds were written: a trigger or a policy of the user's kept some. */
-class HeldRowsError extends Error {
+export class HeldRowsError extends Error {
   override readonly name = 'HeldRowsError'
   readonly code = 'HELD_ROWS'
+
+  constructor(rows: number, written: number) {
+    super(`Of ${rows} rows only ${written} were written: a trigger or a policy kept the others`)
+  }
 }
 
 /** How a transaction holds its rows. */
@@ -138,8 +142,7 @@ interface RowPlaces {
 async function write(trx: Jobs['db'], query: CompiledQuery, rows: number): Promise<void> {
   const { numAffectedRows, rows: moved } = await trx.executeQuery(query)
   const written = Number(numAffectedRows ?? moved.length)
-  if (written !== rows)
-    throw new HeldRowsError(`Of ${rows} rows only ${written} were written: a trigger or a policy kept the others`)
+  if (written !== rows) throw new HeldRowsError(rows, written)
 }
 
 /** How long (milliseconds) a hold waits for a lock: shorter than Postgres' `deadlock_timeout`, as a handler may wait for the hold. */

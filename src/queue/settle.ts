@@ -113,8 +113,8 @@ function compileGroup(jobs: Jobs, group: Group, options: Settings): Fenced {
   return compileFenced(jobs, writeOf(jobs, group, options), options)
 }
 
-/** What is done with the rows of a group of outcomes, whatever proves that they are still ours: a lease, or their locks. */
-export function writeOf(jobs: Jobs, group: Group, options: Settings): Write {
+/** What is done with the rows of a group of outcomes. */
+function writeOf(jobs: Jobs, group: Group, options: Settings): Write {
   const [{ kind, keep }] = group
   const fate = keep ? 'keep' : fateOf(kind, options)
   if (fate === 'delete') return fate

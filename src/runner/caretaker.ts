@@ -10,26 +10,26 @@ const roundInterval = 600_000
 const soon = 5_000
 const jitter = 0.2
 
-/** Looks after the tables of a runner's workers, each once: their archives are made room in, and emptied of what is old. */
+/** Looks after the tables of a runner's workers: their archives are made room in, and emptied of what is old. */
 export class Caretaker {
   readonly #workers: readonly Kept[]
   #timer: NodeJS.Timeout | undefined
-  #round: Promise<void> = Promise.resolve()
+  #round: Promise<void> | undefined
   #stopped = false
 
   constructor(workers: readonly Kept[]) {
-    this.#workers = [...new Map(workers.map((worker) => [worker.table, worker])).values()]
+    this.#workers = workers
   }
 
   start(): void {
-    this.#round = this.#look()
+    this.#round ??= this.#look()
   }
 
   /** Resolves when the round that is under way is over. */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
-    return this.#round
+    await this.#round
   }
 
   async #look(): Promise<void> {
@@ -39,6 +39,8 @@ export class Caretaker {
     }
     if (this.#stopped) return
     const pause = (isMore ? soon : roundInterval) * (1 + Math.random() * jitter)
-    this.#timer = setTimeout(() => this.start(), pause)
+    this.#timer = setTimeout(() => {
+      this.#round = this.#look()
+    }, pause)
   }
 }

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import { inTime } from '../watch/deadline.js'
 import type { WorkerEvent, WorkerEvents } from '../worker/events.js'
 import { processShare } from '../worker/process-share.js'
 import type { WorkerHealth } from '../worker/worker.js'
@@ -66,8 +67,9 @@ export class Runner {
   }
 
   async #stopAll(deadline: Duration): Promise<{ readonly left: number }> {
-    void this.#caretaker.stop()
+    const kept = inTime(this.#caretaker.stop(), milliseconds(deadline, 'deadline'))
     const stopped = await Promise.all(this.#workers.map((worker) => worker.stop({ deadline })))
+    await kept
     return { left: stopped.reduce((sum, { left }) => sum + left, 0) }
   }
 

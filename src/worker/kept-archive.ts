@@ -11,18 +11,19 @@ const endedBefore = '1m'
 /**
  * Has the partitions of the archive made and dropped, and moves jobs there that ended otherwise than by this worker's hand (a
  * rescue, a cancel), or were kept.
+ * @param isStopped whether nothing more is to be sent
  * @returns whether there is more to do soon
  */
-export async function keepArchiveOf(scope: WorkerScope): Promise<boolean> {
+export async function keepArchiveOf(scope: WorkerScope, isStopped: () => boolean): Promise<boolean> {
   const { archive, jobs, settings, tell, report } = scope
-  if (archive === undefined) return false
+  if (archive === undefined || isStopped()) return false
   try {
     const kept = archive.mayKeep
       ? await ask(jobs.db, settings.lease, 'keeping the archive', (db) => keepArchive({ ...jobs, db }, archive))
       : undefined
     const { made = [], dropped = [], misplaced = 0, busy = false } = kept ?? {}
     if (made.length + dropped.length + misplaced > 0) tell('archive', { made, dropped, misplaced })
-    await moveEnded(scope)
+    await moveEnded(scope, isStopped)
     return busy || dropped.length > 0
   } catch (error) {
     report(error, 'keeping the archive')
@@ -30,10 +31,10 @@ export async function keepArchiveOf(scope: WorkerScope): Promise<boolean> {
   }
 }
 
-async function moveEnded({ jobs, settings, finished, report }: WorkerScope): Promise<void> {
+async function moveEnded({ jobs, settings, finished, report }: WorkerScope, isStopped: () => boolean): Promise<void> {
   const statuses = finalStatuses.filter((status) => goesToArchive(status, settings))
   if (finished.archive === undefined || statuses.length === 0) return
-  for (;;) {
+  while (!isStopped()) {
     const options = { olderThan: endedBefore, statuses, limit: chunkSize } as const
     const move = (db: typeof jobs.db) => archiveJobs(db, jobs.name, options)
     const moved = await ask(jobs.db, settings.lease, 'moving jobs to the archive', move)

@@ -39,7 +39,7 @@ export interface WorkerOptions<Job = object, Columns = undefined> {
    * they have ended. What runs longer goes on by a lease; where a connection is cut, a moment's work is done twice.
    */
   readonly hold?: 'lease' | 'transaction' | undefined
-  /** With `hold: 'transaction'`: how long such a transaction goes on at most. Less than a third of the lease. Default 100 ms. */
+  /** With `hold: 'transaction'`: how long such a transaction goes on at most: a third of the lease, or less. Default 100 ms. */
   readonly holdFor?: Duration | undefined
   /** How long after its last heartbeat a worker counts as gone and its jobs run elsewhere. At least 1 s. Default 60 s. */
   readonly lease?: Duration | undefined

@@ -29,7 +29,7 @@ const pollJitter = 0.1
 export class StartedWorker {
   readonly #scope: WorkerScope
   readonly #bell = new Bell()
-  /** Every attempt whose lease is held, by the job's row. */
+  /** Every attempt that holds its job, by a lease or a transaction, by the job's row. */
   readonly #attempts = new Map<string, Attempt>()
   readonly #settler: Settler
   readonly #slots: Slots
@@ -89,13 +89,13 @@ export class StartedWorker {
     }
   }
 
-  /** Leases that are held, and may be. */
+  /** Jobs that are held, and may be. */
   get #held(): number {
     const held = [...this.#attempts.values()].filter(({ holdsLease }) => holdsLease).length
     return held + (this.#claimer.isFetching ? 1 : 0)
   }
 
-  keepArchive = (): Promise<boolean> => keepArchiveOf(this.#scope)
+  keepArchive = (): Promise<boolean> => keepArchiveOf(this.#scope, () => this.#stopping !== undefined)
 
   /** Looks for jobs now. */
   wake(): void {

@@ -8,8 +8,8 @@ export const inDeletions: readonly Mutant[] = [
     file: 'src/queue/fenced.ts',
     text: 'db.deleteFrom(jobs.table).where(isLocked)',
     replacement: "jobs.db.deleteFrom(jobs.table).where(column('id'), 'is not', null)",
-    test: 'test/worker/delete-succeeded.test.ts',
-    title: 'an attempt that lost its lease deletes nothing',
+    test: 'test/worker/leaving.test.ts',
+    title: 'an attempt that lost its lease takes nothing away',
   },
   {
     name: 'a deletion of whatever ended',
@@ -26,8 +26,8 @@ export const inDeletions: readonly Mutant[] = [
     file: 'src/worker/settle/settler.ts',
     text: 'entry.of.tried()',
     replacement: 'void entry.of',
-    test: 'test/worker/delete-succeeded.test.ts',
-    title: 'a success that came through, but whose reply was cut off',
+    test: 'test/worker/leaving.test.ts',
+    title: 'a success whose reply was cut off',
   },
   {
     name: 'whatever is gone was done',
@@ -35,7 +35,7 @@ export const inDeletions: readonly Mutant[] = [
     file: 'src/worker/settle/unwritten.ts',
     text: 'attempt.completed || attempt.wasTried',
     replacement: 'attempt.completed || !attempt.wasTried',
-    test: 'test/worker/delete-succeeded.test.ts',
+    test: 'test/worker/leaving.test.ts',
     title: 'a job whose row somebody deleted while it ran is lost',
   },
   {

@@ -73,7 +73,7 @@ test('a table without an archive, or a worker that never started, is nothing to 
   await worker.stop()
 })
 
-test('a caretaker looks after each table once, and stops with the round that is under way', async () => {
+test('a caretaker looks after each worker, once however often it is started, and stops with the round that is under way', async () => {
   const looked: string[] = []
   const held = Promise.withResolvers<boolean>()
   const kept = (table: string, more: Promise<boolean> | false = false) => ({
@@ -83,11 +83,35 @@ test('a caretaker looks after each table once, and stops with the round that is 
       return more
     },
   })
-  const caretaker = new Caretaker([kept('a'), kept('b', held.promise), kept('a'), kept('c'), { table: 'd' }])
+  const caretaker = new Caretaker([kept('a'), { table: 'd' }, kept('a'), kept('b', held.promise), kept('c')])
   caretaker.start()
-  await expect.poll(() => looked).toEqual(['a', 'b'])
+  caretaker.start()
+  await expect.poll(() => looked).toEqual(['a', 'a', 'b'])
   const stopped = caretaker.stop()
   held.resolve(true)
   await stopped
-  expect(looked).toEqual(['a', 'b'])
+  expect(looked).toEqual(['a', 'a', 'b'])
+})
+
+test('a runner that is stopped while jobs are moved waits for those that are on their way, and moves no more', async () => {
+  await sql`truncate jobs`.execute(db)
+  await sql`insert into jobs ("to", status, updated_at)
+    select 'old', 'job_status_failed', now() - interval '1 hour' from generate_series(1, 3000)`.execute(db)
+  const left = async () => (await sql`select from jobs where "to" = 'old'`.execute(db)).rows.length
+  const worker = createWorker(db, 'jobs', () => {}, { logger: quiet, finished: 'archive' })
+  const runner = createRunner(db, { workers: [worker] })
+  const errors: unknown[] = []
+  runner.on('error', ({ error }) => errors.push(error))
+  await db.transaction().execute(async (trx) => {
+    await sql`lock table jobs in share mode`.execute(trx) // nothing is moved
+    await runner.start()
+    const waiting = sql<{ n: number }>`select count(*)::int as n from pg_locks
+      where relation = 'jobs'::regclass and not granted`
+    await expect.poll(async () => (await waiting.execute(db)).rows[0]?.n).toBeGreaterThan(0)
+    void runner.stop()
+  })
+  await runner.stop()
+  expect(await left()).toBe(2000)
+  expect(errors).toEqual([])
+  await sql`truncate jobs, jobs_archive`.execute(db)
 })

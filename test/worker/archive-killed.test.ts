@@ -37,7 +37,7 @@ const archived = async () => {
 test.each([40, 700])(
   'a process that is killed at its job %s leaves each job in exactly one of the two tables',
   async (nth) => {
-    const child = fork(new URL('archiving-process.ts', import.meta.url), [url, String(nth)])
+    const child = fork(new URL('mortal-process.ts', import.meta.url), [url, String(nth), '{"succeeded":"archive"}'])
     onTestFinished(() => void child.kill('SIGKILL'))
     expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])
     expect(await there()).toEqual({ jobs, doubled: 0 })

@@ -1,17 +1,16 @@
-import { randomUUID } from 'node:crypto'
-import { Kysely, PostgresDialect, sql } from 'kysely'
-import { cancel, createWorker, enqueue, FatalError, snooze } from 'kysely-jobs'
+import { type Kysely, sql } from 'kysely'
+import { cancel, createWorker, enqueue, FatalError, snooze, type WorkerOptions } from 'kysely-jobs'
 import { createJobArchive } from 'kysely-jobs/migrate'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
-import { quietPool, testDatabase } from '../support/database.js'
-import { startProxy } from '../support/proxy.js'
-import { createMailTables, type MailDatabase, type MailHandler, mailWorker, next } from './mail-jobs.js'
+import { testDatabase } from '../support/database.js'
+import { telling, untilIdle } from './leaving.js'
+import { createMailTables, type MailDatabase, type MailHandler, type MailJob, next } from './mail-jobs.js'
 
 interface Database extends MailDatabase {
   mail_jobs_archive: MailDatabase['mail_jobs']
 }
 
-const { db, url } = await testDatabase<Database>(async (db) => {
+const { db } = await testDatabase<Database>(async (db) => {
   await createMailTables(db)
   await createJobArchive(db, 'mail_jobs')
 })
@@ -20,22 +19,9 @@ beforeEach(async () => {
   await sql`truncate mail_jobs, mail_jobs_archive, sent`.execute(db)
 })
 
-/** A worker that archives what succeeded, and the names of the events that it told. */
-function worker(handler: MailHandler, options: object = {}, through: Kysely<any> = db) {
-  const made = mailWorker(through, handler, { succeeded: 'archive', ...options })
-  const told: string[] = []
-  for (const event of ['succeeded', 'retry', 'failed', 'timedOut', 'snoozed', 'cancelled', 'lost'] as const)
-    made.on(event, () => told.push(event))
-  const errors: string[] = []
-  made.on('error', ({ error, doing }) => errors.push(`${doing}: ${error}`))
-  return { made, told, errors }
-}
-
-async function untilIdle(made: ReturnType<typeof worker>['made']) {
-  const idle = next(made, 'idle')
-  await made.start()
-  await idle
-}
+/** A worker that archives what succeeded. */
+const worker = (handler: MailHandler, options: WorkerOptions<MailJob> = {}) =>
+  telling(db, handler, { succeeded: 'archive', ...options })
 
 const rowsOf = (table: 'mail_jobs' | 'mail_jobs_archive') => db.selectFrom(table).selectAll().orderBy('to').execute()
 const live = () => rowsOf('mail_jobs')
@@ -85,37 +71,6 @@ test.each([
   }
 })
 
-test("a job's effects and its move to the archive commit together, or not at all", async () => {
-  await enqueue(db, 'mail_jobs', [{ to: 'commits' }, { to: 'rolls back' }])
-  const { made, told } = worker(({ to, id }, { attempt, complete }) =>
-    db.transaction().execute(async (trx) => {
-      await trx.insertInto('sent').values({ job_id: id, attempt }).execute()
-      await complete(trx)
-      if (to === 'rolls back') throw new Error('changed my mind')
-    }),
-  )
-  await untilIdle(made)
-  expect(told.sort()).toEqual(['retry', 'succeeded'])
-  expect(await live()).toMatchObject([{ to: 'rolls back', status: 'job_status_retry' }])
-  expect(await archived()).toMatchObject([{ to: 'commits', status: 'job_status_succeeded' }])
-  expect(await db.selectFrom('sent').selectAll().execute()).toHaveLength(1)
-})
-
-test('an attempt that lost its lease moves nothing', async () => {
-  await enqueue(db, 'mail_jobs', [{ to: 'completes' }, { to: 'returns' }])
-  const other = randomUUID()
-  const { made, told } = worker(async ({ to, id }, { complete }) => {
-    await db.updateTable('mail_jobs').set({ attempts_count: 7, locked_by: other }).where('id', '=', id).execute()
-    if (to === 'returns') return
-    const completion = db.transaction().execute((trx) => complete(trx))
-    await expect(completion).rejects.toMatchObject({ code: 'LEASE_LOST' })
-  })
-  await untilIdle(made)
-  expect(told).toEqual(['lost', 'lost'])
-  expect(await live()).toMatchObject([1, 2].map(() => ({ attempts_count: 7, locked_by: other })))
-  expect(await archived()).toEqual([])
-})
-
 test('what a job returns goes to the archive with it', async () => {
   await sql`alter table mail_jobs add column result jsonb, add column finished_at timestamptz`.execute(db)
   await createJobArchive(db, 'mail_jobs')
@@ -123,48 +78,6 @@ test('what a job returns goes to the archive with it', async () => {
   const { made } = worker(() => ({ pages: 3 }))
   await untilIdle(made)
   expect(await archived()).toMatchObject([{ result: { pages: 3 }, finished_at: expect.any(Date) }])
-})
-
-/** A handle whose statements can be cut off. */
-async function weakHandle() {
-  const proxy = await startProxy(url)
-  onTestFinished(proxy.close)
-  const pool = quietPool({ connectionString: proxy.url })
-  return { proxy, through: new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }) }
-}
-
-/** The first ends the transaction by which a worker, when it starts, learns that there are any. */
-function secondCommit(): (statement: string) => boolean {
-  let commits = 0
-  return (statement) => statement === 'commit' && ++commits > 1
-}
-
-const isMove = (statement: string) => /^with "?kysely_jobs_gone/.test(statement)
-
-test.each([
-  ['move', isMove],
-  ['commit', secondCommit()],
-])('a success whose reply was cut off is found in the archive, and told once: by its %s', async (what, matches) => {
-  await enqueue(db, 'mail_jobs', [{ to: 'ada' }, { to: 'bob' }])
-  const { proxy, through } = await weakHandle()
-  const complete: MailHandler = (_job, { complete }) => through.transaction().execute((trx) => complete(trx as never)) // the same database
-  const { made, told } = worker(what === 'commit' ? complete : () => {}, {}, through)
-  const cut = proxy.cut('after', matches)
-  await untilIdle(made)
-  await cut
-  expect(told).toEqual(['succeeded', 'succeeded'])
-  expect(await live()).toEqual([])
-  expect(await archived()).toHaveLength(2)
-})
-
-test('a job whose row somebody deleted while it ran is lost, and not in the archive', async () => {
-  await enqueue(db, 'mail_jobs', { to: 'ada' })
-  const { made, told } = worker(async ({ id }) => {
-    await db.deleteFrom('mail_jobs').where('id', '=', id).execute()
-  })
-  await untilIdle(made)
-  expect(told).toEqual(['lost'])
-  expect(await archived()).toEqual([])
 })
 
 test('a job that another table holds fast stays in its table as succeeded, holds up no other, and it is told', async () => {

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { Kysely, type LogEvent, PostgresDialect, sql } from 'kysely'
-import { cancel, createWorker, enqueue, FatalError, snooze } from 'kysely-jobs'
+import { sql } from 'kysely'
+import { cancel, enqueue, FatalError, snooze, type WorkerOptions } from 'kysely-jobs'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { jobsOf } from '../../src/schema/job-database.js'
 import { settingsOf } from '../../src/worker/options.js'
 import { Attempt } from '../../src/worker/run/attempt.js'
 import type { WorkerScope } from '../../src/worker/scope.js'
 import { unwrittenOutcomes } from '../../src/worker/settle/unwritten.js'
-import { quietPool, testDatabase } from '../support/database.js'
-import { startProxy } from '../support/proxy.js'
-import { createMailTables, type MailDatabase, next, quiet } from './mail-jobs.js'
+import { testDatabase } from '../support/database.js'
+import { telling, untilIdle, weakHandle } from './leaving.js'
+import { createMailTables, type MailDatabase, type MailHandler, type MailJob, next } from './mail-jobs.js'
 
 const { db, url } = await testDatabase<MailDatabase>(createMailTables)
 
@@ -18,36 +18,11 @@ beforeEach(async () => {
   await db.deleteFrom('sent').execute()
 })
 
-type MailHandler = Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2]
-
-/** A worker that deletes, and the names of the events that it told of outcomes. */
-function worker(handler: MailHandler, options: object = {}, through = db) {
-  const made = createWorker(through, 'mail_jobs', handler, {
-    ...{ logger: quiet, pollInterval: '20ms', succeeded: 'delete', ...options },
-  })
-  onTestFinished(() => made.stop({ deadline: 0 }).then(() => {}))
-  const told: string[] = []
-  for (const event of ['succeeded', 'retry', 'failed', 'timedOut', 'snoozed', 'cancelled', 'lost'] as const)
-    made.on(event, () => told.push(event))
-  return { made, told }
-}
-
-/** A handle whose statements can be cut off, and are heard. */
-async function weakHandle(log: (event: LogEvent) => void = () => {}) {
-  const proxy = await startProxy(url)
-  onTestFinished(proxy.close)
-  const pool = quietPool({ connectionString: proxy.url })
-  return { proxy, through: new Kysely<MailDatabase>({ dialect: new PostgresDialect({ pool }), log }) }
-}
+/** A worker that deletes. */
+const worker = (handler: MailHandler, options: WorkerOptions<MailJob> = {}, through = db) =>
+  telling(through, handler, { succeeded: 'delete', ...options })
 
 const rows = () => db.selectFrom('mail_jobs').selectAll().orderBy('to').execute()
-
-/** Works until there is nothing left to do. */
-async function untilIdle(made: ReturnType<typeof worker>['made']) {
-  const idle = next(made, 'idle')
-  await made.start()
-  await idle
-}
 
 test('of a job whose handler ended well nothing is left, and its success is told; whatever ended otherwise is kept', async () => {
   const endings: Record<string, MailHandler> = {
@@ -90,41 +65,12 @@ test('a job that failed before is deleted as well once its handler ends well', a
   expect(await rows()).toEqual([])
 })
 
-test("a job's effects and its deletion commit together, or not at all", async () => {
-  await enqueue(db, 'mail_jobs', [{ to: 'commits' }, { to: 'rolls back' }])
-  const { made, told } = worker(({ to, id }, { attempt, complete }) =>
-    db.transaction().execute(async (trx) => {
-      await trx.insertInto('sent').values({ job_id: id, attempt }).execute()
-      await complete(trx)
-      if (to === 'rolls back') throw new Error('changed my mind')
-    }),
-  )
-  await untilIdle(made)
-  expect(told.sort()).toEqual(['retry', 'succeeded'])
-  expect(await rows()).toMatchObject([{ to: 'rolls back', status: 'job_status_retry' }])
-  expect(await db.selectFrom('sent').selectAll().execute()).toHaveLength(1)
-})
-
-test('an attempt that lost its lease deletes nothing: its completion throws, and its return changes nothing', async () => {
-  await enqueue(db, 'mail_jobs', [{ to: 'completes' }, { to: 'returns' }])
-  const other = randomUUID()
-  const { made, told } = worker(async ({ to, id }, { complete }) => {
-    await db.updateTable('mail_jobs').set({ attempts_count: 7, locked_by: other }).where('id', '=', id).execute()
-    if (to === 'returns') return
-    const completion = db.transaction().execute((trx) => complete(trx))
-    await expect(completion).rejects.toMatchObject({ code: 'LEASE_LOST' })
-  })
-  await untilIdle(made)
-  expect(told).toEqual(['lost', 'lost'])
-  expect(await rows()).toMatchObject([1, 2].map(() => ({ attempts_count: 7, locked_by: other })))
-})
-
 test('a handler that goes on after its completion has committed is left in peace', async () => {
   await enqueue(db, 'mail_jobs', { to: 'ada' })
   const end = Promise.withResolvers<void>()
   const completed = Promise.withResolvers<AbortSignal>()
   let looks = -1 // before its completion the row is there
-  const { through } = await weakHandle(({ query }) => {
+  const { through } = await weakHandle(url, ({ query }) => {
     if (looks >= 0 && /^select .*array_position/.test(query.sql)) looks += 1
   })
   const complete: MailHandler = async (_job, { complete, signal }) => {
@@ -156,51 +102,15 @@ test('a handler that throws after its completion has committed has succeeded', a
   expect(await rows()).toEqual([])
 })
 
-/** The first ends the transaction by which a worker, when it starts, learns that there are any. */
-function secondCommit(): (statement: string) => boolean {
-  let commits = 0
-  return (statement) => statement === 'commit' && ++commits > 1
-}
-
-test.each([
-  ['deletion', (statement: string) => statement.startsWith('delete from "public"."mail_jobs"')],
-  ['commit', secondCommit()],
-])(
-  'a success that came through, but whose reply was cut off, is told once, and not as lost: by its %s',
-  async (what, matches) => {
-    await enqueue(db, 'mail_jobs', [{ to: 'ada' }, { to: 'bob' }])
-    const { proxy, through } = await weakHandle()
-    const complete: MailHandler = (_job, { complete }) => through.transaction().execute((trx) => complete(trx))
-    const { made, told } = worker(what === 'commit' ? complete : () => {}, {}, through)
-    const cut = proxy.cut('after', matches)
-    const errors: unknown[] = []
-    made.on('error', ({ doing }) => errors.push(doing))
-    await untilIdle(made)
-    await cut
-    if (what === 'deletion') expect(errors).toEqual([expect.stringMatching(/^writing \d outcomes$/)])
-    expect(told).toEqual(['succeeded', 'succeeded'])
-    expect(await rows()).toEqual([])
-  },
-)
-
 test('a success that was cut off before it came to the server is written by the next try', async () => {
   await enqueue(db, 'mail_jobs', { to: 'ada' })
-  const { proxy, through } = await weakHandle()
+  const { proxy, through } = await weakHandle(url)
   const { made, told } = worker(() => {}, {}, through)
   const cut = proxy.cut('before', (statement) => statement.startsWith('delete'))
   await untilIdle(made)
   await cut
   expect(told).toEqual(['succeeded'])
   expect(await rows()).toEqual([])
-})
-
-test('a job whose row somebody deleted while it ran is lost', async () => {
-  await enqueue(db, 'mail_jobs', { to: 'ada' })
-  const { made, told } = worker(async ({ id }) => {
-    await db.deleteFrom('mail_jobs').where('id', '=', id).execute()
-  })
-  await untilIdle(made)
-  expect(told).toEqual(['lost'])
 })
 
 test('after its lease, a row that is gone may be the deed of whoever took it over: a try of ours proves nothing', async () => {

@@ -14,7 +14,7 @@ const { db, url } = await testDatabase<MailDatabase>(createMailTables)
 test('a process that is killed while it works off many jobs costs none an attempt that no handler saw', async () => {
   await sql`insert into mail_jobs ("to") select 'quick' from generate_series(1, 5000)`.execute(db)
   const trace = join(mkdtempSync(join(tmpdir(), 'killed-')), 'begun')
-  const child = fork(new URL('fast-process.ts', import.meta.url), [url, trace])
+  const child = fork(new URL('mortal-process.ts', import.meta.url), [url, '600', '{"maxAttempts":1}', trace])
   onTestFinished(() => void child.kill('SIGKILL'))
   expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])
   const begun = new Set(readFileSync(trace, 'utf8').trim().split('\n'))

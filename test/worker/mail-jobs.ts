@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { Kysely } from 'kysely'
-import { createWorker, type Handler, type Worker, type WorkerOptions } from 'kysely-jobs'
+import { createWorker, type Handler, type Job, type Worker, type WorkerOptions } from 'kysely-jobs'
 import { onTestFinished } from 'vitest'
 import type { DB } from '../../examples/db.js'
 
@@ -12,11 +12,16 @@ export type MailDatabase = Pick<DB, 'mail_jobs' | 'sent'>
 /** A logger that keeps quiet, for tests in which errors are what is tested. */
 export const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
+export type MailJob = Job<MailDatabase, 'mail_jobs'>
 export type MailHandler = Handler<MailDatabase, 'mail_jobs'>
 export type MailWorker = Worker<MailDatabase, 'mail_jobs'>
 
 /** A worker that keeps quiet, looks often for jobs where nothing else is said, and is stopped when its test ends. */
-export function mailWorker(db: Kysely<MailDatabase>, handler: MailHandler, options: WorkerOptions = {}): MailWorker {
+export function mailWorker(
+  db: Kysely<MailDatabase>,
+  handler: MailHandler,
+  options: WorkerOptions<MailJob> = {},
+): MailWorker {
   const worker = createWorker(db, 'mail_jobs', handler, { logger: quiet, pollInterval: '20ms', ...options })
   onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
   return worker

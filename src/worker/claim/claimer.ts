@@ -27,7 +27,7 @@ interface Fetch {
   readonly since: Since | undefined
   /** Monotonic milliseconds. */
   readonly sent: number
-  /** Undefined: the one that was asked for was refused. */
+  /** Undefined: nothing was claimed, and the next fetch is to be another. */
   readonly claimed: Promise<Claimed | undefined>
 }
 
@@ -140,7 +140,7 @@ export class Claimer {
     }
   }
 
-  /** @returns undefined where a row is refused (a CHECK, a trigger): it keeps no other from being claimed by the next fetches */
+  /** @returns undefined where a row is refused (a CHECK, a trigger): it keeps no other from being claimed by the next fetches; or where no transaction may hold them */
   async #claimedBy({ claimed, limit }: Fetch): Promise<Claimed | undefined> {
     this.#isWaiting = true
     try {

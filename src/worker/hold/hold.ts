@@ -1,5 +1,13 @@
 import { concernsAll, sqlState } from '../../pg/error-class.js'
-import { backToHeld, type CompiledSuccess, checkHeld, claimHeld, lockNotAvailable, markHeld } from '../../queue/held.js'
+import {
+  backToHeld,
+  type CompiledSuccess,
+  checkHeld,
+  claimHeld,
+  HeldRowsError,
+  lockNotAvailable,
+  markHeld,
+} from '../../queue/held.js'
 import { tellWorkers } from '../../queue/notify.js'
 import type { Outcome } from '../../queue/outcome.js'
 import type { CompiledSettle } from '../../queue/settle.js'
@@ -12,6 +20,7 @@ import type { Attempt, Holder } from '../run/attempt.js'
 import type { WorkerScope } from '../scope.js'
 import { entryOf } from '../settle/batch.js'
 import type { Settler } from '../settle/settler.js'
+import { tellLost } from '../settle/tell.js'
 
 /** What a hold needs of its worker. */
 export interface HoldParts {
@@ -48,7 +57,8 @@ export class Hold implements Holder {
   readonly #late: Ended[] = []
   #leasedAt = 0
   readonly #begunAt = performance.now()
-  #isTimeOver = false
+  /** It ended before most of its jobs had. */
+  #isShort = false
   #isRefused = false
   #state: 'held' | 'ending' | 'committing' | 'over' = 'held'
   #timer: Timer | undefined
@@ -59,13 +69,21 @@ export class Hold implements Holder {
 
   /** Holds these. */
   take(attempts: readonly Attempt[]): void {
-    if (this.#state !== 'held') return // it has failed meanwhile, and the fence refuses what they do
-    this.#attempts = new Set(attempts)
     for (const attempt of attempts) attempt.hold(this)
-    this.#timer = after(this.#parts.scope.settings.holdFor, () => {
-      this.#isTimeOver = true
-      void this.end()
-    })
+    if (this.#state === 'over') {
+      this.#lose(attempts)
+      return
+    }
+    this.#attempts = new Set(attempts)
+    this.#timer = after(this.#parts.scope.settings.holdFor, () => void this.end())
+  }
+
+  /** It has failed before they came here: they are free again. */
+  #lose(attempts: readonly Attempt[]): void {
+    for (const attempt of attempts) {
+      attempt.hold(undefined)
+      tellLost(this.#parts.scope, attempt, 'the transaction that held it was cut off')
+    }
   }
 
   add(attempt: Attempt, outcome: Outcome): void {
@@ -102,7 +120,9 @@ export class Hold implements Holder {
     this.#parts.releaseOf(this.#attempts)
     this.#state = 'ending'
     this.#leased.push(...[...this.#attempts].filter(({ isOpen }) => isOpen))
-    if (this.#isTimeOver && this.#leased.length > this.#ended.length) this.#parts.refused() // they take longer, or wait for it
+    const done = this.#ended.filter(([, { kind }]) => kind !== 'released').length
+    this.#isShort = done < this.#attempts.size / 2
+    if (this.#isShort) this.#parts.refused() // handlers take longer than it lasts, or wait for its end
   }
 
   async #write(trx: Jobs['db']): Promise<void> {
@@ -133,7 +153,7 @@ export class Hold implements Holder {
     const written = await this.#inTime(this.#parts.settle(trx, rest))
     await this.#inTime(checkHeld(trx))
     if (entries.some(({ kind }) => kind === 'released')) await this.#inTime(this.#tellFree(trx))
-    if (written.length < rest.length) throw new Error('Not all outcomes were written: a trigger or a policy kept some')
+    if (written.length < rest.length) throw new HeldRowsError(rest.length, written.length)
   }
 
   /** What is free again was written by nobody, so that no trigger tells. */
@@ -167,7 +187,7 @@ export class Hold implements Holder {
     if (this.#state === 'over') return
     for (const attempt of this.#leased) attempt.renewed(this.#leasedAt)
     this.#letGo()
-    if (this.#leased.length === 0) this.#parts.wentWell()
+    if (this.#leased.length === 0 && !this.#isShort) this.#parts.wentWell()
     this.#parts.settler.confirm(this.#ended)
     this.#parts.settler.take(this.#late)
     if (this.#isRefused) this.#parts.unsure()

@@ -107,7 +107,8 @@ export class Holds {
             await openHold(trx.withoutPlugins(), table, settings.lease)
             const rows = await fetch(trx, given)
             if (rows.length === 0) return { rows }
-            if (!this.isNext || rows.some((row) => interruptionsIn(row) > 0)) return this.#beginAgain()
+            if (rows.some((row) => interruptionsIn(row) > 0)) return this.#beginAgain()
+            if (!this.isNext) return undefined // another was quicker, or has been harmed meanwhile
             hold = this.#begin()
             answer({ rows, hold })
             await hold.hold(trx.withoutPlugins())
