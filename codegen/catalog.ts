@@ -1,4 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { allJobsComment } from '../src/schema/names.js'
 
 /** What the catalog says of a database's tables and of the types of their columns. */
 export interface Catalog {
@@ -101,7 +102,7 @@ async function readTables<DB>(trx: Transaction<DB>): Promise<readonly Table[]> {
 }
 
 /** A view has no NOT NULL of its own, but that of a job table and its archive, by its comment, holds just what both do. */
-const isNotNullOfAll = sql`c.relkind = 'v' and obj_description(c.oid, 'pg_class') = 'All jobs of ' || left(c.relname, -4) || ', also those in its archive'
+const isNotNullOfAll = sql`c.relkind = 'v' and obj_description(c.oid, 'pg_class') like ${`${allJobsComment} %`}
   and not exists (
     select from pg_rewrite w
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass and d.refobjid <> c.oid

@@ -1,5 +1,5 @@
 import { readJobTable } from '../schema/inspect.js'
-import { allJobsName, archiveName, quoted, quotedName, type TableName } from '../schema/names.js'
+import { allJobsComment, allJobsName, archiveName, quoted, quotedName, type TableName } from '../schema/names.js'
 import type { JobArchiveOptions } from './archive-options.js'
 import { archiveTimes } from './archive-times.js'
 import { createKeepFunction, keepFunction, keptTimes, restOf } from './keep-archive.js'
@@ -32,7 +32,6 @@ export async function createJobArchive(
 ): Promise<void> {
   const { references, ...periods } = options
   checkOptions({ ...options, every: undefined, keep: undefined }, { every: [], keep: [], references: ['follow'] })
-  archiveTimes(periods) // refused before anything is made
   await changeTable(db, name, async (target) => {
     await readJobTable(target.db, target.table)
     await refuseReferences(target, references)
@@ -54,7 +53,7 @@ export async function dropJobArchive(db: MigrationDatabase, name: string): Promi
 
 export async function dropArchive({ db, table, catalog }: Target): Promise<void> {
   if (catalog.archive === null) return
-  await execute(db, `drop view if exists ${viewOf(table)}`)
+  if ((await viewIn(db, table))?.isOurs) await execute(db, `drop view ${viewOf(table)}`)
   await execute(db, `drop table ${nameOf(table)}`)
   await execute(db, `drop function ${keepFunction(table)}()`)
 }
@@ -96,32 +95,68 @@ async function createArchive({ db, table }: Target): Promise<void> {
   await execute(db, `create index on ${restOf(table)} (updated_at)`)
   await execute(db, `create index on ${archive} (id)`)
   await execute(db, `create index on ${archive} (status, updated_at) where status <> 'job_status_succeeded'`)
-  await execute(
-    db,
-    `do ${literal(`begin if (select relrowsecurity from pg_catalog.pg_class where oid = ${literal(quotedName(table))}::pg_catalog.regclass) then
-      alter table ${archive} enable row level security; end if; end`)}`,
-  )
 }
 
-/** Gives the archive the columns that it lacks, takes NOT NULL from those that the table lacks, and makes the view anew. */
+/**
+ * Gives the archive the columns that it lacks, takes NOT NULL from those that the table lacks, has row-level security hold for it
+ * where it holds for the table, and makes the view that is of the columns there are now.
+ */
 export async function syncArchive({ db, table }: Target): Promise<void> {
   const archive = nameOf(table)
   const differing = await catalogQuery<{ change: string }>(db, differences(table))
   if (differing.length > 0)
     await execute(db, `alter table ${archive} ${differing.map(({ change }) => change).join(', ')}`)
-  const { columns } = await readJobTable(db, table)
-  const names = columns.map(({ name }) => quoted(name)).join(', ')
+  await execute(db, `do ${literal(securing(table))}`)
+  await makeView(db, table)
+}
+
+/** Of each partition as well: whoever is granted all tables of the schema could read those by their names. */
+function securing(table: TableName): string {
+  const oidOf = (name: string) => `${literal(name)}::pg_catalog.regclass`
+  return `declare part pg_catalog.regclass;
+  begin
+    if not (select relrowsecurity from pg_catalog.pg_class where oid = ${oidOf(quotedName(table))}) then
+      return;
+    end if;
+    for part in select relid from pg_catalog.pg_partition_tree(${oidOf(nameOf(table))}) loop
+      execute pg_catalog.format('alter table %s enable row level security', part);
+    end loop;
+  end`
+}
+
+/** A view that serves as it is keeps its grants, and what depends on it. */
+async function makeView(db: MigrationDatabase, table: TableName): Promise<void> {
+  const view = viewOf(table)
+  const names = (await readJobTable(db, table)).columns.map(({ name }) => name)
+  const present = await viewIn(db, table)
+  if (present?.isOurs === false)
+    throw new JobArchiveError(`${view} is there, and no view that createJobArchive made: rename it`)
+  const isBeginning = present?.columns.every((name, place) => name === names[place])
+  if (isBeginning === false) await execute(db, `drop view ${view}`)
   const isInvoker = (await serverVersion(db)) >= 150_000 ? ' with (security_invoker = true)' : ''
-  await execute(db, `drop view if exists ${viewOf(table)}`)
+  const list = names.map(quoted).join(', ')
   await execute(
     db,
-    `create view ${viewOf(table)}${isInvoker} as
-    select ${names} from ${quotedName(table)} union all select ${names} from ${archive}`,
+    `create or replace view ${view}${isInvoker} as
+    select ${list} from ${quotedName(table)} union all select ${list} from ${nameOf(table)}`,
   )
-  await execute(
+  await execute(db, `comment on view ${view} is ${literal(`${allJobsComment} ${table.name}`)}`)
+}
+
+interface FoundView {
+  readonly isOurs: boolean
+  readonly columns: readonly string[]
+}
+
+/** Whatever has the name of the view of all jobs. */
+async function viewIn(db: MigrationDatabase, table: TableName): Promise<FoundView | undefined> {
+  const [found] = await catalogQuery<{ isOurs: boolean; columns: string[] }>(
     db,
-    `comment on view ${viewOf(table)} is ${literal(`All jobs of ${table.name}, also those in its archive`)}`,
+    `select c.relkind = 'v' and coalesce(pg_catalog.obj_description(c.oid, 'pg_class') like ${literal(`${allJobsComment} %`)}, false) as "isOurs",
+      array(select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 order by a.attnum) as columns
+    from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(${literal(viewOf(table))})`,
   )
+  return found
 }
 
 /** What an archive's columns lack, as parts of ALTER TABLE. */

@@ -3,7 +3,7 @@ import type { Catalog } from '../schema/catalog.js'
 import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalColumnNames } from '../schema/columns.js'
 import { quoted, quotedName, type TableName } from '../schema/names.js'
 import { jobStatuses } from '../schema/statuses.js'
-import { syncArchive } from './job-archive.js'
+import { JobArchiveError, syncArchive } from './job-archive.js'
 import { execute, literal, type MigrationDatabase, serverVersion } from './migration-database.js'
 import { checkOptions, columnChoices, type JobColumnOptions } from './options.js'
 import { dropUnusedType, findOrCreateStatusType } from './status-type.js'
@@ -78,7 +78,7 @@ const ownColumns = ['status', 'last_error', 'attempts_count', 'locked_at', 'lock
  * them, and the enum with its last column.
  *
  * @example await dropJobColumns(db, 'orders', { columns: ['priority'] })
- * @throws JobTableOptionError, JobTableNameError, NoSuchTableError
+ * @throws JobArchiveError where it has an archive; JobTableOptionError, JobTableNameError, NoSuchTableError
  */
 export async function dropJobColumns(
   db: MigrationDatabase,
@@ -87,6 +87,11 @@ export async function dropJobColumns(
 ): Promise<void> {
   checkOptions(options, { columns: [...optionalColumnNames, ...sharedColumns] })
   await changeTable(db, name, async ({ db: plain, table, catalog }) => {
+    if (catalog.archive !== null) {
+      throw new JobArchiveError(
+        `${quotedName(table)} has an archive: dropJobArchive drops it first, with all jobs in it, or rename it`,
+      )
+    }
     const drops = [...ownColumns, ...(options.columns ?? [])].map((column) => `drop column if exists ${quoted(column)}`)
     await execute(plain, `alter table ${quotedName(table)} ${drops.join(', ')}`)
     await dropUnusedType(plain, catalog)

@@ -73,6 +73,7 @@ declare
   made text[] := '{}';
   dropped text[] := '{}';
   busy boolean := false;
+  secured constant boolean := (select relrowsecurity from pg_class where oid = ${literal(archive)}::regclass);
   misplaced bigint;
   edge timestamptz;
   part record;
@@ -114,6 +115,9 @@ function makingPartitions(table: TableName, archive: string, every: number): str
   if edge is null then
     edge := ${start('now()')};
     execute format('create table %I.%I partition of %s for values from (minvalue) to (%L)', ${schema}, ${prefix} || 'before', ${formatted}, edge);
+    if secured then
+      execute format('alter table %I.%I enable row level security', ${schema}, ${prefix} || 'before');
+    end if;
   end if;
   while edge < ${start('now()')} + every * ${partitionsAhead} loop
     select ${prefix} || to_char(edge, '${format}') as name, greatest(${start('edge')}, ${start('now()')}) + every as till into part;
@@ -126,6 +130,9 @@ function makingPartitions(table: TableName, archive: string, every: number): str
           ${schema}, part.name, ${formatted});
         execute format('with gone as (delete from %s where updated_at >= %L and updated_at < %L returning *) insert into %I.%I select * from gone',
           ${literal(rest)}, edge, part.till, ${schema}, part.name);
+        if secured then
+          execute format('alter table %I.%I enable row level security', ${schema}, part.name);
+        end if;
         execute format('alter table %s attach partition %I.%I for values from (%L) to (%L)',
           ${formatted}, ${schema}, part.name, edge, part.till);
         made := made || part.name;

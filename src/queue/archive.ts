@@ -29,7 +29,7 @@ export function usable(archive: JobArchive | undefined, { name }: Pick<TableName
 export function archivedJobs(jobs: Jobs, { table }: JobArchive): Jobs {
   const real = sql.raw(quotedName(table))
   const as = (alias: string) => real.as(alias) as unknown as Jobs['table'] // its columns are the same
-  return { ...jobs, table: as(own.row), asJob: as('job'), key: undefined }
+  return { ...jobs, table: as(own.row), asJob: as('job') }
 }
 
 /** Moves rows to the archive. @returns their ids, and what is told of each */
@@ -45,9 +45,10 @@ export async function movedRows<Row>(
 
 /**
  * Moves jobs that have ended to the archive of their table, oldest first, in one chunk: those of before there was one, or that
- * were kept. A job that the archive refuses, or that another table holds fast, stays and stops no other.
+ * were kept. A job that the archive refuses, or that another table holds fast, stays and stops no other of its chunk.
  *
- * @returns the ids of those that were moved, and as `refused` those that were not; as many as the limit means there may be more.
+ * @returns the ids of those that were moved, and as `refused` those that were not; together as many as the limit means there may
+ * be more. Where all were refused, those behind them are not looked at until these are gone.
  * @throws ArchiveError where there is none, or it lacks a column; whatever concerns all jobs
  * @example while ((await archiveJobs(db, 'send_mail_jobs', { olderThan: '1h' })).length > 0);
  */

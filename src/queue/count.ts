@@ -65,6 +65,7 @@ export async function countJobs<DB, Table extends keyof DB & string>(
   return together(counts, archived)
 }
 
+/** Not by `inspectJobTable`, as a table that lacks something is counted all the same. */
 async function archiveOfWritten(db: Lookup, table: string): Promise<JobArchive | undefined> {
   const name = await findTable(db, writtenName(db, table))
   const catalog = name && (await readCatalog(db.withoutPlugins(), name))
@@ -169,7 +170,8 @@ function countsOf(kinds: readonly Kind[], rows: readonly Counted[], facts: Table
       }
     }
   }
-  if (sum(rows.map(([, , , , timely]) => timely)) >= bound) atLeast.add('due')
+  const pending = rows.filter(([, status]) => isPendingStatus.has(status))
+  if (sum(pending.map(([, , , , timely]) => timely)) >= bound) atLeast.add('due')
   return {
     statuses,
     due: sum(rows.map(([, , , due]) => due)),
@@ -179,6 +181,8 @@ function countsOf(kinds: readonly Kind[], rows: readonly Counted[], facts: Table
     exact: atLeast.size + estimated.size === 0,
   }
 }
+
+const isPendingStatus: ReadonlySet<JobStatus> = new Set(pendingStatuses)
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((all, number) => all + number, 0)

@@ -7,7 +7,7 @@ export interface FinishedRows {
   readonly succeeded?: 'keep' | 'delete' | 'archive' | undefined
   /** Of all that have ended: kept in the table, or moved to its archive. Default `keep`. */
   readonly finished?: 'keep' | 'archive' | undefined
-  /** The table's archive, as `inspectJobTable` tells it; without one, what were to go there is kept. */
+  /** The table's archive, as `inspectJobTable` tells it; without one, a worker keeps what was to go there. */
   readonly archive?: JobArchive | undefined
 }
 

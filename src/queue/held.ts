@@ -19,7 +19,7 @@ import { ofLocked } from './locked.js'
 import { toArchive } from './moved.js'
 import type { LeasedOutcome } from './outcome.js'
 import { type Returned, returnedOf } from './returned.js'
-import { success } from './settle.js'
+import { hasNoResult, success } from './settle.js'
 
 /** Not all rows that a transaction holds were written: a trigger or a policy of the user's kept some. */
 export class HeldRowsError extends Error {
@@ -126,7 +126,7 @@ export function compileSuccess(jobs: Jobs, columns: readonly string[], finished:
   return async (trx, succeeded) => {
     if (succeeded.length === 0) return
     const rows = rowsOf(jobs, succeeded)
-    const isPlain = !given.has('result') || succeeded.every((one) => !('json' in one) || one.json === undefined)
+    const isPlain = !given.has('result') || succeeded.every(hasNoResult)
     const query = isPlain
       ? plain({ ids: rows.ids, ...(rows.keys && { keys: rows.keys.of }) })
       : statement(rows, succeeded)

@@ -9,6 +9,7 @@ import {
 import type { JobArchive } from '../schema/archive.js'
 import { quoted, quotedName, type TableName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
+import { unusedName } from './unused-name.js'
 
 /** A row that goes to the archive, with what is written of its end. */
 export interface Moved {
@@ -61,7 +62,7 @@ export function toArchive<Row>(
   answer: { readonly id?: boolean; readonly told?: AliasedExpression<unknown, string> },
 ): RawBuilder<Row> {
   const { table: to, of, columns } = archive
-  const told = ended(`${own.text}_`, columns) // a column of that name is the user's
+  const told = sql.raw(unusedName([...columns, own.text])) // a column of that name is the user's
   const { gone, insert } = moving(
     { deletion, to, columns, changes },
     answer.told && sql`, ${answer.told.expression} as ${told}`,
@@ -70,11 +71,6 @@ export function toArchive<Row>(
   const guard = sql`select ${namesOf(columns)} from ${table} union all select * from ${table}`
   const answers = [...(answer.id ? [sql`id`] : []), ...(answer.told ? [sql`${told} as ${sql.raw(own.text)}`] : [])]
   return sql<Row>`with ${gone}, ${all} as (${guard}), ${put} as (${insert('')}) select ${sql.join(answers)} from ${sql.raw(own.gone)}`
-}
-
-/** A name that none of these is. */
-function ended(name: string, taken: readonly string[]): RawBuilder<unknown> {
-  return taken.includes(name) ? ended(`${name}_`, taken) : sql.raw(name)
 }
 
 /** Brings rows back from the archive, to run again. @param deletion of rows of the archive */

@@ -10,7 +10,7 @@ import type { FinalStatus } from '../schema/statuses.js'
 import { ofLocked, toldRows } from './locked.js'
 
 export interface PruneOptions {
-  /** How long ago a job must have ended (its `updated_at`) to be deleted. */
+  /** How long ago a job must have ended (its `updated_at`). */
   readonly olderThan: Duration
   /** Only jobs that ended so. Default: all final ones. */
   readonly statuses?: readonly FinalStatus[]

@@ -1,11 +1,11 @@
 import { clockTimestamp, later } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
-import type { JobSelection } from '../predicates/selected.js'
+import { isSelected, type JobSelection } from '../predicates/selected.js'
 import { isFinal, isRunning, statusLiteral } from '../predicates/status.js'
 import type { JobId } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { inspectJobTable } from '../schema/inspect.js'
-import { jobsOf } from '../schema/job-database.js'
+import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { archivedJobs } from './archive.js'
 import { type ChangedJobs, together, writeInChunks } from './chunks.js'
@@ -53,6 +53,7 @@ export async function retryJobs<DB, Table extends keyof DB & string>(
     ...(cleared.has('result') && { result: null }),
   }
   const jobs = jobsOf(db, table, key)
+  if (archive !== undefined) await proveReadable(archivedJobs(jobs, archive), selection)
   const retried = await writeInChunks(jobs, selection, job.not(isRunning()), async ({ db, table, isLocked }) =>
     idsOf(await db.updateTable(table).set(changes).where(isLocked).returning('id').execute()),
   )
@@ -69,6 +70,11 @@ export async function retryJobs<DB, Table extends keyof DB & string>(
     },
   )
   return together(retried, returned)
+}
+
+/** Whether the archive may be read, and has the columns of the condition: before anything is written. @throws what Postgres says */
+async function proveReadable<Row>({ db, asJob }: Jobs, selection: JobSelection<Row>): Promise<void> {
+  await db.selectFrom(asJob).select('id').where(isSelected(selection)).limit(0).execute()
 }
 
 function withoutIds<Row>(selection: JobSelection<Row>, found: readonly JobId[]): JobSelection<Row> {

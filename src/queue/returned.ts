@@ -2,10 +2,10 @@ import { type AliasedExpression, AliasNode, ColumnNode, type Expression, Express
 import { column } from '../predicates/column.js'
 import { keyText } from '../predicates/rows.js'
 import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
-import { own } from '../schema/own-names.js'
 import { hidingOwn } from '../schema/own-part.js'
 import { camelCase } from '../schema/row.js'
 import { asText } from '../schema/text.js'
+import { unusedName } from './unused-name.js'
 
 /** The columns that each job has, whatever is selected: they tell its attempt from all others. */
 const always = ['id', 'attempts_count']
@@ -49,14 +49,6 @@ export function returnedOf(jobs: Jobs, asked: Asked): Returned {
 /** A column by its very name: kysely takes one with a dot, or with the word `as`, for two. */
 function columnNamed(name: string) {
   return new ExpressionWrapper<JobDatabase, JobAlias, unknown>(ColumnNode.create(name)).as(name)
-}
-
-/** A name for what is ours beside columns of these names, whichever of them a plugin changes. */
-function unusedName(names: readonly string[]): string {
-  const used = new Set(names.map(camelCase))
-  let name: string = own.text
-  while (used.has(camelCase(name))) name += 'x'
-  return name
 }
 
 /**

@@ -105,7 +105,7 @@ function isPlainSuccess(group: Group, settings: Settings): boolean {
   return fateOf(kind, settings) === 'delete' || !settings.columns?.includes('result') || group.every(hasNoResult)
 }
 
-function hasNoResult(outcome: LeasedOutcome): boolean {
+export function hasNoResult(outcome: LeasedOutcome): boolean {
   return outcome.kind === 'succeeded' && outcome.result === undefined && outcome.json === undefined
 }
 

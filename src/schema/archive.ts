@@ -20,15 +20,19 @@ export interface JobArchive {
 export function archiveOf({ archive, columns }: Catalog, of: TableName): JobArchive | undefined {
   if (archive === null) return undefined
   const table = { schema: of.schema, name: archiveName(of) }
-  const held = new Set(archive.columns.map(({ name }) => name))
+  const held = new Map(archive.columns.map(({ name, type }) => [name, type]))
   const names = columns.map(({ name }) => name)
   const filled = new Set(columns.filter(({ notNull }) => notNull).map(({ name }) => name))
   const lacking = names.filter((name) => !held.has(name))
   const strict = archive.columns.filter(({ name, notNull }) => notNull && !filled.has(name)).map(({ name }) => name)
+  const retyped = columns.filter(({ name, type }) => held.has(name) && held.get(name) !== type)
   const mend = 'createJobArchive, in a migration, mends that'
   const flaws = [
     lacking.length > 0 && `lacks ${lacking.map(quoted).join(', ')}: ${mend}`,
     strict.length > 0 && `has ${strict.map(quoted).join(', ')} as NOT NULL, the job table has not: ${mend}`,
+    ...retyped.map(({ name, type }) => {
+      return `has ${quoted(name)} as ${held.get(name)}, the job table as ${type}: give it that type, in a migration`
+    }),
     !archive.mayWrite &&
       'may not be written by this role: grant it INSERT and SELECT (with row-level security by policies too)',
   ].filter((flaw) => flaw !== false)

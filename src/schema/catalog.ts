@@ -18,7 +18,7 @@ export interface Catalog {
 }
 
 export interface CatalogArchive {
-  readonly columns: readonly Pick<CatalogColumn, 'name' | 'notNull'>[]
+  readonly columns: readonly Pick<CatalogColumn, 'name' | 'type' | 'notNull'>[]
   /** Whether the role that asks may put jobs into it, and look for them. */
   readonly mayWrite: boolean
   /** Whether it may have partitions made and dropped. */
@@ -151,7 +151,8 @@ const may = (command: 'DELETE' | 'INSERT' | 'SELECT', table: 'c' | 'r') => {
 const archiveOf = (table: TableName) => sql`(
   select pg_catalog.json_build_object(
     'columns', (
-      select pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'notNull', a.attnotnull) order by a.attnum)
+      select pg_catalog.json_agg(pg_catalog.json_build_object(
+        'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull) order by a.attnum)
       from pg_catalog.pg_attribute a where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped),
     'mayWrite', ${may('INSERT', 'r')} and ${may('SELECT', 'r')},
     'mayKeep', pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))

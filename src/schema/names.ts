@@ -39,6 +39,9 @@ export const keepArchiveName = nameOf('keep_job_archive_')
 export const archiveName = ({ name }: Pick<TableName, 'name'>): string => ended(name, '_archive')
 export const allJobsName = ({ name }: Pick<TableName, 'name'>): string => ended(name, '_all')
 
+/** How the comment of such a view begins, by which it is known. */
+export const allJobsComment = 'All jobs, those in the archive as well, of'
+
 /** What the due index is ordered by, as Postgres shows it. */
 export const dueOrder = "(run_at AT TIME ZONE 'UTC'::text)"
 

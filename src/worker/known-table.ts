@@ -6,8 +6,8 @@ import { hasColumn } from '../schema/row.js'
 import type { Settings } from './options.js'
 import type { UsedColumn } from './scope.js'
 
-/** What Postgres says of a column or table that is not there or not allowed, and of a null that is not. */
-const structural = /^(?:42703|42601|42P01|42501|23502)$/
+/** What Postgres says of a column or table that is not there, not allowed or of another type, and of a null that is not allowed. */
+const structural = /^(?:42703|42601|42P01|42501|42804|23502)$/
 
 /** How often (milliseconds) it is looked whether an archive is mended. */
 const mendingInterval = 30_000

@@ -5,6 +5,7 @@ import {
   createJobArchive,
   createJobTable,
   dropJobArchive,
+  dropJobColumns,
   dropJobTable,
   keepJobArchive,
 } from 'kysely-jobs/migrate'
@@ -276,13 +277,75 @@ test('who may not own tables has it done by the function, where that is granted'
   expect((await call()).rows).toMatchObject([{ kept: { made: [last] } }])
 })
 
-test('of a table with row-level security the archive has it too: nobody reads there what they may not read here', async () => {
-  await createJobTable(db, 'secret_jobs')
+test('of a table with row-level security the archive has it too, and each partition: nobody reads there what they may not read here', async () => {
+  await createJobTable(db, 'secret_jobs', undefined, { archive: {} })
   await sql`alter table secret_jobs enable row level security`.execute(db)
   await createJobArchive(db, 'secret_jobs')
-  const { rows } = await sql<{
-    secure: boolean
-  }>`select relrowsecurity as secure from pg_class where relname = 'secret_jobs_archive'`.execute(db)
-  expect(rows).toEqual([{ secure: true }])
+  const { rows: partitions } = await sql<{ name: string }>`
+    select relid::regclass::text as name from pg_partition_tree('secret_jobs_archive')`.execute(db)
+  const last = partitions
+    .map(({ name }) => name)
+    .filter((name) => /\d{8}$/.test(name))
+    .sort()
+    .at(-1)
+  await sql.raw(`drop table ${last}`).execute(db)
+  await keepJobArchive(db, 'secret_jobs')
+  const { rows } = await sql`select relid::regclass::text as name from pg_partition_tree('secret_jobs_archive')
+    where not (select relrowsecurity from pg_class where oid = relid)`.execute(db)
+  expect(partitions).toHaveLength(11)
+  expect(rows).toEqual([])
   await dropJobTable(db, 'secret_jobs')
+})
+
+test('the view keeps its grants and what depends on it, also where columns are added', async () => {
+  const role = `viewer_${process.pid}`
+  await sql.raw(`create role ${role}`).execute(db)
+  const dropRole = `drop owned by ${role}; drop role ${role}`
+  onTestFinished(() =>
+    sql
+      .raw(dropRole)
+      .execute(db)
+      .then(() => {}),
+  )
+  await sql.raw(`grant select on jobs_all to ${role}; create view recent_jobs as select id from jobs_all`).execute(db)
+  onTestFinished(() => sql`drop view recent_jobs`.execute(db).then(() => {}))
+  await addJobColumns(db, 'jobs', { columns: ['priority'] })
+  await createJobArchive(db, 'jobs')
+  expect((await sql`select priority from jobs_all`.execute(db)).rows).toEqual([])
+  const may = sql`select has_table_privilege(${role}, 'jobs_all', 'select') as may`
+  expect((await may.execute(db)).rows).toEqual([{ may: true }])
+})
+
+test('where a column is renamed or gone the view is made anew', async () => {
+  await sql`alter table jobs add column note text, add column other text`.execute(db)
+  await createJobArchive(db, 'jobs')
+  await sql`alter table jobs rename note to remark`.execute(db)
+  await createJobArchive(db, 'jobs')
+  await sql`drop view jobs_all`.execute(db)
+  await sql`alter table jobs drop column other`.execute(db)
+  await createJobArchive(db, 'jobs')
+  expect((await columnsOf(db, 'jobs_all')).slice(-1)).toEqual(['remark text'])
+})
+
+test("a view of that name that is the user's is left alone", async () => {
+  await dropJobArchive(db, 'jobs')
+  await sql`create view jobs_all as select 7 as mine`.execute(db)
+  onTestFinished(() => sql`drop view jobs_all`.execute(db).then(() => {}))
+  await expect(createJobArchive(db, 'jobs')).rejects.toThrow(
+    '"public"."jobs_all" is there, and no view that createJobArchive made: rename it',
+  )
+  expect((await sql`select mine from jobs_all`.execute(db)).rows).toEqual([{ mine: 7 }])
+})
+
+test('a time that is given is judged beside the one that is there', async () => {
+  await createJobArchive(db, 'jobs', { every: '6 hours' })
+  await createJobArchive(db, 'jobs', { keep: '12 hours' })
+  await expect(createJobArchive(db, 'jobs', { every: '1 day' })).rejects.toThrow(/keep: 43200000 is invalid beside/)
+})
+
+test('the columns of a job table are not dropped while there is an archive of them', async () => {
+  await expect(dropJobColumns(db, 'jobs')).rejects.toMatchObject({
+    code: 'NO_ARCHIVE',
+    message: expect.stringContaining('"public"."jobs" has an archive: dropJobArchive drops it first'),
+  })
 })

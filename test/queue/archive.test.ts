@@ -48,6 +48,34 @@ test('retryJobs brings archived jobs back, by their ids or by a condition, with 
   expect(await fetchNextJobs(db, 'jobs', { worker, limit: 9 })).toMatchObject([{ id: ada, attempts_count: 1 }])
 })
 
+test('a retry that may not look into the archive, or finds no such column there, writes nothing', async () => {
+  const role = `retrier_${process.pid}`
+  await sql.raw(`create role ${role}; grant select, insert, update on jobs to ${role}`).execute(db)
+  const dropRole = `drop owned by ${role}; drop role ${role}`
+  onTestFinished(() =>
+    sql
+      .raw(dropRole)
+      .execute(db)
+      .then(() => {}),
+  )
+  const { id } = await enqueue(db, 'jobs', { to: 'ada' })
+  await sql`update jobs set status = 'job_status_failed'`.execute(db)
+  const retried = db.connection().execute(async (as) => {
+    await sql.raw(`set role ${role}`).execute(as)
+    try {
+      return await retryJobs(as, 'jobs', { ids: [id] })
+    } finally {
+      await sql`reset role`.execute(as)
+    }
+  })
+  await expect(retried).rejects.toMatchObject({ code: '42501' })
+  await sql`alter table jobs add column late text`.execute(db)
+  onTestFinished(() => sql`alter table jobs drop column late`.execute(db).then(() => {}))
+  const byColumn = retryJobs(db, 'jobs', { where: (job) => job('late' as 'to', 'is', null) })
+  await expect(byColumn).rejects.toMatchObject({ code: '42703' })
+  expect(await rowsOf('jobs')).toMatchObject([{ status: 'job_status_failed' }])
+})
+
 test('jobs of the table and of its archive are retried by one call; running ones are left to their worker', async () => {
   const [gone] = await archived(db, 'jobs', { to: 'gone' })
   const [kept, running] = await enqueue(db, 'jobs', [{ to: 'kept' }, { to: 'running' }])
@@ -201,6 +229,16 @@ test.each(oddTables)('a table with %s is archived, and its jobs come back as the
   expect(await rowsOf('odd_jobs_archive')).toEqual([])
 })
 
+test('of jobs whose id is not theirs alone, only those come back that are meant', async () => {
+  const ddl = 'create table lettered_jobs (id int, tenant text, primary key (id, tenant))'
+  await sql.raw(ddl).execute(db)
+  await addJobColumns(db, 'lettered_jobs')
+  await createJobArchive(db, 'lettered_jobs')
+  await archived(db, 'lettered_jobs', { id: 1, tenant: 'a' }, { id: 1, tenant: 'b' })
+  expect(await retryJobs(db, 'lettered_jobs', { where: (job) => job('tenant', '=', 'a') })).toEqual([1])
+  expect((await sql`select tenant from lettered_jobs_archive`.execute(db)).rows).toEqual([{ tenant: 'b' }])
+})
+
 test("archives are found by the user's plugins: schema and case", async () => {
   await sql`create schema app`.execute(db)
   const handle: Kysely<any> = db.withSchema('app').withPlugin(new CamelCasePlugin())
@@ -260,4 +298,8 @@ test('countJobs counts archived jobs as well, exactly while they are few, and by
   expect(many.statuses).toMatchObject({ job_status_cancelled: 300, job_status_failed: 2, job_status_not_started: 1 })
   expect(Math.abs(many.statuses.job_status_succeeded - 29_700)).toBeLessThan(300)
   expect(many.statisticsAge).toBeGreaterThan(0)
+  await sql`update counted_jobs_archive set status = 'job_status_failed' where status = 'job_status_succeeded'`.execute(
+    db,
+  )
+  expect(await countJobs(db, 'counted_jobs')).toMatchObject({ due: 1, atLeast: ['job_status_failed'] })
 })

@@ -72,7 +72,7 @@ test('a handler that takes longer than a job is held goes on by a lease', async 
   const done = ended(worker, 'ada')
   await enqueueHeld('ada')
   await expect.poll(rows).toMatchObject([{ status: 'job_status_running', attempts_count: 1 }])
-  expect(worker.health().leaseMargin).toBeGreaterThan(0)
+  await expect.poll(() => worker.health().leaseMargin).toBeGreaterThan(0) // once the commit is answered
   held.resolve()
   await done
   expect(await rows()).toMatchObject([{ status: 'job_status_succeeded', attempts_count: 1, locked_by: null }])

@@ -21,7 +21,7 @@ const worker = createWorker(
     if (trace !== undefined) appendFileSync(trace, `${id}\n`)
     begun += 1
     if (begun === Number(last)) process.kill(process.pid, 'SIGKILL')
-    if (to === 'completes') return db.transaction().execute((trx) => complete(trx))
+    return to === 'completes' ? db.transaction().execute((trx) => complete(trx)) : undefined
   },
   { pollInterval: '20ms', concurrency: 4, ...JSON.parse(options) },
 )
