@@ -12,24 +12,26 @@ const mostPartitions = 1000
  * @throws JobTableOptionError, DurationError
  */
 export function archiveTimes(
-  options: Pick<JobArchiveOptions, 'every' | 'keep'>,
-  present: Partial<ArchiveTimes> = {},
+  { every, keep }: Pick<JobArchiveOptions, 'every' | 'keep'>,
+  present: Partial<ArchiveTimes>,
 ): ArchiveTimes {
-  const every = options.every ?? inMilliseconds(present.every) ?? '1 day'
-  const keep = options.keep ?? inMilliseconds(present.keep) ?? '30 days'
-  const times = { every: secondsOf(every, 'every'), keep: secondsOf(keep, 'keep') }
+  const times = {
+    every: every === undefined ? (present.every ?? seconds.day) : secondsOf(every, 'every'),
+    keep: keep === undefined ? (present.keep ?? 30 * seconds.day) : secondsOf(keep, 'keep'),
+  }
   if (times.every < hour || !Number.isInteger(times.every)) {
     throw new JobTableOptionError(`every: ${String(every)} is too short; give at least '1 hour', in whole seconds`)
   }
   if (times.keep < times.every || times.keep / times.every > mostPartitions) {
+    const [shownEvery, shownKeep] = [every ?? inHours(times.every), keep ?? inHours(times.keep)].map(String)
     throw new JobTableOptionError(
-      `keep: ${String(keep)} is invalid beside every: ${String(every)}; give at least that, and at most ${mostPartitions} times it`,
+      `keep: ${shownKeep} is invalid beside every: ${shownEvery}; give at least that, and at most ${mostPartitions} times it`,
     )
   }
   return times
 }
 
-const inMilliseconds = (seconds: number | undefined) => seconds && seconds * 1000
+const inHours = (time: number): string => `${time / hour} hours (as it is)`
 
 /** @throws JobTableOptionError, DurationError */
 function secondsOf(period: Period, name: 'every' | 'keep'): number {

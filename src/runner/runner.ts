@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { type Duration, milliseconds } from '../schema/duration.js'
-import { inTime } from '../watch/deadline.js'
+import { Deadline } from '../worker/deadline.js'
 import type { WorkerEvent, WorkerEvents } from '../worker/events.js'
 import { processShare } from '../worker/process-share.js'
 import type { WorkerHealth } from '../worker/worker.js'
@@ -36,6 +36,8 @@ export class Runner {
   readonly #workers: readonly RunnableWorker[]
   readonly #deadline: number
   readonly #caretaker: Caretaker
+  /** Until when a stop waits for what the caretaker does. */
+  readonly #roundDeadline = new Deadline()
   /** Resolves when somebody calls {@link stop}, to what that comes to. */
   readonly #asked = Promise.withResolvers<{ readonly stopped: Promise<{ readonly left: number }> }>()
 
@@ -67,9 +69,11 @@ export class Runner {
   }
 
   async #stopAll(deadline: Duration): Promise<{ readonly left: number }> {
-    const kept = inTime(this.#caretaker.stop(), milliseconds(deadline, 'deadline'))
+    this.#roundDeadline.within(milliseconds(deadline, 'deadline'))
+    const round = Promise.race([this.#caretaker.stop(), this.#roundDeadline.passed])
     const stopped = await Promise.all(this.#workers.map((worker) => worker.stop({ deadline })))
-    await kept
+    await round
+    this.#roundDeadline.clear()
     return { left: stopped.reduce((sum, { left }) => sum + left, 0) }
   }
 

@@ -78,7 +78,7 @@ export const inArchives: readonly Mutant[] = [
     name: 'a runner that stops before its round',
     breaks: 'a pool is closed while jobs are moved',
     file: 'src/runner/runner.ts',
-    text: '    await kept\n',
+    text: '    await round\n',
     replacement: '',
     test: 'test/runner/caretaker.test.ts',
     title: 'a runner that is stopped while jobs are moved',
