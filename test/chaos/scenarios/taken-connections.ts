@@ -96,8 +96,9 @@ function withinTheLease(stage: Stage): Promise<Result> {
 /** Handlers of the only process that claims take every connection, while eight others are at work for so many milliseconds. */
 async function holdPool(arena: Arena, { form, say }: Stage, what: string, takes: number): Promise<string[]> {
   const { poolSize } = arena.settings
-  const holders = await arena.enqueue(poolSize, { act: 'hold', takes: howLong[form] })
   await arena.enqueue(8, { act: 'work', takes })
+  await arena.atWork(8) // claimed before: once the connections are held, nothing is
+  const holders = await arena.enqueue(poolSize, { act: 'hold', takes: howLong[form] })
   await arena.atWork(poolSize + 8)
   say(`${what}: handlers hold all connections for ${howLong[form]} ms`)
   return holders
