@@ -1,5 +1,13 @@
 import { readJobTable } from '../schema/inspect.js'
-import { allJobsComment, allJobsName, archiveName, quoted, quotedName, type TableName } from '../schema/names.js'
+import {
+  allJobsComment,
+  allJobsName,
+  archiveComment,
+  archiveName,
+  quoted,
+  quotedName,
+  type TableName,
+} from '../schema/names.js'
 import type { JobArchiveOptions } from './archive-options.js'
 import { archiveTimes } from './archive-times.js'
 import { createKeepFunction, keepFunction, keptTimes, restOf } from './keep-archive.js'
@@ -87,10 +95,7 @@ async function createArchive({ db, table }: Target): Promise<void> {
     db,
     `create table ${archive} (like ${quotedName(table)} including comments) partition by range (updated_at)`,
   )
-  await execute(
-    db,
-    `comment on table ${archive} is ${literal(`Finished jobs of ${table.name}, by when they finished`)}`,
-  )
+  await execute(db, `comment on table ${archive} is ${literal(`${archiveComment} ${table.name}`)}`)
   await execute(db, `create table ${restOf(table)} partition of ${archive} default`)
   await execute(db, `create index on ${restOf(table)} (updated_at)`)
   await execute(db, `create index on ${archive} (id)`)

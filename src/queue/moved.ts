@@ -24,20 +24,26 @@ interface Move {
   readonly to: TableName
   readonly columns: readonly string[]
   readonly changes: Readonly<Record<string, unknown>>
+  /** What columns take, in SQL, where they are null. */
+  readonly defaults?: ReadonlyMap<string, string>
 }
 
 /**
  * `with gone as (delete ... returning ...) insert into ... select ... from gone`: the deletion and the insert are one
  * statement, so that a job is in exactly one of the tables. What is written of it sees the row as it was.
  */
-function moving({ deletion, to, columns, changes }: Move, told: RawBuilder<unknown> = sql``) {
+function moving({ deletion, to, columns, changes, defaults }: Move, told: RawBuilder<unknown> = sql``) {
   // A value, or the literal that a status is, has no type of its own: the column gives it one where it is put in.
   const isExpressed = (name: string) => isExpression(changes[name]) && name !== 'status'
   const taken = columns.map((name) =>
     isExpressed(name) ? sql`${changes[name]} as ${sql.raw(quoted(name))}` : sql.raw(`${own.row}.${quoted(name)}`),
   )
+  const asItWas = (name: string) => {
+    const value = `${own.gone}.${quoted(name)}`
+    return sql.raw(defaults?.has(name) ? `coalesce(${value}, ${defaults.get(name)})` : value)
+  }
   const given = columns.map((name) =>
-    isExpressed(name) || !Object.hasOwn(changes, name) ? sql.raw(`${own.gone}.${quoted(name)}`) : sql`${changes[name]}`,
+    isExpressed(name) || !Object.hasOwn(changes, name) ? asItWas(name) : sql`${changes[name]}`,
   )
   const gone = new ExpressionWrapper(deletion.toOperationNode())
   return {
@@ -76,9 +82,9 @@ export function toArchive<Row>(
 /** Brings rows back from the archive, to run again. @param deletion of rows of the archive */
 export function fromArchive<Row>(
   deletion: OperationNodeSource,
-  { of, returned }: JobArchive,
+  { of, returned, defaults }: JobArchive,
   changes: Moved['changes'],
 ): RawBuilder<Row> {
-  const { gone, insert } = moving({ deletion, to: of, columns: returned, changes })
+  const { gone, insert } = moving({ deletion, to: of, columns: returned, changes, defaults })
   return sql<Row>`with ${gone} ${insert(' overriding system value')} returning id`
 }

@@ -10,6 +10,8 @@ export interface JobArchive {
   readonly columns: readonly string[]
   /** Those with which it comes back: what is generated is generated anew, what the archive lacks takes its default. */
   readonly returned: readonly string[]
+  /** What columns that are never null take, in SQL, where a job went there before they were: their defaults. */
+  readonly defaults: ReadonlyMap<string, string>
   /** Whether the role that asks may have partitions made and dropped. */
   readonly mayKeep: boolean
   /** Why no job can be moved there, and the remedy; undefined: jobs can. */
@@ -41,6 +43,9 @@ export function archiveOf({ archive, columns }: Catalog, of: TableName): JobArch
     of,
     columns: names,
     returned: columns.filter(({ name, generated }) => !generated && held.has(name)).map(({ name }) => name),
+    defaults: new Map(
+      columns.flatMap(({ name, notNull, default: value }) => (notNull && value ? [[name, value]] : [])),
+    ),
     mayKeep: archive.mayKeep,
     flaw: flaws.length === 0 ? undefined : `${quotedName(table)} ${flaws.join('; it ')}`,
   }

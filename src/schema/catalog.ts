@@ -1,5 +1,5 @@
 import { type QueryExecutorProvider, sql } from 'kysely'
-import { archiveName, keepArchiveName, type TableName } from './names.js'
+import { archiveComment, archiveName, keepArchiveName, type TableName } from './names.js'
 
 /** What the catalog says of a table, as far as it matters to jobs. */
 export interface Catalog {
@@ -13,6 +13,8 @@ export interface Catalog {
   readonly triggers: readonly string[]
   /** Whether the role that asks may delete rows: by a grant and, where row-level security holds for it, by some policy. */
   readonly mayDelete: boolean
+  /** It is the archive of a job table. */
+  readonly isArchive: boolean
   /** The table of its finished jobs; null: it has none. */
   readonly archive: CatalogArchive | null
 }
@@ -66,7 +68,8 @@ export async function readCatalog(db: QueryExecutorProvider, table: TableName): 
   const { rows } = await sql<{ catalog: string }>`
     select pg_catalog.textout(pg_catalog.json_build_object(
       'kind', c.relkind, 'columns', ${columns}, 'statusChecks', ${statusChecks}, 'indexes', ${indexes}, 'triggers', ${triggers},
-      'mayDelete', ${may('DELETE', 'c')}, 'archive', ${archiveOf(table)}
+      'mayDelete', ${may('DELETE', 'c')}, 'archive', ${archiveOf(table)},
+      'isArchive', coalesce(pg_catalog.obj_description(c.oid, 'pg_class') like ${`${archiveComment} %`}, false)
     )::text) as catalog
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relname = ${name}`.execute(db)

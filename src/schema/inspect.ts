@@ -133,6 +133,7 @@ const rules: Readonly<Record<string, Rule>> = {
 function flawsOf(catalog: Catalog, table: TableName): string[] {
   if (catalog.kind === 'v' || catalog.kind === 'm') return ['it is a view']
   if (catalog.kind !== 'r' && catalog.kind !== 'p') return ['it is no ordinary table']
+  if (catalog.isArchive) return ['it is the archive of one']
   const columns = new Map(catalog.columns.map((column) => [column.name, column]))
   const missing = jobColumnNames
     .filter((name) => !columns.has(name))

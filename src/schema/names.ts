@@ -39,7 +39,8 @@ export const keepArchiveName = nameOf('keep_job_archive_')
 export const archiveName = ({ name }: Pick<TableName, 'name'>): string => ended(name, '_archive')
 export const allJobsName = ({ name }: Pick<TableName, 'name'>): string => ended(name, '_all')
 
-/** How the comment of such a view begins, by which it is known. */
+/** How the comments of both begin, by which they are known. */
+export const archiveComment = 'The archive of finished jobs, by when they finished, of'
 export const allJobsComment = 'All jobs, those in the archive as well, of'
 
 /** What the due index is ordered by, as Postgres shows it. */

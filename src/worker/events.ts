@@ -48,8 +48,15 @@ export interface WorkerEvents<Job> {
   listener: [{ readonly state: ListenerState; readonly reason?: Error }]
   /** Nothing is due, nothing runs, every outcome is written. */
   idle: [Record<never, never>]
-  /** Partitions of the table's archive were made or dropped; or jobs, so many or more, have none but the default one. */
-  archive: [{ readonly made: readonly string[]; readonly dropped: readonly string[]; readonly misplaced: number }]
+  /** Partitions of the table's archive were made or dropped; jobs have none but the default one (so many or more), or were moved there by a runner. */
+  archive: [
+    {
+      readonly made: readonly string[]
+      readonly dropped: readonly string[]
+      readonly misplaced: number
+      readonly moved: number
+    },
+  ]
   /** An error the worker lives through, and while doing what. */
   error: [{ readonly error: unknown; readonly doing: string }]
   stopped: [{ readonly left: number }]
@@ -109,7 +116,7 @@ function sentence(name: WorkerEvent, payload: object): string {
   if (name === 'rescued' && 'jobs' in payload)
     return `rescued ${(payload.jobs as unknown[]).length} jobs of workers that are gone` // a rescued event
   if (name === 'archive')
-    return isTroubling(name, payload) ? misplacedText : 'partitions of the archive made or dropped'
+    return isTroubling(name, payload) ? misplacedText : 'partitions of the archive made or dropped, or jobs moved there'
   if (name === 'listener' && 'state' in payload) return `listener ${String(payload.state)}`
   return (name === 'started' || name === 'stopped' ? 'worker ' : 'job ') + name
 }

@@ -22,8 +22,9 @@ export async function keepArchiveOf(scope: WorkerScope, isStopped: () => boolean
       ? await ask(jobs.db, settings.lease, 'keeping the archive', (db) => keepArchive({ ...jobs, db }, archive))
       : undefined
     const { made = [], dropped = [], misplaced = 0, busy = false } = kept ?? {}
-    if (made.length + dropped.length + misplaced > 0) tell('archive', { made, dropped, misplaced })
-    await moveEnded(scope, isStopped)
+    if (made.length + dropped.length + misplaced > 0) tell('archive', { made, dropped, misplaced, moved: 0 })
+    const moved = await moveEnded(scope, isStopped)
+    if (moved > 0) tell('archive', { made: [], dropped: [], misplaced: 0, moved })
     return busy || dropped.length > 0
   } catch (error) {
     report(error, 'keeping the archive')
@@ -31,17 +32,20 @@ export async function keepArchiveOf(scope: WorkerScope, isStopped: () => boolean
   }
 }
 
-async function moveEnded({ jobs, settings, finished, report }: WorkerScope, isStopped: () => boolean): Promise<void> {
+async function moveEnded({ jobs, settings, finished, report }: WorkerScope, isStopped: () => boolean): Promise<number> {
   const statuses = finalStatuses.filter((status) => goesToArchive(status, settings))
-  if (finished.archive === undefined || statuses.length === 0) return
+  if (finished.archive === undefined || statuses.length === 0) return 0
+  let all = 0
   while (!isStopped()) {
     const options = { olderThan: endedBefore, statuses, limit: chunkSize } as const
     const move = (db: typeof jobs.db) => archiveJobs(db, jobs.name, options)
     const moved = await ask(jobs.db, settings.lease, 'moving jobs to the archive', move)
     const [refused] = moved.refused
     if (refused !== undefined) report(refused.error, `moving ${moved.refused.length} jobs to the archive`)
-    if (moved.length === 0 || moved.length + moved.refused.length < chunkSize) return
+    all += moved.length
+    if (moved.length === 0 || moved.length + moved.refused.length < chunkSize) break
   }
+  return all
 }
 
 function goesToArchive(status: FinalStatus, { succeeded, finished }: WorkerScope['settings']): boolean {

@@ -164,4 +164,13 @@ export const inArchives: readonly Mutant[] = [
     test: 'test/migrate/job-archive.test.ts',
     title: 'called again without times',
   },
+  {
+    name: 'columns that came later without their default',
+    breaks: 'after a column was added, no archived job can come back',
+    file: 'src/queue/moved.ts',
+    text: 'defaults?.has(name) ?',
+    replacement: 'defaults === null ?',
+    test: 'test/queue/archive.test.ts',
+    title: 'a job that went there before a column was takes its default',
+  },
 ]

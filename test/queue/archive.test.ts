@@ -229,6 +229,23 @@ test.each(oddTables)('a table with %s is archived, and its jobs come back as the
   expect(await rowsOf('odd_jobs_archive')).toEqual([])
 })
 
+test('a job that went there before a column was takes its default when it comes back', async () => {
+  await createJobTable(db, 'grown_jobs', undefined, { archive: {} })
+  const [id] = await archived(db, 'grown_jobs', {})
+  await sql`alter table grown_jobs add column tag text not null default 'plain', add column note text default 'none'`.execute(
+    db,
+  )
+  await addJobColumns(db, 'grown_jobs', { columns: ['priority'] })
+  const retried = await retryJobs(db, 'grown_jobs', { ids: [id] })
+  expect(retried.refused).toEqual([])
+  const columns = db.selectFrom('grown_jobs').select(['id', 'tag', 'note', 'priority'])
+  expect(await columns.execute()).toEqual([{ id, tag: 'plain', note: null, priority: 0 }])
+})
+
+test('an archive is no job table, and whoever takes it for one is told so', async () => {
+  await expect(inspectJobTable(db, 'jobs_archive')).rejects.toThrow('is not a job table: it is the archive of one')
+})
+
 test('of jobs whose id is not theirs alone, only those come back that are meant', async () => {
   const ddl = 'create table lettered_jobs (id int, tenant text, primary key (id, tenant))'
   await sql.raw(ddl).execute(db)

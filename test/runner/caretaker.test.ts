@@ -36,7 +36,7 @@ test('a runner makes partitions that are missing, drops old ones, and tells it; 
   const told = () => runners.flatMap((each) => each.told)
   await expect.poll(() => told().length).toBeGreaterThan(0)
   await Promise.all(runners.map(({ worker }) => worker.keepArchive()))
-  expect(told()).toEqual([{ made: [last], dropped: ['old'], misplaced: 0 }])
+  expect(told()).toEqual([{ made: [last], dropped: ['old'], misplaced: 0, moved: 0 }])
 })
 
 test('jobs that have no partition are warned of', async () => {
@@ -58,8 +58,9 @@ test('what ended by other hands goes to the archive as well: a rescue, a cancel,
   )
   await sql`update jobs set status = ('job_status_' || case "to" when 'just' then 'failed' else "to" end)::job_status,
     updated_at = now() - case "to" when 'just' then interval '0' else interval '1 hour' end`.execute(db)
-  const { worker } = await running({ succeeded: 'keep', finished: 'archive' })
+  const { worker, told } = await running({ succeeded: 'keep', finished: 'archive' })
   await worker.keepArchive()
+  await expect.poll(() => told.reduce((sum, { moved }) => sum + moved, 0)).toBe(2)
   const { rows } = await sql`select "to" from jobs_archive order by 1`.execute(db)
   expect(rows).toEqual([{ to: 'cancelled' }, { to: 'failed' }])
 })
