@@ -3,6 +3,7 @@ import type { JobTable, Queryable, SelectedJob, Selection } from '../schema/job-
 import { settingsOf, type WorkerOptions } from './options.js'
 import type { AnyHandler } from './run/context.js'
 import type { Handler } from './run/handler.js'
+import { oneByOne } from './run/handling.js'
 import { Worker } from './worker.js'
 
 /**
@@ -30,5 +31,5 @@ export function createWorker<
   if (db.isTransaction) throw new TypeError(`createWorker: ${table} was given a transaction; a worker outlives it`)
   const pool = db as unknown as Kysely<DB> // of the three handles, the one that is no transaction
   // below the door a job is an object and a context fits any database: the types of both were checked here
-  return new Worker(pool, table as Table, handler as unknown as AnyHandler, settingsOf(options))
+  return new Worker(pool, table as Table, oneByOne(handler as unknown as AnyHandler), settingsOf(options))
 }

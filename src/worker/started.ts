@@ -13,7 +13,7 @@ import { Rescuer } from './lease/rescuer.js'
 import { pollIntervalUnheard } from './options.js'
 import { LeaseLostError, ShutdownError } from './run/abort-reason.js'
 import type { Attempt } from './run/attempt.js'
-import type { AnyHandler } from './run/context.js'
+import type { MakeHandling } from './run/handling.js'
 import { Slots } from './run/slots.js'
 import type { WorkerScope } from './scope.js'
 import { Settler } from './settle/settler.js'
@@ -46,7 +46,7 @@ export class StartedWorker {
   readonly #untold: UntoldJobs
   #stopping: Promise<number> | undefined
 
-  constructor(scope: WorkerScope, handler: AnyHandler) {
+  constructor(scope: WorkerScope, makeHandling: MakeHandling) {
     this.#scope = scope
     this.#untold = new UntoldJobs(scope.userJobs.name, scope.settings)
     this.#settler = new Settler(
@@ -54,7 +54,7 @@ export class StartedWorker {
       (attempt) => this.#settled(attempt),
       () => this.#wrote(),
     )
-    this.#slots = new Slots(scope, handler, this.#settler, (attempt) => this.#freed(attempt))
+    this.#slots = new Slots(scope, makeHandling(scope, this.#settler), this.#settler, (attempt) => this.#freed(attempt))
     this.#holds = new Holds(scope, this.#settler, this.#slots, () => this.#renewer.check())
     this.#renewer = new LeaseRenewer(scope, this.#attempts)
     this.#rescuer = new Rescuer(scope, () => this.#bell.ring())

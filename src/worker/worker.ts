@@ -12,7 +12,7 @@ import { KnownTable } from './known-table.js'
 import type { Settings } from './options.js'
 import { PassedOver } from './passed-over.js'
 import { processShare } from './process-share.js'
-import type { AnyHandler } from './run/context.js'
+import type { MakeHandling } from './run/handling.js'
 import type { WorkerScope } from './scope.js'
 import { adviceOnPool, adviceOnTable } from './start-advice.js'
 import { StartedWorker } from './started.js'
@@ -46,7 +46,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
   readonly db: Kysely<DB>
   /** Never there: by it the compiler knows that a worker of few columns is none of all. */
   declare protected readonly seen?: Seen
-  readonly #handler: AnyHandler
+  readonly #makeHandling: MakeHandling
   readonly #settings: Settings
   readonly #firstLook = new FirstLook()
   #state: WorkerHealth['state'] = 'new'
@@ -55,12 +55,12 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
   #started: StartedWorker | undefined
 
   /** @internal Use `createWorker`. */
-  constructor(db: Kysely<DB>, table: Table, handler: AnyHandler, settings: Settings) {
+  constructor(db: Kysely<DB>, table: Table, makeHandling: MakeHandling, settings: Settings) {
     super()
     this.id = newWorkerId(settings.lease)
     this.db = db
     this.table = table
-    this.#handler = handler
+    this.#makeHandling = makeHandling
     this.#settings = settings
   }
 
@@ -89,7 +89,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
       const { description, connections } = seen
       refuseUnfit(this.#settings, description, jobsOf(this.db, this.table))
       this.#advise(description, adviceOnPool(this.#settings, connections))
-      this.#started = new StartedWorker(this.#scope(description, connections), this.#handler)
+      this.#started = new StartedWorker(this.#scope(description, connections), this.#makeHandling)
       this.#state = 'running'
       this.#tell('started', { worker: this.id })
     } catch (error) {

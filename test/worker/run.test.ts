@@ -4,12 +4,15 @@ import { settingsOf, type WorkerOptions } from '../../src/worker/options.js'
 import { LeaseLostError, ShutdownError } from '../../src/worker/run/abort-reason.js'
 import { Attempt } from '../../src/worker/run/attempt.js'
 import { FatalError, retryIn, snooze } from '../../src/worker/run/handler-outcome.js'
-import { outcomeOfError } from '../../src/worker/run/outcome.js'
-import { type Call, Run } from '../../src/worker/run/run.js'
+import type { Handling } from '../../src/worker/run/handling.js'
+import { outcomeOfError, outcomeOfValue } from '../../src/worker/run/outcome.js'
+import { Run } from '../../src/worker/run/run.js'
 import type { UsedColumn, WorkerScope } from '../../src/worker/scope.js'
 import { quiet } from './mail-jobs.js'
 
 // A run needs neither a database nor a worker.
+
+type Call = Handling['call']
 
 function runOf(
   count: number,
@@ -27,8 +30,14 @@ function runOf(
     { length: count },
     (_, n) => new Attempt({ id: n + 1, attempts_count: 1, last_error: null }, performance.now()),
   )
-  const run = new Run(scope, attempts, ({ id }, outcome) => outcomes.push([id, outcome]))
-  return { run, attempts, outcomes, reported }
+  const decided = ({ id }: Attempt, outcome: Outcome) => outcomes.push([id, outcome])
+  let run: Run | undefined
+  const call = (call: Call) => {
+    const outcomeOf: Handling['outcomeOf'] = (attempt, returned) => outcomeOfValue(scope, attempt, returned)
+    run = new Run(scope, { size: count, call, outcomeOf }, attempts, decided)
+    return run.call()
+  }
+  return { run: { call, timeOut: () => run?.timeOut() }, attempts, outcomes, reported }
 }
 
 async function outcomeOf(call: Call, options: Parameters<typeof runOf>[1] = {}): Promise<Outcome | undefined> {

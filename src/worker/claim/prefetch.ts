@@ -28,6 +28,7 @@ export interface MemoryLimit {
 
 /** How fast handlers are, and how large jobs, and so how much is worth being claimed ahead of them. */
 export class Prefetch {
+  /** How many jobs all slots take. */
   readonly #concurrency: number
   readonly #memory: MemoryLimit
   /** How long a handler takes, in milliseconds: a moving average. */

@@ -61,6 +61,7 @@ export class Attempt implements Lease {
   #abortReason: AbortReason | undefined
   /** Made for the handler: what is claimed and released needs none. */
   #controller: AbortController | undefined
+  #tellAbort: ((reason: AbortReason) => void) | undefined
 
   constructor(job: object, claimedAt: number) {
     this.job = job
@@ -214,6 +215,12 @@ export class Attempt implements Lease {
   abort(reason: AbortReason): void {
     this.#abortReason ??= reason
     this.#controller?.abort(reason)
+    this.#tellAbort?.(reason)
+  }
+
+  /** Tells whoever has another signal for it, each time. */
+  whenAborted(tell: (reason: AbortReason) => void): void {
+    this.#tellAbort = tell
   }
 
   #move(to: AttemptState): boolean {

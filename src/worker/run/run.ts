@@ -2,10 +2,8 @@ import type { Outcome } from '../../queue/outcome.js'
 import type { WorkerScope } from '../scope.js'
 import { TimeoutError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
-import { outcomeOfError, outcomeOfTimeout, outcomeOfValue } from './outcome.js'
-
-/** Calls a handler over the attempts of a run; whatever wraps handlers wraps this. It may throw. */
-export type Call = (attempts: readonly Attempt[]) => unknown
+import type { Handling } from './handling.js'
+import { outcomeOfError, outcomeOfTimeout } from './outcome.js'
 
 /**
  * One call of a handler, over one attempt or over many, and the outcome of each. It has no timer, no slot and no
@@ -14,11 +12,18 @@ export type Call = (attempts: readonly Attempt[]) => unknown
 export class Run {
   readonly attempts: readonly Attempt[]
   readonly #scope: WorkerScope
+  readonly #handling: Handling
   readonly #decided: (attempt: Attempt, outcome: Outcome) => void
 
   /** @param decided is told the outcome of each attempt whose row is still ours; the first outcome counts */
-  constructor(scope: WorkerScope, attempts: readonly Attempt[], decided: (attempt: Attempt, outcome: Outcome) => void) {
+  constructor(
+    scope: WorkerScope,
+    handling: Handling,
+    attempts: readonly Attempt[],
+    decided: (attempt: Attempt, outcome: Outcome) => void,
+  ) {
     this.#scope = scope
+    this.#handling = handling
     this.attempts = attempts
     this.#decided = decided
   }
@@ -29,10 +34,10 @@ export class Run {
    *
    * @param ended is told that it has
    */
-  async call(handler: Call, ended?: (run: Run) => void): Promise<void> {
+  async call(ended?: (run: Run) => void): Promise<void> {
     this.#begin()
     try {
-      this.#returned(await handler(this.attempts))
+      this.#returned(await this.#handling.call(this.attempts))
     } catch (thrown) {
       this.#threw(thrown)
     }
@@ -45,7 +50,7 @@ export class Run {
 
   #returned(value: unknown): void {
     for (const attempt of this.attempts)
-      if (attempt.isOpen) this.#end(attempt, outcomeOfValue(this.#scope, attempt, value))
+      if (attempt.isOpen) this.#end(attempt, this.#handling.outcomeOf(attempt, value))
   }
 
   #threw(thrown: unknown): void {

@@ -7,10 +7,9 @@ import { sorted } from '../quarantine/sorted.js'
 import type { WorkerScope } from '../scope.js'
 import type { Settler } from '../settle/settler.js'
 import type { ShutdownError } from './abort-reason.js'
-import { callInOwnContext } from './async-context.js'
 import type { Attempt } from './attempt.js'
-import { type AnyHandler, contextOf } from './context.js'
-import { type Call, Run } from './run.js'
+import type { Handling } from './handling.js'
+import { Run } from './run.js'
 import { Turn } from './turn.js'
 
 /** So long (milliseconds) claimed jobs may wait behind handlers that turned out slow; then others may have them. */
@@ -22,17 +21,20 @@ const longestWait = 1_000
  */
 export class Slots {
   readonly #scope: WorkerScope
-  readonly #call: Call
+  readonly #handling: Handling
   readonly #settler: Settler
   readonly #freed: (attempt: Attempt) => void
   readonly #ready: Attempt[] = []
-  readonly #running = new Set<Attempt>()
+  readonly #runs = new Set<Run>()
+  /** How many attempts they have. */
+  #running = 0
+  /** Those that wait to be alone. */
+  readonly #alone = new Set<Attempt>()
   readonly #decided = (attempt: Attempt, outcome: Outcome) => this.#settler.add(attempt, outcome)
-  readonly #ended = ({ attempts }: Run) => {
-    for (const attempt of attempts) {
-      this.#prefetch.took(performance.now() - (attempt.begunAt ?? Number.NaN))
-      this.#free(attempt)
-    }
+  readonly #ended = (run: Run) => {
+    const [{ begunAt = performance.now() } = {}] = run.attempts
+    this.#prefetch.took(performance.now() - begunAt)
+    this.#free(run)
   }
   readonly #onFreed: (() => void)[] = []
   #closed = false
@@ -40,32 +42,31 @@ export class Slots {
   readonly #prefetch: Prefetch
   readonly #stallCheck: ReturnType<typeof setInterval>
 
-  /** Handlers begin in the async context in which this is made: that of the worker's `start()`. */
-  constructor(scope: WorkerScope, handler: AnyHandler, settler: Settler, freed: (attempt: Attempt) => void) {
+  constructor(scope: WorkerScope, handling: Handling, settler: Settler, freed: (attempt: Attempt) => void) {
     this.#scope = scope
-    this.#call = callOf(scope, handler)
+    this.#handling = handling
     this.#settler = settler
     this.#freed = freed
-    this.#prefetch = new Prefetch(scope.settings.concurrency, scope.share.memory)
+    this.#prefetch = new Prefetch(scope.settings.concurrency * handling.size, scope.share.memory)
     this.#stallCheck = setInterval(() => this.#releaseStalled(), longestWait)
   }
 
   get running(): number {
-    return this.#running.size
+    return this.#runs.size
   }
 
   /** Handlers that were called and have not ended. */
   get busy(): number {
-    return [...this.#running].filter(({ begunAt }) => begunAt !== undefined).length
+    return [...this.#runs].filter(({ attempts }) => attempts.some(({ begunAt }) => begunAt !== undefined)).length
   }
 
   get ready(): number {
     return this.#ready.length
   }
 
-  /** Slots in which nothing runs. */
+  /** How many jobs the slots take in which nothing runs. */
   get free(): number {
-    return Math.max(0, this.#scope.settings.concurrency - this.#running.size)
+    return Math.max(0, this.#scope.settings.concurrency - this.#runs.size) * this.#handling.size
   }
 
   /** How many more jobs to claim now. */
@@ -80,17 +81,22 @@ export class Slots {
 
   /** How many bytes of memory the jobs take that were claimed and not settled. */
   get bytes(): number {
-    return this.#prefetch.bytesOf(this.#held)
+    return this.#prefetch.bytesOf({ ...this.#held, running: this.#running })
   }
 
   get #held(): HeldJobs {
-    return { running: this.running, ready: this.ready, unwritten: this.#settler.unwritten }
+    return { running: this.#taken, ready: this.ready, unwritten: this.#settler.unwritten }
+  }
+
+  /** How many jobs the slots take in which something runs, however few those are. */
+  get #taken(): number {
+    return this.#runs.size * this.#handling.size
   }
 
   /** Jobs claimed ahead must not wait for handlers that are not so fast any more. */
   #releaseStalled(): void {
-    const running = this.#settler.isFull ? Number.POSITIVE_INFINITY : this.running // then no handler begins either
-    if (this.#prefetch.isStalled(running, longestWait)) this.release()
+    const taken = this.#settler.isFull ? Number.POSITIVE_INFINITY : this.#taken // then no handler begins either
+    if (this.#prefetch.isStalled(taken, longestWait)) this.release()
   }
 
   /** Takes claimed jobs; their handlers start by {@link begin}, or in a slot that is freed. */
@@ -129,38 +135,47 @@ export class Slots {
     this.#closed = true
     clearInterval(this.#stallCheck)
     this.release()
-    this.#release([...this.#running].filter(({ begunAt }) => begunAt === undefined)) // one that waits to be alone
+    this.#release([...this.#alone].filter(({ begunAt }) => begunAt === undefined))
   }
 
   #release(unbegun: readonly Attempt[]): void {
     for (const attempt of unbegun) {
       if (attempt.end()) this.#settler.add(attempt, { kind: 'released' })
-      if (!attempt.holdsLease && !this.#running.has(attempt)) this.#freed(attempt) // no settler and no slot will
+      if (!attempt.holdsLease && !this.#alone.has(attempt)) this.#freed(attempt) // no settler and no slot will
     }
   }
 
   /** Resolves when no handler runs. */
   async drained(): Promise<void> {
-    while (this.#running.size > 0) await new Promise<void>((resolve) => this.#onFreed.push(resolve))
+    while (this.#runs.size > 0) await new Promise<void>((resolve) => this.#onFreed.push(resolve))
   }
 
   abortAll(reason: ShutdownError): void {
-    for (const attempt of this.#running) attempt.abort(reason)
+    for (const { attempts } of this.#runs) for (const attempt of attempts) attempt.abort(reason)
   }
 
   #fill(): void {
     const { settings, share } = this.#scope
-    while (!this.#closed && !share.quarantine.isClosed && this.#running.size < settings.concurrency) {
+    while (!this.#closed && !share.quarantine.isClosed && this.#runs.size < settings.concurrency) {
       if (this.#ready.length === 0 || this.#settler.isFull || this.#turn.isOver) return
-      const attempt = this.#ready.shift() as Attempt // it is not empty
+      const next = this.#next()
       this.#prefetch.moved()
-      if (!attempt.mayBegin(settings.lease * abortAfter)) {
-        this.#release([attempt])
-        continue
-      }
-      this.#running.add(attempt)
-      this.#handle(attempt)
+      if (next.length > 0) this.#handle(this.#run(next))
     }
+  }
+
+  /** Those that go together: as many as the handler takes, all held by leases or all by one transaction. */
+  #next(): readonly Attempt[] {
+    const holder = this.#ready[0]?.holder
+    const most = Math.min(this.#handling.size, this.#ready.length)
+    let count = 1
+    while (count < most && this.#ready[count]?.holder === holder) count += 1
+    const next = this.#ready.splice(0, count)
+    const limit = this.#scope.settings.lease * abortAfter
+    const late = next.filter((attempt) => !attempt.mayBegin(limit))
+    if (late.length === 0) return next
+    this.#release(late)
+    return next.filter((attempt) => attempt.mayBegin(limit))
   }
 
   /**
@@ -169,42 +184,49 @@ export class Slots {
    */
   async #runAlone(attempt: Attempt): Promise<void> {
     const { share, settings } = this.#scope
-    const hasSlot = () => this.#running.size <= settings.concurrency
+    const hasSlot = () => this.#runs.size <= settings.concurrency
     const reopen = share.quarantine.close()
-    this.#running.add(attempt)
+    this.#alone.add(attempt)
+    const run = this.#run([attempt])
     await waitUntil(() => !attempt.isOpen || (hasSlot() && share.quarantine.isAlone), settings.lease)
     if (hasSlot() && attempt.mayBegin(settings.lease * abortAfter)) {
-      this.#handle(attempt)
+      this.#handle(run)
       await waitUntil(() => !attempt.holdsLease || this.#closed, settings.lease)
     } else {
       this.#release([attempt])
-      this.#free(attempt)
+      this.#free(run)
     }
     reopen()
   }
 
-  #free(attempt: Attempt): void {
-    this.#running.delete(attempt)
+  /** Takes a slot. */
+  #run(attempts: readonly Attempt[]): Run {
+    const run = new Run(this.#scope, this.#handling, attempts, this.#decided)
+    this.#runs.add(run)
+    this.#running += attempts.length
+    return run
+  }
+
+  #free(run: Run): void {
+    this.#runs.delete(run)
+    this.#running -= run.attempts.length
     this.#prefetch.moved()
     this.#fill()
-    this.#freed(attempt)
+    for (const attempt of run.attempts) {
+      this.#alone.delete(attempt)
+      this.#freed(attempt)
+    }
     if (this.#onFreed.length > 0) for (const resolve of this.#onFreed.splice(0)) resolve()
   }
 
   /** No closure where no timeout needs one: for fast jobs their garbage is what costs. */
-  #handle(attempt: Attempt): void {
-    const run = new Run(this.#scope, [attempt], this.#decided)
+  #handle(run: Run): void {
     const { timeout } = this.#scope.settings
-    if (!Number.isFinite(timeout)) return void run.call(this.#call, this.#ended)
+    if (!Number.isFinite(timeout)) return void run.call(this.#ended)
     const timer = after(timeout, () => run.timeOut())
-    void run.call(this.#call, () => {
+    void run.call(() => {
       timer.cancel()
       this.#ended(run)
     })
   }
-}
-
-function callOf(scope: WorkerScope, handler: AnyHandler): Call {
-  const inOwnContext = callInOwnContext()
-  return ([attempt]) => attempt && inOwnContext(() => handler(attempt.job, contextOf(scope, attempt)))
 }
