@@ -34,10 +34,21 @@ export type {
 export type { FinalStatus, JobStatus } from './schema/statuses.js'
 export type { ListenSource } from './watch/listener.js'
 export type { ListenerState } from './watch/shared-listener.js'
+export type {
+  BatchContext,
+  BatchContextOf,
+  BatchHandler,
+  BatchResult,
+  BatchTransactionContext,
+  JobOutcome,
+} from './worker/batch/batch-handler.js'
+export type { BatchWorkerOptions } from './worker/batch/batch-options.js'
+export { createBatchWorker } from './worker/batch/create-batch-worker.js'
 export { createWorker } from './worker/create-worker.js'
 export type { WorkerEvents } from './worker/events.js'
 export type { Logger } from './worker/logger.js'
-export { WorkerOptionError, type WorkerOptions } from './worker/options.js'
+export { WorkerOptionError } from './worker/option-values.js'
+export type { WorkerOptions } from './worker/options.js'
 export {
   type AbortReason,
   CancelledError,

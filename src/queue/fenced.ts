@@ -116,18 +116,25 @@ function writingTo(
   write: Write,
   { db, isLocked }: { readonly db: QueryCreator<JobDatabase>; readonly isLocked: Expression<SqlBool> },
 ): CompiledQuery {
-  const told = asText(jobs.key === undefined ? column('id') : keyText(jobs.key))
+  const told = toldAsText(jobs)
   if (!leavesTable(write)) return db.updateTable(jobs.table).set(write).where(isLocked).returning(told).compile()
   const deletion = db.deleteFrom(jobs.table).where(isLocked)
   return write === 'delete' ? deletion.returning(told).compile() : toArchive(deletion, write, { told }).compile(jobs.db)
 }
+
+/** What {@link among} looks for. */
+export const toldAsText = ({ key }: Jobs) => asText(key === undefined ? column('id') : keyText(key))
 
 function leavesTable(write: Write): write is 'delete' | Moved {
   return write === 'delete' || 'archive' in write
 }
 
 /** The entries whose row came back: by its key, or by its id, as a text. */
-function among<Entry extends Lease>(entries: readonly Entry[], rows: readonly unknown[][], byKey: boolean): Entry[] {
+export function among<Entry extends Lease>(
+  entries: readonly Entry[],
+  rows: readonly unknown[][],
+  byKey: boolean,
+): Entry[] {
   if (rows.length === entries.length) return [...entries] // a row comes back once, so none is missing
   const written = new Set(rows.flat().map((told) => (byKey ? String(told) : idText(told))))
   return entries.filter(({ id, key }) => written.has(byKey ? (key ?? '') : idText(id)))

@@ -27,7 +27,7 @@ export class HeldRowsError extends Error {
   readonly code = 'HELD_ROWS'
 
   constructor(rows: number, written: number) {
-    super(`Of ${rows} rows only ${written} were written: a trigger or a policy kept the others`)
+    super(`Of ${rows} rows only ${written} were written: a trigger or a policy kept the others, or they were deleted`)
   }
 }
 
@@ -146,7 +146,7 @@ async function write(trx: Jobs['db'], query: CompiledQuery, rows: number): Promi
 }
 
 /** How long (milliseconds) a hold waits for a lock: shorter than Postgres' `deadlock_timeout`, as a handler may wait for the hold. */
-const longestLockWait = 100
+export const longestLockWait = 100
 
 /** What Postgres says where that was too short. */
 export const lockNotAvailable = '55P03'
@@ -155,11 +155,17 @@ export const lockNotAvailable = '55P03'
  * Begins to hold: the server ends the transaction where it says nothing for so many milliseconds. It has the table's lock that its
  * writes need from the beginning, as a lock that is taken later may meet one that waits for it. To explain a write takes it and
  * writes nothing, and asks for no more than the right to write that column, where LOCK TABLE asks for the whole table.
+ *
+ * @param lockWait how long (milliseconds) its statements wait for a lock; undefined: as the session says
  */
-export function openHold(trx: Jobs['db'], table: TableName, silence: number): Promise<unknown> {
+export function openHold(
+  trx: Jobs['db'],
+  table: TableName,
+  { silence, lockWait }: { readonly silence: number; readonly lockWait: number | undefined },
+): Promise<unknown> {
   const [limit, name] = [Math.ceil(silence), quotedName(table)]
   return several(trx, [
-    `set local lock_timeout = ${longestLockWait}`,
+    ...(lockWait === undefined ? [] : [`set local lock_timeout = ${lockWait}`]),
     `set local idle_in_transaction_session_timeout = ${limit}`,
     `explain update ${name} set updated_at = null where false`,
   ])
@@ -167,6 +173,9 @@ export function openHold(trx: Jobs['db'], table: TableName, silence: number): Pr
 
 /** To where {@link backToHeld} goes: a write that was refused costs the transaction no more than that. */
 export const markHeld = (trx: Jobs['db']) => several(trx, ['savepoint kysely_jobs_held'])
+
+/** What is written to the jobs comes now. @throws where the transaction has been ended behind our back */
+export const markWritten = (trx: Jobs['db']) => several(trx, ['savepoint kysely_jobs_written'])
 
 /** Undoes what the transaction wrote; it holds its rows as before. */
 export const backToHeld = (trx: Jobs['db']) => several(trx, ['rollback to kysely_jobs_held'])

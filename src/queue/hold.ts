@@ -2,15 +2,30 @@ import { endingSilence, keepingLease } from '../predicates/kept.js'
 import { holdsLease, type Lease } from '../predicates/lease.js'
 import { isAmong } from '../predicates/rows.js'
 import type { Jobs } from '../schema/job-database.js'
-import { textsOf } from '../schema/text.js'
-import { rowsOf } from './fenced.js'
-import { toldRows } from './locked.js'
+import { valuesOf } from '../schema/text.js'
+import { among, rowsOf, toldAsText } from './fenced.js'
+import { inGroups } from './outcome.js'
 import { type JobState, statesOf } from './state.js'
 
-/** Locks a job's row until the end of the transaction, if the worker still holds it: no heartbeat and no rescue writes to it meanwhile. */
-export async function holdRow(jobs: Jobs, lease: Lease, worker: string): Promise<boolean> {
-  const held = holdsLease({ worker, attempt: lease.attempt, ...rowsOf(jobs, [lease]) })
-  return (await textsOf(jobs.db, toldRows(jobs).where(held).forNoKeyUpdate().compile())).length > 0
+/**
+ * Locks the rows of jobs until the end of the transaction, as far as the worker still holds them: no heartbeat and no rescue
+ * writes to them meanwhile.
+ * @param options.deletes they may be going to leave the table
+ * @returns the leases that it holds
+ */
+export async function holdRows<Held extends Lease>(
+  jobs: Jobs,
+  leases: readonly Held[],
+  { worker, deletes }: { readonly worker: string; readonly deletes: boolean },
+): Promise<Held[]> {
+  const held: Held[] = []
+  for (const group of inGroups(leases)) {
+    const isHeld = holdsLease({ worker, attempt: group[0].attempt, ...rowsOf(jobs, group) })
+    const rows = jobs.db.selectFrom(jobs.table).where(isHeld).select(toldAsText(jobs))
+    const locked = deletes ? rows.forUpdate() : rows.forNoKeyUpdate()
+    held.push(...among(group, await valuesOf(jobs.db, locked.compile()), jobs.key !== undefined))
+  }
+  return held
 }
 
 /**

@@ -55,10 +55,15 @@ export class KnownTable {
     this.#lookAgain()
   }
 
-  /** A column was dropped or added: without it the table may still do, and outcomes that wait be written. */
-  failed(error: unknown): void {
+  /**
+   * A column was dropped or added: without it the table may still do, and outcomes that wait be written. Resolves when the table
+   * was looked at, where that may help.
+   */
+  async failed(error: unknown): Promise<void> {
     const state = sqlState(error) ?? ''
-    if (state === '42703' || (archives(this.#settings) && structural.test(state))) this.#lookAgain()
+    if (state !== '42703' && !(archives(this.#settings) && structural.test(state))) return
+    this.#lookAgain()
+    await this.#looking
   }
 
   #lookAgain(): void {

@@ -1,9 +1,10 @@
 import { type Backoff, exponential, isBackoffRule, linear } from '../predicates/backoff.js'
-import { type Duration, milliseconds } from '../schema/duration.js'
+import type { Duration } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
 import type { ListenSource } from '../watch/listener.js'
 import { listenSource } from './listen-source.js'
 import { consoleLogger, harmless, type Logger } from './logger.js'
+import { atLeast, flag, oneOf, positive, WorkerOptionError } from './option-values.js'
 import { type DescribeError, describedBy, errorText } from './run/error-text.js'
 import { adviceOnOptions } from './start-advice.js'
 
@@ -61,12 +62,6 @@ export interface WorkerOptions<Job = object, Columns = undefined> {
   readonly seedBackoff?: boolean | undefined
 }
 
-/** An option no worker can work with. */
-export class WorkerOptionError extends RangeError {
-  override readonly name = 'WorkerOptionError'
-  readonly code = 'INVALID_OPTION'
-}
-
 /** The options as the worker uses them: everything decided, durations in milliseconds. */
 export interface Settings {
   readonly concurrency: number
@@ -85,6 +80,8 @@ export interface Settings {
   /** Never throws; its text can be stored. */
   readonly describeError: (error: unknown, job?: object) => string
   readonly seedBackoff: boolean
+  /** Where the handler takes batches: how many jobs at most, and what becomes of those of a batch that fails. */
+  readonly batch?: { readonly size: number; readonly onError: 'retry' | 'bisect' } | undefined
   /** What is suspicious about the options, a sentence each. */
   readonly advice: readonly string[]
 }
@@ -167,12 +164,15 @@ export function settingsOf(options: WorkerOptions<never, unknown> = {}): Setting
   return settings
 }
 
-function refuseUnknown(options: object): void {
+export const optionNames: readonly string[] = Object.keys(defaults)
+
+/** @throws WorkerOptionError with the names that there are */
+export function refuseUnknown(options: object, names = optionNames): void {
   if (Reflect.get(options, 'deleteSucceeded') !== undefined)
     throw new WorkerOptionError("deleteSucceeded: give succeeded: 'delete', or 'archive' or 'keep', in its place")
-  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(defaults, name) && name !== 'deleteSucceeded')
+  const unknown = Object.keys(options).filter((name) => !names.includes(name) && name !== 'deleteSucceeded')
   if (unknown.length > 0)
-    throw new WorkerOptionError(`${unknown.join(', ')}: no such option; there are ${Object.keys(defaults).join(', ')}`)
+    throw new WorkerOptionError(`${unknown.join(', ')}: no such option; there are ${names.join(', ')}`)
 }
 
 /** An option that is there but undefined means its default, as with exactOptionalPropertyTypes off. */
@@ -181,17 +181,6 @@ function definedOnly<Options extends object>(options: Options): DefinedOnly<Opti
 }
 
 type DefinedOnly<Options> = { readonly [Name in keyof Options]?: Exclude<Options[Name], undefined> }
-
-function atLeast(least: number, value: unknown, name: string, meaning: string): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
-  throw new WorkerOptionError(`${name}: ${shown(value)} is invalid; give ${meaning}, at least ${least}`)
-}
-
-function oneOf<Value extends string>(values: readonly Value[], value: unknown, name: string): Value {
-  const found = values.find((each) => each === value)
-  if (found !== undefined) return found
-  throw new WorkerOptionError(`${name}: ${shown(value)} is invalid; give '${values.join("' or '")}'`)
-}
 
 function attempts(value: unknown): Settings['maxAttempts'] {
   if (typeof value === 'function') return value as (job: object) => number // its results are checked at each call
@@ -222,21 +211,10 @@ function names(value: unknown): Settings['select'] {
   throw new WorkerOptionError(`select: ${shown(value)} is invalid; give a list of columns, as in ['user_id']`)
 }
 
-function positive(value: Duration, name: string): number {
-  const time = milliseconds(value, name)
-  if (time > 0) return time
-  throw new WorkerOptionError(`${name}: ${String(value)} is invalid; give more than 0`)
-}
-
 function source(value: unknown): ListenSource | undefined {
   const found = listenSource(value)
   if (typeof found === 'object' && 'refused' in found) throw new WorkerOptionError(found.refused)
   return found
-}
-
-function flag(value: unknown, name: string): boolean {
-  if (typeof value === 'boolean') return value
-  throw new WorkerOptionError(`${name}: ${shown(value)} is invalid; give true or false`)
 }
 
 function logger(value: unknown): Logger {

@@ -44,8 +44,8 @@ export interface WorkerScope {
   readonly snapshots: { conflictedAt: number | undefined }
   /** Whether the archive has refused a row in a transaction that was to complete its job. */
   readonly refusals: { seen: boolean }
-  /** A statement failed: it may show that the table has changed. */
-  failed(error: unknown): void
+  /** A statement failed: it may show that the table has changed. Resolves when it was looked at again, where that may help. */
+  failed(error: unknown): Promise<void>
   /** Whether there are listeners to an event, or lines of it in the log. */
   hears(event: WorkerEvent): boolean
   /** Tells listeners and the log. */

@@ -35,14 +35,24 @@ export function adviceOnTable({ advice }: JobTableDescription, { listen }: Given
   return listen === undefined ? [] : advice.filter((sentence) => sentence.includes('createJobTriggers'))
 }
 
+/** What a worker needs connections for. */
+interface PoolUse {
+  readonly concurrency: number
+  readonly hold: 'lease' | 'transaction'
+  /** Its handler takes batches. */
+  readonly batch?: object | undefined
+}
+
 /** What is dangerous about the pool, a sentence each. @param connections the most that it may have; undefined: it is not guarded */
-export function adviceOnPool(
-  { concurrency, hold }: { readonly concurrency: number; readonly hold: 'lease' | 'transaction' },
-  connections?: number,
-): string[] {
+export function adviceOnPool({ concurrency, hold, batch }: PoolUse, connections?: number): string[] {
   if (connections === undefined) {
     return [
       'the pool is not guarded, so a connection that is cut can end the process: wrap it, guardPool(new pg.Pool(...))',
+    ]
+  }
+  if (hold === 'transaction' && batch !== undefined && connections < concurrency + 3) {
+    return [
+      `concurrency: ${concurrency} batches at once have a connection each, of ${connections}: give the pool more (max: ${concurrency + 4}), for the claim ahead and what the worker itself says`,
     ]
   }
   if (hold === 'transaction' && connections < 3) {

@@ -2,7 +2,8 @@ import { missingColumns } from '../queue/returned.js'
 import type { JobTableDescription } from '../schema/inspect.js'
 import type { Jobs } from '../schema/job-database.js'
 import { archives } from './known-table.js'
-import { type Settings, WorkerOptionError } from './options.js'
+import { WorkerOptionError } from './option-values.js'
+import type { Settings } from './options.js'
 
 /**
  * Refuses options that do not fit the real table.

@@ -202,7 +202,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
       tell: (event, payload) => this.#tell(event, payload),
       report: (error, doing) => {
         this.#report(error, doing)
-        known.failed(error)
+        void known.failed(error)
       },
     }
   }

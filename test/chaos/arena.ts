@@ -17,6 +17,8 @@ export interface Servers {
   readonly witness: string
   /** Workers hold their jobs by transactions. */
   readonly holds?: boolean
+  /** They handle batches, in a transaction each. */
+  readonly batches?: boolean
 }
 
 export type ArenaSettings = Partial<Omit<ProcessSettings, 'url' | 'witness'>>
@@ -38,7 +40,7 @@ export class Arena {
   readonly crew: Crew
   readonly db: Kysely<ChaosDatabase>
   readonly witness: Kysely<WitnessDatabase>
-  readonly settings: typeof defaults & Pick<ProcessSettings, 'holdFor'>
+  readonly settings: typeof defaults & Pick<ProcessSettings, 'holdFor' | 'batch'>
   /** Past the proxy: for faults of the server itself, and for processes that no network fault reaches. */
   readonly directUrl: string
   readonly #close: () => Promise<void>
@@ -74,7 +76,8 @@ export class Arena {
   static async #open(servers: Servers, chosen: ArenaSettings): Promise<Arena> {
     const { lease } = { ...defaults, ...chosen }
     const holdFor = servers.holds ? Math.min(500, lease / 4) : undefined // most handlers end in it
-    const settings = { ...defaults, ...chosen, ...(holdFor && { holdFor }) }
+    const batch = servers.batches && { batch: 3, holdFor: lease } // one that is cut off learns of it by then
+    const settings = { ...defaults, ...chosen, ...(holdFor && { holdFor }), ...batch }
     const faulty = await createDatabase<ChaosDatabase>(servers.faulty)
     const witness = await createDatabase<WitnessDatabase>(servers.witness)
     await createChaosTables(faulty.db)

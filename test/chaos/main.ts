@@ -1,6 +1,7 @@
 /**
- * The reliability suite: node test/chaos/main.ts [--long] [--seed <number>] [--hold] [R1 R2 ...].
- * With --hold the workers hold their jobs by transactions, in place of leases.
+ * The reliability suite: node test/chaos/main.ts [--long] [--seed <number>] [--hold] [--batch] [R1 R2 ...].
+ * With --hold the workers hold their jobs by transactions, in place of leases; with --batch they handle batches, in a
+ * transaction each.
  * Prints the schedule, then a table; ends with 1 where a promise was not held.
  */
 
@@ -16,6 +17,7 @@ const { values, positionals } = parseArgs({
     long: { type: 'boolean', default: false },
     seed: { type: 'string' },
     hold: { type: 'boolean', default: false },
+    batch: { type: 'boolean', default: false },
   },
 })
 const unknown = positionals.filter((name) => scenarios.every((scenario) => scenario.name !== name))
@@ -29,7 +31,7 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32))
 const server = await startPostgres({ fsync: false, settings: { synchronous_commit: 'on', max_connections: '200' } })
 const witness = await startPostgres({ fsync: false, settings: { max_connections: '200' } })
 const setting = {
-  servers: { faulty: server.url, witness: witness.url, holds: values.hold },
+  servers: { faulty: server.url, witness: witness.url, holds: values.hold, batches: values.batch },
   server,
   seed,
 }

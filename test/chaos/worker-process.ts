@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, PostgresDialect } from 'kysely'
-import { createRunner, createWorker, guardPool, linear } from 'kysely-jobs'
+import { createBatchWorker, createRunner, createWorker, guardPool, type Job, linear } from 'kysely-jobs'
 import pg from 'pg'
 import { ballast, ballastAtRest } from './ballast.ts'
 import { oddities } from './oddities.ts'
@@ -20,6 +20,8 @@ export interface ProcessSettings {
   readonly concurrency: number
   /** How long transactions hold its jobs, in milliseconds, in place of leases. */
   readonly holdFor?: number
+  /** How many jobs its handler takes at once, in a transaction. */
+  readonly batch?: number
   readonly maxAttempts: number
   readonly listens: boolean
   /** How long handlers may run on after SIGTERM. */
@@ -90,36 +92,64 @@ const { lease, pollInterval, concurrency, maxAttempts } = settings
 const listenUrl = settings.listenUrl ?? settings.url
 if (settings.probes) probeOften(db, listenUrl, settings.probes)
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-const worker = createWorker(
-  db,
-  'chaos_jobs',
-  (job, { signal, attempt, complete }) => {
-    const effect = () =>
-      db.transaction().execute(async (trx) => {
-        await trx.insertInto('effects').values({ job_id: job.id, attempt }).execute()
-        await complete(trx, { pid: process.pid, attempt })
-      })
-    const hold = () =>
-      db.transaction().execute(async (trx) => {
-        await trx.selectFrom('effects').select('job_id').limit(1).execute()
-        await sleep(job.takes)
-      })
-    const done = witness.watch(job.id, attempt, signal, async () => {
-      const given = await acts[job.act]({ takes: job.takes, attempt, signal, effect, hold })
-      return (given as Signature | undefined) ?? { pid: process.pid, attempt } // of what is odd, anything
+/** What a job is given by its worker, however that calls its handler. */
+interface Given {
+  readonly signal: AbortSignal
+  readonly attempt: number
+  effect(): Promise<void>
+}
+
+function handle(job: Job<ChaosDatabase, 'chaos_jobs'>, { signal, attempt, effect }: Given): Promise<any> {
+  const hold = () =>
+    db.transaction().execute(async (trx) => {
+      await trx.selectFrom('effects').select('job_id').limit(1).execute()
+      await sleep(job.takes)
     })
-    // When an odd one has really ended, which no event of the worker tells, and its slot is free.
-    if (job.act === 'odd') done.catch(() => {}).finally(() => setImmediate(tellHealth))
-    return done
-  },
-  {
-    ...{ lease, pollInterval, concurrency, maxAttempts, logger: quiet },
-    backoff: linear({ delay: 100 }),
-    ...(settings.listens && { listen: listenUrl }),
-    ...(settings.timeout && { timeout: settings.timeout }),
-    ...(settings.holdFor && { hold: 'transaction', holdFor: settings.holdFor }),
-  },
-)
+  const done = witness.watch(job.id, attempt, signal, async () => {
+    const given = await acts[job.act]({ takes: job.takes, attempt, signal, effect, hold })
+    return (given as Signature | undefined) ?? { pid: process.pid, attempt } // of what is odd, anything
+  })
+  // When an odd one has really ended, which no event of the worker tells, and its slot is free.
+  if (job.act === 'odd') done.catch(() => {}).finally(() => setImmediate(tellHealth))
+  return done
+}
+
+const options = {
+  ...{ lease, pollInterval, maxAttempts, logger: quiet },
+  backoff: linear({ delay: 100 }),
+  ...(settings.listens && { listen: listenUrl }),
+  ...(settings.timeout && { timeout: settings.timeout }),
+}
+const worker =
+  settings.batch === undefined
+    ? createWorker(
+        db,
+        'chaos_jobs',
+        (job, { signal, attempt, complete }) => {
+          const effect = () =>
+            db.transaction().execute(async (trx) => {
+              await trx.insertInto('effects').values({ job_id: job.id, attempt }).execute()
+              await complete(trx, { pid: process.pid, attempt })
+            })
+          return handle(job, { signal, attempt, effect })
+        },
+        { ...options, concurrency, ...(settings.holdFor && { hold: 'transaction', holdFor: settings.holdFor }) },
+      )
+    : createBatchWorker(
+        db,
+        'chaos_jobs',
+        (jobs, { signal, trx }) =>
+          Promise.allSettled(
+            jobs.map((job) => {
+              const attempt = job.attempts_count
+              const effect = async () => {
+                await trx.insertInto('effects').values({ job_id: job.id, attempt }).execute()
+              }
+              return handle(job, { signal, attempt, effect })
+            }),
+          ),
+        { ...options, size: settings.batch, concurrency: Math.ceil(concurrency / settings.batch), hold: 'transaction' },
+      )
 const told = ['started', 'succeeded', 'retry', 'failed', 'lost', 'released', 'rescued', 'listener', 'error'] as const
 for (const event of settings.brief ? (['started', 'listener', 'error'] as const) : told)
   worker.on(event, (facts: object) => process.send?.({ event, facts: shown(facts) }))

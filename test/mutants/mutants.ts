@@ -1,5 +1,6 @@
 import { aroundThem } from './around-them.ts'
 import { inArchives } from './in-archives.ts'
+import { inBatches } from './in-batches.ts'
 import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inHolds } from './in-holds.ts'
@@ -14,6 +15,7 @@ export const mutants: readonly Mutant[] = [
   ...inDeletions,
   ...inArchives,
   ...inHolds,
+  ...inBatches,
   ...aroundThem,
   ...inConnections,
 ]

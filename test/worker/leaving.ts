@@ -24,9 +24,9 @@ export async function untilIdle(made: MailWorker): Promise<void> {
 }
 
 /** A handle whose statements can be cut off, and are heard. */
-export async function weakHandle(url: string, log: (event: LogEvent) => void = () => {}) {
+export async function weakHandle(url: string, log: (event: LogEvent) => void = () => {}, max = 10) {
   const proxy = await startProxy(url)
   onTestFinished(proxy.close)
-  const pool = quietPool({ connectionString: proxy.url })
+  const pool = quietPool({ connectionString: proxy.url, max })
   return { proxy, through: new Kysely<MailDatabase>({ dialect: new PostgresDialect({ pool }), log }) }
 }

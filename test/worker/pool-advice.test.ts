@@ -1,5 +1,5 @@
 import { Kysely, PostgresDialect } from 'kysely'
-import { createWorker, guardPool } from 'kysely-jobs'
+import { createBatchWorker, createWorker, guardPool } from 'kysely-jobs'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
@@ -26,6 +26,20 @@ test('more handlers than connections are said at start, with both numbers and th
   expect(await warnings(16, guardPool)).toEqual([
     expect.stringMatching(/concurrency: 16 handlers share 4 connections.*max: 19/),
   ])
+})
+
+test('batches in transactions need a connection each, and a few more: too few are said at start', async () => {
+  const said: string[] = []
+  const logger = { ...quiet, warn: (_facts: object, message: string) => void said.push(message) }
+  await using db = new Kysely<any>({
+    dialect: new PostgresDialect({ pool: guardPool(new pg.Pool({ connectionString: url, max: 4 })) }),
+  })
+  for (const concurrency of [1, 2]) {
+    const options = { size: 10, hold: 'transaction', concurrency, logger } as const
+    await using worker = createBatchWorker(db, 'mail_jobs', async () => {}, options)
+    await worker.start()
+  }
+  expect(said).toEqual([expect.stringMatching(/concurrency: 2 batches .* of 4: give the pool more \(max: 6\)/)])
 })
 
 test('of a guarded pool that is large enough nothing is said', async () => {

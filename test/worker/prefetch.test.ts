@@ -43,6 +43,20 @@ test('handlers that are slow get no more than there are slots; those that are qu
   expect(seasoned({}).room({ ...nothing, running: 10, ready: 1100 })).toBe(0)
 })
 
+test('batches are claimed whole, and one ahead while a batch takes less time than a fetch is to bridge', () => {
+  const batches = (takes: number) => {
+    const prefetch = new Prefetch(1, { left: 1e9, mostRows: 1e4 }, 100)
+    for (let n = 0; n < 5; n++) prefetch.brought(small)
+    for (let n = 0; n < 200; n++) prefetch.took(takes)
+    return prefetch
+  }
+  expect(batches(1000).room(nothing)).toBe(100)
+  expect(batches(1000).room({ ...nothing, running: 100 })).toBe(0)
+  expect(batches(40).room({ ...nothing, running: 100 })).toBe(100)
+  expect(batches(40).room({ ...nothing, running: 100, ready: 30 })).toBe(0)
+  expect(batches(1).room({ ...nothing, running: 100, ready: 30 })).toBe(1000)
+})
+
 test('large jobs are claimed no faster than memory allows', () => {
   const prefetch = seasoned({ jobs: large, left: 4_010_000 })
   expect(prefetch.room(nothing)).toBe(10)

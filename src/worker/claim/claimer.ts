@@ -19,9 +19,6 @@ import { Leases } from './leases.js'
  */
 const lull = 5
 
-/** From so many jobs on it is worth a transaction of its own to hold them; the last fetch tells how many there may be. */
-const worthHolding = 20
-
 interface Fetch {
   readonly limit: number
   readonly since: Since | undefined
@@ -181,21 +178,21 @@ export class Claimer {
 
   /** Asks for as many jobs as there is room for. */
   #send(): Fetch | undefined {
-    const limit = Math.min(this.#room, this.#most)
+    const isHeld = this.#holds.isFor(this.#brought) && this.#interruptions === 0 && this.#most > 1
+    const { batch } = this.#scope.settings
+    const limit = Math.min(this.#room, this.#most, (isHeld && batch?.size) || Number.POSITIVE_INFINITY) // one transaction holds one batch
     const isBusy = this.#slots.ready > 0 || this.#slots.free === 0
     if (limit === 0 || (this.#holds.isFull && isBusy)) return undefined
     const since = this.#interruptions === 0 ? this.#backlog.since : undefined // those stand at the beginning
     const sent = performance.now()
-    const claimed = this.#claim({ limit, since })
+    const claimed = this.#claim({ limit, since }, isHeld)
     claimed.catch(() => {}) // whoever takes it hears of its failure
     return { limit, since, sent, claimed }
   }
 
-  #claim(given: ToClaim): Promise<Claimed | undefined> {
+  #claim(given: ToClaim, isHeld: boolean): Promise<Claimed | undefined> {
     const isStopped = () => this.#stopping
     const isOne = this.#most === 1
-    const isWorth = this.#brought >= worthHolding && this.#interruptions === 0
-    const isHeld = this.#holds.isNext && isWorth && !isOne
     if (isHeld) return this.#holds.claim(this.#statements, given, isStopped)
     const ahead = given.limit > this.#slots.free
     return this.#leases.claim(this.#statements, { ...given, ahead, isOne, isPrepared: !this.#isBacklog }, isStopped)
@@ -225,7 +222,7 @@ export class Claimer {
   /** After a fetch that did not fill the slots: when the next job is due, or a fetch from the beginning. */
   async #untilNext(claimed: number, { sent, since }: Fetch): Promise<number> {
     if (await this.#bell.wait(lull)) return 0
-    if (this.#holds.isOpen) {
+    if (this.#holds.isOpen && this.#scope.settings.batch === undefined) {
       this.#isLull = false
       return Number.POSITIVE_INFINITY // what is held looks due; its end rings
     }

@@ -28,8 +28,9 @@ export interface MemoryLimit {
 
 /** How fast handlers are, and how large jobs, and so how much is worth being claimed ahead of them. */
 export class Prefetch {
-  /** How many jobs all slots take. */
+  /** How many jobs all slots take, and one of them. */
   readonly #concurrency: number
+  readonly #batch: number
   readonly #memory: MemoryLimit
   /** How long a handler takes, in milliseconds: a moving average. */
   #average = workAhead
@@ -39,8 +40,10 @@ export class Prefetch {
   /** When (monotonic milliseconds) the last slot was taken or freed. */
   #lastMove = performance.now()
 
-  constructor(concurrency: number, memory: MemoryLimit) {
-    this.#concurrency = concurrency
+  /** @param batch how many jobs one slot takes */
+  constructor(slots: number, memory: MemoryLimit, batch = 1) {
+    this.#concurrency = slots * batch
+    this.#batch = batch
     this.#memory = memory
   }
 
@@ -83,7 +86,7 @@ export class Prefetch {
     const ahead = this.#ahead(running, unwritten)
     if (ready > ahead / 2 || unwritten >= rowsAhead) return 0
     const room = Math.max(0, this.#concurrency + ahead - running - ready)
-    const rows = Math.min(room, this.#largestFetch)
+    const rows = Math.min(room - (room % this.#batch), this.#largestFetch) // a part of a batch would go alone
     const fitting = this.#size === 0 ? rows : Math.floor(this.#memory.left / this.#size)
     const least = running + ready + unwritten === 0 ? 1 : 0 // however large: who holds nothing takes one
     return Math.min(rows, Math.max(least, fitting))
@@ -93,7 +96,7 @@ export class Prefetch {
   #ahead(running: number, unwritten: number): number {
     if (this.isStalled(running, workAhead)) return 0
     const inTime = (this.#concurrency * workAhead) / Math.max(0.1, this.#average)
-    const mostAhead = Math.min(rowsAhead, Math.max(0, Math.floor(inTime) - this.#concurrency))
-    return Math.min(mostAhead, Math.max(0, 2 * (rowsAhead - unwritten)))
+    const batches = Math.ceil(Math.max(0, Math.floor(inTime) - this.#concurrency) / this.#batch)
+    return Math.min(batches * this.#batch, rowsAhead, Math.max(0, 2 * (rowsAhead - unwritten)))
   }
 }

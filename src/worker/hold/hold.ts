@@ -1,33 +1,18 @@
-import { concernsAll, sqlState } from '../../pg/error-class.js'
-import {
-  backToHeld,
-  type CompiledSuccess,
-  checkHeld,
-  claimHeld,
-  HeldRowsError,
-  lockNotAvailable,
-  markHeld,
-} from '../../queue/held.js'
-import { tellWorkers } from '../../queue/notify.js'
+import { backToHeld, markHeld } from '../../queue/held.js'
 import type { Outcome } from '../../queue/outcome.js'
-import type { CompiledSettle } from '../../queue/settle.js'
 import type { Jobs } from '../../schema/job-database.js'
 import { DeadlineError, withDeadline } from '../../watch/deadline.js'
 import { after, type Timer } from '../../watch/timer.js'
-import { halves } from '../halves.js'
 import { abortAfter } from '../lease/lease-renewer.js'
-import type { Attempt, Holder } from '../run/attempt.js'
-import type { WorkerScope } from '../scope.js'
-import { entryOf } from '../settle/batch.js'
+import type { Attempt } from '../run/attempt.js'
 import type { Settler } from '../settle/settler.js'
 import { tellLost } from '../settle/tell.js'
+import type { JobHold } from './job-hold.js'
+import { type Ended, type HeldStatements, isOfConnection, leaseHeld, writeHeld } from './write-held.js'
 
 /** What a hold needs of its worker. */
-export interface HoldParts {
-  readonly scope: WorkerScope
+export interface HoldParts extends HeldStatements {
   readonly settler: Settler
-  readonly succeed: CompiledSuccess
-  readonly settle: CompiledSettle
   /** Releases what has not begun of its attempts. */
   releaseOf(attempts: ReadonlySet<Attempt>): void
   /** Something was refused, went wrong, or took too long. */
@@ -39,14 +24,12 @@ export interface HoldParts {
   over(): void
 }
 
-type Ended = readonly [Attempt, Outcome]
-
 /**
  * A transaction that holds the rows of a batch of jobs, in place of leases. What ended well is written once, before its commit.
  * It ends when all has ended, when its time is over or when somebody asks for it: what still runs is then claimed by a
  * lease in the same commit, and what has not begun is free again. Whoever dies leaves no trace, as the server rolls back.
  */
-export class Hold implements Holder {
+export class Hold implements JobHold {
   readonly #parts: HoldParts
   readonly #wanted = Promise.withResolvers<void>()
   readonly #over = Promise.withResolvers<void>()
@@ -99,7 +82,8 @@ export class Hold implements Holder {
   }
 
   /** Holds until the end, and writes what is to be committed then. @throws what the database says of the connection */
-  async hold(trx: Jobs['db']): Promise<void> {
+  async hold(users: Jobs['db']): Promise<void> {
+    const trx = users.withoutPlugins()
     try {
       await this.#inTime(markHeld(trx))
       await this.#wanted.promise
@@ -127,8 +111,9 @@ export class Hold implements Holder {
 
   async #write(trx: Jobs['db']): Promise<void> {
     const { scope, refused } = this.#parts
+    this.#leasedAt = performance.now()
     try {
-      await this.#writeOutcomes(trx)
+      await this.#inTime(writeHeld(trx, this.#parts, { ended: this.#ended, running: this.#leased }))
     } catch (error) {
       if (isOfConnection(error)) throw error
       refused()
@@ -139,47 +124,8 @@ export class Hold implements Holder {
       this.#ended = this.#ended.filter(([, { kind }]) => kind === 'released')
       this.#late.push(...unwritten)
       this.#leased.push(...unwritten.map(([attempt]) => attempt))
-      await this.#leaseApart(trx, this.#leased)
+      await this.#inTime(leaseHeld(trx, scope, this.#leased))
     }
-  }
-
-  /** All but successes by their fence, so after a claim of their rows. */
-  async #writeOutcomes(trx: Jobs['db']): Promise<void> {
-    const entries = this.#ended.map(([attempt, outcome]) => entryOf(attempt, outcome))
-    const succeeded = entries.filter(({ kind }) => kind === 'succeeded')
-    const rest = entries.filter(({ kind }) => kind !== 'succeeded' && kind !== 'released')
-    await this.#claim(trx, [...this.#leased, ...rest])
-    await this.#inTime(this.#parts.succeed(trx, succeeded))
-    const written = await this.#inTime(this.#parts.settle(trx, rest))
-    await this.#inTime(checkHeld(trx))
-    if (entries.some(({ kind }) => kind === 'released')) await this.#inTime(this.#tellFree(trx))
-    if (written.length < rest.length) throw new HeldRowsError(rest.length, written.length)
-  }
-
-  /** What is free again was written by nobody, so that no trigger tells. */
-  #tellFree(trx: Jobs['db']): Promise<void> {
-    const { jobs, table } = this.#parts.scope
-    return tellWorkers({ ...jobs, db: trx }, table, { kind: 'due', in: 0 })
-  }
-
-  /** A row whose claim is refused is found by halving, and passed over; its lease does not begin, as the renewer will see. */
-  async #leaseApart(trx: Jobs['db'], attempts: readonly Attempt[]): Promise<void> {
-    try {
-      await this.#claim(trx, attempts)
-      await this.#inTime(markHeld(trx))
-    } catch (error) {
-      if (isOfConnection(error)) throw error
-      await this.#inTime(backToHeld(trx))
-      const isLocked = sqlState(error) === lockNotAvailable // that is for a moment, and the time was too short for a trigger
-      if (attempts.length === 1 && !isLocked) this.#parts.scope.passedOver.add(attempts)
-      for (const half of halves(attempts)) await this.#leaseApart(trx, half)
-    }
-  }
-
-  async #claim(trx: Jobs['db'], rows: Parameters<typeof claimHeld>[2]): Promise<void> {
-    const { jobs, worker, columns } = this.#parts.scope
-    this.#leasedAt = performance.now()
-    await this.#inTime(claimHeld(trx, jobs, rows, { worker, columns }))
   }
 
   /** Its transaction has committed. */
@@ -229,9 +175,4 @@ export class Hold implements Holder {
   get #left(): number {
     return Math.max(0, this.#begunAt + this.#parts.scope.settings.lease * abortAfter - performance.now())
   }
-}
-
-/** A savepoint does not heal it. */
-function isOfConnection(error: unknown): boolean {
-  return concernsAll(error) && !sqlState(error)?.startsWith('4')
 }

@@ -1,5 +1,5 @@
 import { sqlState } from '../../pg/error-class.js'
-import { type CompiledSuccess, compileSuccess, lockNotAvailable, openHold } from '../../queue/held.js'
+import { type CompiledSuccess, compileSuccess, lockNotAvailable, longestLockWait, openHold } from '../../queue/held.js'
 import { interruptionsIn } from '../../schema/row.js'
 import { lend } from '../ask.js'
 import type { ClaimStatements, ToClaim } from '../claim/claim-statements.js'
@@ -7,10 +7,15 @@ import type { Slots } from '../run/slots.js'
 import type { WorkerScope } from '../scope.js'
 import { SettleStatement } from '../settle/settle-statement.js'
 import type { Settler } from '../settle/settler.js'
+import { HeldBatch } from './held-batch.js'
 import { Hold, type HoldParts } from './hold.js'
+import type { JobHold } from './job-hold.js'
 
-/** So many at once: one that claims, one whose jobs run, one that commits. */
+/** So many at once: one that claims, one whose jobs run, one that commits. Of batches one that claims, beside those that run. */
 const mostOpen = 3
+
+/** From so many jobs on it is worth a transaction of its own to hold them; the last fetch tells how many there may be. */
+const worthHolding = 20
 
 /** All workers of a pool take this share of its connections, as handlers need some too. */
 const shareOfPool = 1 / 3
@@ -25,7 +30,7 @@ const mostCaution = 64
 /** Jobs that were claimed, and what holds them where that is no lease. */
 export interface Claimed {
   readonly rows: readonly object[]
-  readonly hold?: Hold
+  readonly hold?: JobHold
 }
 
 /**
@@ -39,7 +44,7 @@ export class Holds {
   readonly #slots: Slots
   readonly #unsure: () => void
   readonly #settle: SettleStatement
-  readonly #open = new Set<Hold>()
+  readonly #open = new Set<JobHold>()
   #compiled: (Pick<WorkerScope, 'columns' | 'finished'> & { readonly succeed: CompiledSuccess }) | undefined
   readonly #most: number
   #jobs = 0
@@ -56,12 +61,21 @@ export class Holds {
     this.#most = Math.floor((scope.connections ?? 10) * shareOfPool) // pg's default
   }
 
-  /** Whether the next jobs are to be held: not those of slow handlers, nor of such as can't have their rows written to meanwhile. */
-  get isNext(): boolean {
+  /**
+   * Whether the next jobs are to be held: not those of slow handlers, nor of such as can't have their rows written to meanwhile.
+   * A batch has a transaction anyway, and as long as its handler takes.
+   * @param brought how many jobs the last fetch brought
+   */
+  isFor(brought: number): boolean {
+    return this.#isNext && (this.#scope.settings.batch !== undefined || brought >= worthHolding)
+  }
+
+  get #isNext(): boolean {
     const { settings, snapshots, share } = this.#scope
-    if (settings.hold === 'lease' || share.holds.size >= this.#most || this.#open.size >= mostOpen) return false
+    if (settings.hold === 'lease' || share.holds.size >= this.#most || this.isFull) return false
     const isHarmless =
       this.#jobs >= harmlessJobs * this.#caution || performance.now() - this.#since >= harmlessTime * this.#caution
+    if (settings.batch !== undefined) return isHarmless
     const isQuick = this.#slots.average < settings.holdFor
     return isHarmless && isQuick && snapshots.conflictedAt === undefined
   }
@@ -72,7 +86,8 @@ export class Holds {
 
   /** There are as many as there may be, and one of them will end soon. */
   get isFull(): boolean {
-    return this.#open.size >= mostOpen
+    const { batch, concurrency } = this.#scope.settings
+    return this.#open.size >= (batch === undefined ? mostOpen : concurrency + 1)
   }
 
   /** A job has ended, and its process has not. */
@@ -94,7 +109,8 @@ export class Holds {
     const fetch = statements.hold(given.since)
     const { userJobs, table, settings } = this.#scope
     const late = (claimed: Claimed | undefined) => void claimed?.hold?.end()
-    let hold: Hold | undefined
+    const lockWait = settings.batch === undefined ? longestLockWait : undefined // a handler's own statements wait as it likes
+    let hold: JobHold | undefined
     const claim = lend<Claimed | undefined>(
       userJobs.db,
       settings.lease / 3,
@@ -104,14 +120,14 @@ export class Holds {
         const transaction = connection.transaction().setIsolationLevel('read committed')
         try {
           const none = await transaction.execute(async (trx) => {
-            await openHold(trx.withoutPlugins(), table, settings.lease)
+            await openHold(trx.withoutPlugins(), table, { silence: settings.lease, lockWait })
             const rows = await fetch(trx, given)
             if (rows.length === 0) return { rows }
             if (rows.some((row) => interruptionsIn(row) > 0)) return this.#beginAgain()
-            if (!this.isNext) return undefined // another was quicker, or has been harmed meanwhile
+            if (!this.#isNext) return undefined // another was quicker, or has been harmed meanwhile
             hold = this.#begin()
             answer({ rows, hold })
-            await hold.hold(trx.withoutPlugins())
+            await hold.hold(trx)
             return undefined
           })
           if (hold === undefined) answer(none)
@@ -134,7 +150,7 @@ export class Holds {
     this.#caution = Math.min(mostCaution, this.#caution * 2)
   }
 
-  #begin(): Hold {
+  #begin(): JobHold {
     const parts: HoldParts = {
       scope: this.#scope,
       settler: this.#settler,
@@ -152,7 +168,7 @@ export class Holds {
       },
     }
     const { holds } = this.#scope.share
-    const hold = new Hold(parts)
+    const hold = this.#scope.settings.batch === undefined ? new Hold(parts) : new HeldBatch(parts)
     this.#open.add(hold)
     holds.add(hold)
     return hold

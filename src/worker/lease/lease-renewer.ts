@@ -10,7 +10,7 @@ import type { WorkerScope } from '../scope.js'
 import { LeaseKeeper } from './lease-keeper.js'
 
 /** How much of its lease an attempt is old before it is renewed: short jobs cost no heartbeat. */
-const renewAfter = 1 / 3
+export const renewAfter = 1 / 3
 /** How much of its lease an attempt is old, unrenewed, when its handler is aborted, or not begun: before anyone may take it. */
 export const abortAfter = 5 / 6
 /** How often the ages are looked at; no query unless one is old enough. */

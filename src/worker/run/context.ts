@@ -2,7 +2,7 @@ import { concernsAll, sqlState } from '../../pg/error-class.js'
 import { undoable } from '../../queue/chunks.js'
 import { fateOf } from '../../queue/finished.js'
 import { isSnapshot } from '../../queue/held.js'
-import { holdRow } from '../../queue/hold.js'
+import { holdRows } from '../../queue/hold.js'
 import { settle } from '../../queue/settle.js'
 import { statesOf } from '../../queue/state.js'
 import { type Jobs, realJobsOf } from '../../schema/job-database.js'
@@ -53,8 +53,10 @@ class SnapshotError extends Error {
 async function hold(scope: WorkerScope, attempt: Attempt, trx: Queryable<unknown>): Promise<void> {
   const jobs = jobsIn(scope, trx, 'hold')
   await attempt.holder?.end()
-  const isHeld = attempt.holdsLease && (await inSnapshot(scope, attempt, () => holdRow(jobs, attempt, scope.worker)))
-  if (isHeld) return
+  const held = attempt.holdsLease
+    ? await inSnapshot(scope, attempt, () => holdRows(jobs, [attempt], { worker: scope.worker, deletes: false }))
+    : []
+  if (held.length > 0) return
   if (await isUnseen(scope, attempt, jobs)) throw conflict(scope, attempt)
   throw lost(attempt, 'no longer its lease; nothing may be held')
 }
@@ -90,7 +92,7 @@ async function archiving<Value>(
   try {
     return await (scope.refusals.seen ? undoable(jobs, write) : write())
   } catch (error) {
-    scope.failed(error)
+    void scope.failed(error)
     if (!scope.refusals.seen || concernsAll(error)) {
       scope.refusals.seen ||= !concernsAll(error)
       throw error

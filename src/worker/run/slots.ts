@@ -47,7 +47,7 @@ export class Slots {
     this.#handling = handling
     this.#settler = settler
     this.#freed = freed
-    this.#prefetch = new Prefetch(scope.settings.concurrency * handling.size, scope.share.memory)
+    this.#prefetch = new Prefetch(scope.settings.concurrency, scope.share.memory, handling.size)
     this.#stallCheck = setInterval(() => this.#releaseStalled(), longestWait)
   }
 

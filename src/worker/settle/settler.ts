@@ -9,6 +9,7 @@ import type { Attempt } from '../run/attempt.js'
 import { outcomeOfError } from '../run/outcome.js'
 import type { WorkerScope } from '../scope.js'
 import { type Entry, entryOf, isHeavy, takeBatch } from './batch.js'
+import { RefusedError } from './refused-error.js'
 import { SettleStatement } from './settle-statement.js'
 import { tellLost, tellOutcome, warnIfThrown } from './tell.js'
 import { type UnwrittenOutcome, unwrittenOutcomes } from './unwritten.js'
@@ -24,12 +25,6 @@ const asidePause = 500
 
 /** The first pause where it is locked, each twice the one before: another worker's claim that came too late locks it for a moment. */
 const lockedPause = 5
-
-/** A success that the table did not take; its cause says why. */
-class RefusedError extends Error {
-  override readonly name = 'RefusedError'
-  readonly code = 'REFUSED'
-}
 
 /**
  * Writes outcomes in micro-batches: those that arrive while one batch is being written go together in the next.
@@ -73,6 +68,12 @@ export class Settler {
     this.#unwritten += 1
     if (attempt.holder === undefined) this.#push(entryOf(attempt, outcome))
     else attempt.holder.add(attempt, outcome)
+  }
+
+  /** Takes outcomes that are written already. */
+  wrote(written: readonly (readonly [Attempt, Outcome])[]): void {
+    this.#unwritten += written.length
+    this.confirm(written)
   }
 
   /** Takes what the transaction did not write that held their rows. */

@@ -1,0 +1,26 @@
+import { sqlState } from '../../pg/error-class.js'
+import { HandlerThrew } from '../hold/held-batch.js'
+import { transactionFailed } from '../hold/write-held.js'
+import { ResultError } from '../run/result.js'
+import { RefusedError } from '../settle/refused-error.js'
+
+/** The connection of a batch was cut off. */
+export class CutOffError extends Error {
+  override readonly name = 'CutOffError'
+  readonly code = 'ECONNRESET'
+
+  constructor(cause: unknown) {
+    super('The connection of a batch was cut off', { cause })
+  }
+}
+
+/**
+ * What to say of the jobs of a batch that failed.
+ * @param statement what the first statement of its handler threw that failed: whoever swallows it finds the transaction failed
+ */
+export function failureOf(failed: unknown, statement: unknown): unknown {
+  if (failed instanceof HandlerThrew) return failed.cause
+  if (failed instanceof ResultError || failed instanceof CutOffError) return failed
+  const cause = sqlState(failed) === transactionFailed ? (statement ?? failed) : failed
+  return new RefusedError('The handler ended well, but its transaction failed', { cause })
+}
