@@ -255,4 +255,13 @@ export const inBatches: readonly Mutant[] = [
     test: 'test/worker/prefetch.test.ts',
     title: 'batches are claimed whole',
   },
+  {
+    name: 'a deadlock that is taken for a fault of a job',
+    breaks: 'jobs lose attempts as transactions gave way to each other',
+    file: 'src/worker/batch/batch-failure.ts',
+    text: "state === '40P01' || state === '40001'",
+    replacement: "state === ''",
+    test: 'test/worker/batch-faults.test.ts',
+    title: 'a batch whose transaction gave way to another',
+  },
 ]

@@ -182,6 +182,28 @@ describe.each<[string, StartBatches, boolean]>([
     expect((await failed).error).toMatch(/^FatalError: never/)
   })
 
+  test('a batch whose transaction gave way to another is handled again, whole and in the same attempt', async () => {
+    await sql`create sequence tries`.execute(db)
+    await sql`create function act() returns trigger language plpgsql as $$ begin
+      if new."to" <> 'warm' and new.status = 'job_status_succeeded' and nextval('tries') < 3 then
+        raise 'deadlock' using errcode = '40P01'; end if; return new; end $$`.execute(db)
+    await sql`create trigger act before update on mail_jobs for each row execute function act()`.execute(db)
+    onTestFinished(() => sql`drop function act cascade; drop sequence tries`.execute(db).then(() => {}))
+    const calls: number[] = []
+    const { worker, errors } = await start(db, async (jobs, { trx }) => {
+      calls.push(jobs.length)
+      await send(trx, jobs)
+    })
+    let left = 2
+    const done = next(worker, 'succeeded', () => --left === 0)
+    await enqueueTogether(db, 'a', 'b')
+    await done
+    expect((await rows()).map(({ attempts_count }) => attempts_count)).toEqual([1, 1])
+    expect(calls).toEqual([2, 2, 2])
+    expect(await sent()).toBe(2)
+    expect(errors).toEqual([])
+  })
+
   test('a stream that a handler leaves open is closed, and has not done its jobs', async () => {
     const streaming = new Kysely<MailDatabase>({ dialect: new PostgresDialect({ pool, cursor: Cursor }) })
     let calls = 0

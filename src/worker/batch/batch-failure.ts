@@ -14,6 +14,12 @@ export class CutOffError extends Error {
   }
 }
 
+/** A deadlock, or a serialization failure: the same transaction may go through at once. */
+export function gaveWay(failed: unknown): boolean {
+  const state = sqlState(failed instanceof HandlerThrew ? failed.cause : failed)
+  return state === '40P01' || state === '40001'
+}
+
 /**
  * What to say of the jobs of a batch that failed.
  * @param statement what the first statement of its handler threw that failed: whoever swallows it finds the transaction failed

@@ -15,7 +15,7 @@ import { RefusedError } from '../settle/refused-error.js'
 import { SettleStatement } from '../settle/settle-statement.js'
 import type { Settler } from '../settle/settler.js'
 import type { BatchCall } from './batch-call.js'
-import { CutOffError, failureOf } from './batch-failure.js'
+import { CutOffError, failureOf, gaveWay } from './batch-failure.js'
 import { batchOutcomes } from './batch-outcomes.js'
 import { areAborted, BatchSignal } from './batch-signal.js'
 import { keepAwake } from './keep-awake.js'
@@ -34,7 +34,12 @@ interface Course {
   hasFailed?: boolean
   /** The database refused something, and the table was looked at again. */
   isRefused?: boolean
+  /** How often a transaction gave way to another. */
+  gaveWay: number
 }
+
+/** So often a batch is handled again as its transaction gave way to another. */
+const mostRepeats = 3
 
 /**
  * Handles batches in transactions, in which their rows are locked and their outcomes written. A batch whose claim is such
@@ -56,7 +61,7 @@ export class BatchTransactions {
 
   /** Decides the outcome of each attempt as soon as it is known. Resolves when the handler has really ended. */
   async call(attempts: readonly Attempt[]): Promise<void> {
-    const course: Course = { calls: [] }
+    const course: Course = { calls: [], gaveWay: 0 }
     await this.#handle(attempts, course)
     // what fails for many and for none alone would be seen nowhere but in the time that it takes
     if (course.failure !== undefined && !course.hasFailed)
@@ -74,6 +79,8 @@ export class BatchTransactions {
     } catch (failed) {
       if (failed instanceof NotBegunError) return this.#release(open, course, failed.cause)
       const failure = failureOf(failed, course.statement)
+      if (gaveWay(failed) && !areAborted(open) && course.gaveWay++ < mostRepeats)
+        return this.#handle(open, course, keep)
       course.failure ??= failure
       if (areAborted(open) || !this.#mayHalve(failed)) return this.#failed(open, course, failure)
       if (failure instanceof RefusedError && (await this.#isChanged(open, course, failure)))
