@@ -1,16 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import {
-  type CompiledQuery,
-  DummyDriver,
-  Kysely,
-  PostgresAdapter,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-} from 'kysely'
+import type { CompiledQuery } from 'kysely'
 import pg from 'pg'
 import { fetchNextJobs, settle } from '../product.ts'
 import type { Contender } from './contender.ts'
-import { type DB, ours } from './kysely-jobs.ts'
+import { ours } from './kysely-jobs.ts'
+import { sentBy, someId, withIds } from './sent.ts'
 
 const batchSize = 500
 
@@ -34,8 +28,7 @@ export const limit: Contender = {
       while (!stopped) {
         const ids = await query(fetch, fetch.parameters)
         for (const n of ids.keys()) handle({ n })
-        const values = settled.parameters.map((value) => (Array.isArray(value) ? ids : value))
-        if (ids.length > 0) await query(settled, values)
+        if (ids.length > 0) await query(settled, withIds(settled, ids))
         else await new Promise((resolve) => setTimeout(resolve, 1))
       }
     }
@@ -62,22 +55,13 @@ export const byHand: Contender = {
   },
 }
 
-/** The SQL that fetch and settle are, taken from a database that is none. */
+/** The SQL that fetch and settle are. */
 async function statements() {
   const worker = randomUUID()
-  const texts: CompiledQuery[] = []
-  const db = new Kysely<DB>({
-    dialect: {
-      createAdapter: () => new PostgresAdapter(),
-      createDriver: () => new DummyDriver(),
-      createIntrospector: (kysely) => new PostgresIntrospector(kysely),
-      createQueryCompiler: () => new PostgresQueryCompiler(),
-    },
-    log: ({ query }) => void texts.push(query),
+  const [fetch, settled] = await sentBy(async (db) => {
+    await fetchNextJobs(db, 'jobs', { worker, limit: batchSize })
+    await settle(db, 'jobs', [{ id: someId, attempt: 1, kind: 'succeeded' }], { worker })
   })
-  await fetchNextJobs(db, 'jobs', { worker, limit: batchSize })
-  await settle(db, 'jobs', [{ id: '', attempt: 1, kind: 'succeeded' }], { worker })
-  const [fetch, settled] = texts
   if (fetch === undefined || settled === undefined) throw new Error('kysely logged no statements')
   return { fetch, settled }
 }
