@@ -3,9 +3,16 @@ const door: typeof import('kysely-jobs') = await import(published('index'))
 const queue: typeof import('kysely-jobs/queue') = await import(published('queue/index'))
 const migrate: typeof import('kysely-jobs/migrate') = await import(published('migrate/index'))
 
-export const { createRunner, createWorker, enqueue, guardPool, linear } = door
+export const { createBatchWorker, createRunner, createWorker, enqueue, guardPool, linear } = door
 export const { fetchNextJobs, heartbeat, nextDueAt, rescue, settle } = queue
-export const { createJobTable } = migrate
+export const { createJobArchive, createJobTable } = migrate
+
+/** Behind no door: what a worker sends that holds its jobs by transactions. */
+const held: typeof import('../src/queue/held.ts') = await import(published('queue/held'))
+const database: typeof import('../src/schema/job-database.ts') = await import(published('schema/job-database'))
+
+export const { compileHold, compileSuccess } = held
+export const { jobsOf } = database
 
 function published(path: string): string {
   return new URL(`../dist/src/${path}.js`, import.meta.url).href

@@ -1,21 +1,44 @@
+import { batchByHand, oursBatch } from './batches.ts'
 import type { Contender } from './contender.ts'
 import { graphileByDefault, graphileFastest } from './graphile-worker.ts'
-import { ours, oursByDefault, oursByPriority, oursDeleted, oursQuiet } from './kysely-jobs.ts'
+import {
+  ours,
+  oursArchived,
+  oursByDefault,
+  oursByPriority,
+  oursDeleted,
+  oursHeld,
+  oursHeldArchived,
+  oursHeldDeleted,
+  oursHeldLean,
+  oursLean,
+  oursQuiet,
+  oursSynchronous,
+} from './kysely-jobs.ts'
 import { byHand, limit } from './limit.ts'
 import { bossSeveral, bossSingle } from './pg-boss.ts'
 
 export const contenders = {
   ours,
   oursByDefault,
-  oursByPriority,
+  oursSynchronous,
+  oursLean,
   oursDeleted,
+  oursArchived,
+  oursHeld,
+  oursHeldLean,
+  oursHeldDeleted,
+  oursHeldArchived,
+  oursByPriority,
   oursQuiet,
+  oursBatch,
   graphileFastest,
   graphileByDefault,
   bossSeveral,
   bossSingle,
   limit,
   byHand,
+  batchByHand,
 } satisfies Record<string, Contender>
 
 export type ContenderName = keyof typeof contenders

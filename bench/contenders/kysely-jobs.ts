@@ -1,9 +1,10 @@
 import { type Generated, Kysely, PostgresDialect } from 'kysely'
 import type { JobStatus } from 'kysely-jobs'
 import pg from 'pg'
-import { createJobTable, createWorker, enqueue, guardPool } from '../product.ts'
+import { createJobArchive, createJobTable, createWorker, enqueue, guardPool } from '../product.ts'
 import { apart, type Contender, type Enqueuer, type Payload } from './contender.ts'
 import { run } from './statements.ts'
+import { SynchronousClient } from './synchronous-client.ts'
 
 /** The table of the bench; its types as `kysely-jobs generate` would write them. */
 export interface JobTable {
@@ -20,48 +21,51 @@ export interface JobTable {
 }
 
 export interface DB {
+  /** It has an archive. */
   jobs: JobTable
   /** The same without triggers. */
   quiet_jobs: JobTable
   /** The same with five priorities. */
   level_jobs: JobTable
+  /** What the jobs of batches write: a row each. */
+  effects: Payload
 }
 
-type Table = keyof DB
+type Table = Exclude<keyof DB, 'effects'>
 
+/** In which a contender of ours differs from leases, whole rows and finished jobs that stay. */
 interface Ways {
   readonly title: string
-  /** Whether the pool goes through guardPool(), as the documentation advises. */
-  readonly guarded: boolean
+  /** The pool does not go through guardPool(), as the documentation advises. */
+  readonly isPlain?: boolean
   readonly table?: Table
-  /** Whether the rows of jobs that succeeded are deleted. */
-  readonly deleted?: boolean
+  readonly hold?: 'transaction'
+  /** Only the payload is read. */
+  readonly isLean?: boolean
+  /** What becomes of jobs that succeeded. */
+  readonly succeeded?: 'delete' | 'archive'
+  /** Claims wait for the disk. */
+  readonly isSynchronous?: boolean
 }
 
-const kyselyJobs = ({ title, guarded, table = 'jobs', deleted = false }: Ways): Contender => {
-  const connect = (url: string, connections = 10) => {
-    const pool = new pg.Pool({ connectionString: url, max: connections })
-    return new Kysely<DB>({ dialect: new PostgresDialect({ pool: guarded ? guardPool(pool) : pool }) })
-  }
+const kyselyJobs = (ways: Ways): Contender => {
+  const { title, table = 'jobs', hold = 'lease', isLean = false, succeeded = 'keep' } = ways
   return {
     title,
     migrate: (url) => migrate(connect(url)),
     fill: (url, jobs) =>
       run(
         url,
-        `truncate ${table}`,
+        `truncate ${table}, effects, jobs_archive`,
         `insert into ${table} (payload, run_at ${table === 'level_jobs' ? ', priority' : ''})
           select jsonb_build_object('n', n), now() - (${jobs} - n) * interval '${apart}'
             ${table === 'level_jobs' ? ', n % 5' : ''} from generate_series(1, ${jobs}) n`,
       ),
     async work(url, { workers, concurrency }, handle) {
-      const db = connect(url)
+      const db = connect(url, ways)
+      const select = isLean ? (['payload'] as const) : undefined
       const all = Array.from({ length: workers }, () =>
-        createWorker(db, table, (job) => handle(job.payload), {
-          concurrency,
-          listen: url,
-          succeeded: deleted ? 'delete' : 'keep',
-        }),
+        createWorker(db, table, (job) => handle(job.payload), { concurrency, listen: url, hold, select, succeeded }),
       )
       await Promise.all(all.map((worker) => worker.start()))
       return async () => {
@@ -69,20 +73,32 @@ const kyselyJobs = ({ title, guarded, table = 'jobs', deleted = false }: Ways): 
         await db.destroy()
       }
     },
-    unfinished: deleted
-      ? `select exists (select from ${table}) as unfinished`
-      : `select exists (select from ${table} where status in ('job_status_not_started', 'job_status_retry'))
-          or exists (select from ${table} where status = 'job_status_running') as unfinished`,
-    enqueuer: async (url, connections) => enqueuer(connect(url, connections), table),
+    unfinished:
+      succeeded === 'keep'
+        ? `select exists (select from ${table} where status in ('job_status_not_started', 'job_status_retry'))
+            or exists (select from ${table} where status = 'job_status_running') as unfinished`
+        : `select exists (select from ${table}) as unfinished`,
+    enqueuer: async (url, connections) => enqueuer(connect(url, { ...ways, connections }), table),
   }
+}
+
+export function connect(
+  url: string,
+  { isPlain = false, isSynchronous = false, connections = 10 }: Partial<Ways> & { readonly connections?: number } = {},
+): Kysely<DB> {
+  const client = isSynchronous ? { Client: SynchronousClient } : {}
+  const pool = new pg.Pool({ connectionString: url, max: connections, ...client })
+  return new Kysely<DB>({ dialect: new PostgresDialect({ pool: isPlain ? pool : guardPool(pool) }) })
 }
 
 async function migrate(db: Kysely<DB>): Promise<void> {
   const payload = (table: Parameters<NonNullable<Parameters<typeof createJobTable>[2]>>[0]) =>
     table.addColumn('payload', 'jsonb', (column) => column.notNull())
   await createJobTable(db, 'jobs', payload)
+  await createJobArchive(db, 'jobs', { every: '1 day', keep: '30 days' })
   await createJobTable(db, 'quiet_jobs', payload, { notify: 'none' })
   await createJobTable(db, 'level_jobs', payload, { columns: ['priority'] })
+  await db.schema.createTable('effects').addColumn('n', 'integer').execute()
   await db.destroy()
 }
 
@@ -95,8 +111,26 @@ function enqueuer(db: Kysely<DB>, table: Table): Enqueuer {
   }
 }
 
-export const ours = kyselyJobs({ title: 'kysely-jobs, guardPool', guarded: true })
-export const oursByDefault = kyselyJobs({ title: 'kysely-jobs, defaults', guarded: false })
-export const oursDeleted = kyselyJobs({ title: 'kysely-jobs, rows deleted', guarded: true, deleted: true })
-export const oursByPriority = kyselyJobs({ title: 'kysely-jobs, 5 priorities', guarded: true, table: 'level_jobs' })
-export const oursQuiet = kyselyJobs({ title: 'kysely-jobs, no triggers', guarded: true, table: 'quiet_jobs' })
+const held = { hold: 'transaction' } as const
+const heldLean = { ...held, isLean: true } as const
+
+export const ours = kyselyJobs({ title: 'kysely-jobs, leases' })
+export const oursByDefault = kyselyJobs({ title: 'kysely-jobs, plain pool', isPlain: true })
+export const oursSynchronous = kyselyJobs({ title: 'kysely-jobs, claims wait for the disk', isSynchronous: true })
+export const oursLean = kyselyJobs({ title: 'kysely-jobs, leases, lean', isLean: true })
+export const oursDeleted = kyselyJobs({ title: 'kysely-jobs, leases, deleted', succeeded: 'delete' })
+export const oursArchived = kyselyJobs({ title: 'kysely-jobs, leases, archived', succeeded: 'archive' })
+export const oursHeld = kyselyJobs({ title: 'kysely-jobs, held', ...held })
+export const oursHeldLean = kyselyJobs({ title: 'kysely-jobs, held, lean', ...heldLean })
+export const oursHeldDeleted = kyselyJobs({
+  title: 'kysely-jobs, held, lean, deleted',
+  ...heldLean,
+  succeeded: 'delete',
+})
+export const oursHeldArchived = kyselyJobs({
+  title: 'kysely-jobs, held, lean, archived',
+  ...heldLean,
+  succeeded: 'archive',
+})
+export const oursByPriority = kyselyJobs({ title: 'kysely-jobs, 5 priorities', table: 'level_jobs' })
+export const oursQuiet = kyselyJobs({ title: 'kysely-jobs, no triggers', table: 'quiet_jobs' })
