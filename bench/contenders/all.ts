@@ -1,4 +1,5 @@
 import { batchByHand, oursBatch } from './batches.ts'
+import { bull } from './bullmq.ts'
 import type { Contender } from './contender.ts'
 import { graphileByDefault, graphileFastest } from './graphile-worker.ts'
 import {
@@ -36,6 +37,7 @@ export const contenders = {
   graphileByDefault,
   bossSeveral,
   bossSingle,
+  bull,
   limit,
   byHand,
   batchByHand,
