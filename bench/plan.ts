@@ -42,6 +42,13 @@ export const long: Plan = {
   idleSeconds: 300,
 }
 
+/** Those that take each job by itself. */
+const slow: ReadonlySet<ContenderName> = new Set(['graphileByDefault', 'bull'])
+
+export function jobsOf({ jobs, slowJobs }: Pick<Plan, 'jobs' | 'slowJobs'>, contender: ContenderName): number {
+  return slow.has(contender) ? Math.min(jobs, slowJobs) : jobs
+}
+
 /** One setting of the drain, and who takes part. */
 export interface DrainSetting {
   readonly concurrency: number
@@ -51,17 +58,29 @@ export interface DrainSetting {
   readonly aside?: true
 }
 
-const best = ['ours', 'graphileFastest', 'bossSeveral', 'limit'] as const
+const peers = ['graphileFastest', 'bossSeveral', 'limit'] as const
+const held = ['oursHeld', 'oursHeldLean', 'oursHeldDeleted', 'oursHeldArchived'] as const
 
+/** Who is compared takes turns with whom. */
 export const drains: readonly DrainSetting[] = [
-  { concurrency: 1, processes: 1, contenders: [...best, 'graphileByDefault'], aside: true },
+  { concurrency: 1, processes: 1, contenders: ['ours', ...peers, 'graphileByDefault', 'bull'], aside: true },
   { concurrency: 10, processes: 1, contenders: ['ours', 'oursByDefault', 'graphileFastest', 'graphileByDefault'] },
-  { concurrency: 100, processes: 1, contenders: [...best, 'oursDeleted'] },
-  { concurrency: 100, processes: 1, contenders: ['bossSingle'], aside: true },
-  { concurrency: 10, processes: 2, contenders: ['ours', 'graphileFastest', 'limit'] },
+  { concurrency: 10, processes: 1, contenders: ['oursHeldLean', 'bull'], aside: true },
+  {
+    concurrency: 100,
+    processes: 1,
+    contenders: ['ours', 'oursLean', 'oursDeleted', 'oursArchived', ...held, ...peers],
+  },
+  {
+    concurrency: 100,
+    processes: 1,
+    contenders: ['oursSynchronous', 'oursByDefault', 'graphileByDefault', 'bossSingle', 'bull'],
+    aside: true,
+  },
+  { concurrency: 10, processes: 2, contenders: ['ours', 'oursHeldLean', 'graphileFastest', 'limit'] },
   { concurrency: 10, processes: 4, contenders: ['ours', 'graphileFastest'], aside: true },
+  { concurrency: 1, processes: 1, contenders: ['oursBatch', 'batchByHand'] }, // so many batches at once
 ]
 
-/** Jobs a second in the measurement of latency; the lowest is idleness, the highest no target's. */
+/** Jobs a second in the measurement of latency; the lowest is idleness. */
 export const loads = [20, 500, 2_000] as const
-export const loadAside = 2_000

@@ -7,12 +7,18 @@ import { targets } from './targets.ts'
 /** What is printed: the targets and the ratios first, the figures of this machine after them. */
 export function report(results: Results): string {
   const parts = [
-    ['Ratios, within this run', reached(results)],
+    [
+      'Ratios, within this run (drains of 100 jobs at once in one process, where nothing else is said)',
+      reached(results),
+    ],
     ['Drain, jobs a second as a ratio to graphile-worker at its fastest', drainRatios(results)],
     [`As a side note, this machine's figures: ${results.machine}`, ''],
     ['Drain (CPU: of the worker processes, and of Postgres)', drains(results)],
     ['Drain with and without five priorities, and a held snapshot', held(results)],
-    ['From the answer to the commit to the handler, ms', latencies(results)],
+    [
+      'From the answer to the commit to the handler, ms (our claims commit asynchronously, where nothing else is said)',
+      latencies(results),
+    ],
     ['Enqueue', enqueues(results)],
     ['Handlers that wait 5 ms or compute 1 ms', work(results)],
     [

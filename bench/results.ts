@@ -5,6 +5,7 @@ import type { enqueueings } from './measures/enqueue.ts'
 import type { Growth, mixes, vacuumed } from './measures/growth.ts'
 import type { Idleness } from './measures/idle.ts'
 import type { Latency } from './measures/latency.ts'
+import type { Quantiles } from './statistics.ts'
 
 /** All figures of one run. */
 export interface Results {
@@ -12,7 +13,8 @@ export interface Results {
   readonly date: string
   readonly drain: (Drained & { contender: ContenderName; concurrency: number; processes: number })[]
   readonly held: { contender: ContenderName; held: boolean; rate: number }[]
-  readonly latency: (Latency & { contender: ContenderName; load: number })[]
+  /** The waits are those of all rounds. */
+  readonly latency: (Omit<Latency, 'waits'> & { contender: ContenderName; load: number; waits: Quantiles })[]
   readonly enqueue: { contender: ContenderName; way: keyof typeof enqueueings; rate: number }[]
   readonly work: { contender: ContenderName; handler: HandlerName; concurrency: number; rate: number; ideal: number }[]
   readonly growth: (Growth & { mix: keyof typeof mixes | typeof vacuumed; priority: boolean; rows: number })[]

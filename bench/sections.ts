@@ -5,10 +5,10 @@ import { type Enqueueing, enqueueingOfTarget, enqueueings, enqueueRate } from '.
 import { growth, mixes } from './measures/growth.ts'
 import { idle } from './measures/idle.ts'
 import { latency } from './measures/latency.ts'
-import { drains, loadAside, loads, type Plan } from './plan.ts'
+import { drains, jobsOf, loads, type Plan } from './plan.ts'
 import type { Results } from './results.ts'
 import type { Server } from './server.ts'
-import { interleaved, median, medians } from './statistics.ts'
+import { interleaved, median, medians, quantiles } from './statistics.ts'
 
 /** Each measures one thing and adds what it found to the results. */
 export type Section = (server: Server, plan: Plan, results: Results) => Promise<void>
@@ -16,10 +16,9 @@ export type Section = (server: Server, plan: Plan, results: Results) => Promise<
 export const sections = {
   drain: async (server, plan, results) => {
     for (const { concurrency, processes, contenders, aside } of drains) {
-      const runs = await interleaved(contenders, aside ? 1 : plan.rounds, (contender) => {
-        const jobs = contender === 'graphileByDefault' ? plan.slowJobs : plan.jobs
-        return drain(server, { contender, jobs, concurrency, processes })
-      })
+      const runs = await interleaved(contenders, aside ? 1 : plan.rounds, (contender) =>
+        drain(server, { contender, jobs: jobsOf(plan, contender), concurrency, processes }),
+      )
       for (const contender of contenders)
         results.drain.push({ contender, concurrency, processes, ...medians(runs[contender]) })
     }
@@ -41,17 +40,28 @@ export const sections = {
   },
 
   latency: async (server, plan, results) => {
-    const contenders = ['ours', 'graphileFastest', 'graphileByDefault', 'bossSeveral'] as const
+    const contenders = [
+      'ours',
+      'oursSynchronous',
+      'graphileFastest',
+      'graphileByDefault',
+      'bossSeveral',
+      'bull',
+    ] as const
     for (const load of loads) {
-      const runs = await interleaved(contenders, load === loadAside ? 1 : plan.rounds, (contender) =>
+      const runs = await interleaved(contenders, plan.rounds, (contender) =>
         latency(server, contender, load, load * plan.latencySeconds),
       )
-      for (const contender of contenders) results.latency.push({ contender, load, ...medians(runs[contender]) })
+      for (const contender of contenders) {
+        const figures = medians(runs[contender].map(({ waits: _, ...run }) => run))
+        const waits = quantiles(runs[contender].flatMap((run) => run.waits))
+        results.latency.push({ contender, load, ...figures, waits })
+      }
     }
   },
 
   enqueue: async (server, plan, results) => {
-    const contenders = ['ours', 'oursQuiet', 'graphileFastest', 'bossSeveral', 'byHand'] as const
+    const contenders = ['ours', 'oursQuiet', 'graphileFastest', 'bossSeveral', 'bull', 'byHand'] as const
     for (const [name, way] of Object.entries(enqueueings)) {
       const able = contenders.filter((contender) => contender !== 'byHand' || way.size < 65_535) // its parameters
       const rounds = name === enqueueingOfTarget ? plan.rounds : 1
@@ -62,16 +72,17 @@ export const sections = {
   },
 
   work: async (server, plan, results) => {
-    const contenders = ['ours', 'graphileFastest', 'bossSeveral'] as const
+    const contenders = ['ours', 'oursHeld', 'graphileFastest', 'bossSeveral', 'bull'] as const
     const kinds = [
       { handler: 'wait', concurrency: 100, jobs: 40_000 },
       { handler: 'compute', concurrency: 10, jobs: 2_000 },
     ] as const
     for (const { handler, concurrency, jobs } of kinds) {
       const best = await ideal(handler, concurrency, jobs)
-      const runs = await interleaved(contenders, plan.workRounds, (contender) =>
-        drain(server, { contender, jobs, concurrency, processes: 1, handler }),
-      )
+      const runs = await interleaved(contenders, plan.workRounds, (contender) => {
+        const some = jobsOf({ ...plan, jobs }, contender)
+        return drain(server, { contender, jobs: some, concurrency, processes: 1, handler })
+      })
       for (const contender of contenders) {
         results.work.push({ contender, handler, concurrency, rate: medians(runs[contender]).rate, ideal: best })
       }
@@ -97,6 +108,7 @@ export const sections = {
       ['graphileByDefault', 10],
       ['bossSeveral', 1],
       ['bossSingle', 10],
+      ['bull', 1],
     ]
     // at the same time, each in a database of its own
     const costs = measured.map(async ([contender, workers]) => ({

@@ -4,7 +4,24 @@ export function median(values: readonly number[]): number {
 
 /** The value that this share of them does not pass. */
 export function quantile(values: readonly number[], share: number): number {
+  return ofSorted(
+    values.toSorted((a, b) => a - b),
+    share,
+  )
+}
+
+/** The shares of {@link quantiles}: each hundredth, and the tail. */
+const shares = [...Array.from({ length: 100 }, (_, i) => i / 100), 0.995, 0.999, 1]
+
+/** What many values are in short: each share, and the value that it does not pass. */
+export type Quantiles = readonly (readonly [share: number, value: number])[]
+
+export function quantiles(values: readonly number[]): Quantiles {
   const sorted = values.toSorted((a, b) => a - b)
+  return shares.map((share) => [share, ofSorted(sorted, share)])
+}
+
+function ofSorted(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 

@@ -10,47 +10,16 @@ export interface Target {
   readonly reached: boolean
 }
 
-/** What we aim at, as ratios within one run. */
+/** What we aim at, as ratios within one run where no unit is named. */
 export function targets(results: Results): Target[] {
-  const peers = (best: 'graphileFastest' | 'bossSeveral') => rateOf(results, best)
-  const our = rateOf(results, 'ours')
-  const byDefault = rateOf(results, 'oursByDefault')
-  const held = (contender: ContenderName, isHeld: boolean) =>
-    results.held.find((run) => run.contender === contender && run.held === isHeld)?.rate
-  const settings = [
-    ['c = 10', 10, 1],
-    ['c = 100', 100, 1],
-    ['2 processes', 10, 2],
-  ] as const
   return [
-    ...settings.map(([name, concurrency, processes]) =>
-      atLeast(
-        `drain, ${name}: graphile-worker's fastest`,
-        2,
-        over(our, peers('graphileFastest'), concurrency, processes),
-      ),
-    ),
-    atLeast(
-      "drain, defaults, c = 10: graphile-worker's defaults",
-      10,
-      over(byDefault, rateOf(results, 'graphileByDefault'), 10, 1),
-    ),
-    atLeast("drain, defaults, c = 10: graphile-worker's fastest", 1, over(byDefault, peers('graphileFastest'), 10, 1)),
-    atLeast("drain, c = 100: pg-boss' fastest", 3, over(our, peers('bossSeveral'), 100, 1)),
-    atLeast('drain, c = 100: the one-client limit', 0.75, over(our, rateOf(results, 'limit'), 100, 1)),
-    atLeast(
-      "drain, rows deleted, c = 100: graphile-worker's fastest",
-      2.5,
-      over(rateOf(results, 'oursDeleted'), peers('graphileFastest'), 100, 1),
-    ),
-    atMost('latency idle, p50: the best peer', 0.6, latencyRatio(results, 20, 'p50')),
-    atMost('latency at 500/s, p99: the best peer', 0.4, latencyRatio(results, 500, 'p99')),
+    ...drainTargets(results),
+    ...archiveTargets(results),
+    ...backlogTargets(results),
+    ...latencyTargets(results),
+    ...growthTargets(results),
     atLeast('5 ms handlers, 100 in flight: the ideal', 0.9, workRatio(results)),
     atLeast('arrays of 1,000: one INSERT by hand', 0.9, enqueueRatio(results)),
-    ...growthTargets(results),
-    atLeast('drain under a held snapshot: without', 0.8, ratio(held('ours', true), held('ours', false))),
-    atLeast('drain, 5 priorities: without', 0.8, ratio(held('oursByPriority', false), held('ours', false))),
-    atMost('statements per job at c = 100', 0.05, drainOf(results, 'ours', 100, 1)?.statements),
     ...results.idle
       .filter(({ contender }) => contender.startsWith('ours'))
       .map(({ workers, statements }) =>
@@ -59,31 +28,80 @@ export function targets(results: Results): Target[] {
   ]
 }
 
-type Rate = (concurrency: number, processes: number) => number | undefined
-
-function drainOf(results: Results, contender: ContenderName, concurrency: number, processes: number) {
-  return results.drain.find(
-    (run) => run.contender === contender && run.concurrency === concurrency && run.processes === processes,
-  )
+/** At c = 100 in one process, where nothing else is said. */
+function drainTargets(results: Results): Target[] {
+  const graphile = (own: ContenderName, concurrency = 100, processes = 1) =>
+    ratio(rateOf(results, own, concurrency, processes), rateOf(results, 'graphileFastest', concurrency, processes))
+  const boss = highest([rateOf(results, 'bossSeveral'), rateOf(results, 'bossSingle')])
+  const byHand = ratio(rateOf(results, 'oursBatch', 1), rateOf(results, 'batchByHand', 1))
+  const ideal = ratio(rateOf(results, 'ours'), rateOf(results, 'limit'))
+  return [
+    atLeast("drain, leases, c = 10: graphile-worker's fastest", 1.4, graphile('ours', 10)),
+    atLeast("drain, leases: graphile-worker's fastest", 1.4, graphile('ours')),
+    atLeast("drain, leases, 2 processes: graphile-worker's fastest", 1.4, graphile('ours', 10, 2)),
+    atLeast("drain, held: graphile-worker's fastest", 2.2, graphile('oursHeld')),
+    atLeast("drain, held, lean: graphile-worker's fastest", 3, graphile('oursHeldLean')),
+    atLeast("drain, held, lean, deleted: graphile-worker's fastest", 4, graphile('oursHeldDeleted')),
+    atLeast("drain, held, lean: pg-boss' fastest", 4.5, ratio(rateOf(results, 'oursHeldLean'), boss)),
+    atLeast('batches in transactions: the same by hand', 0.8, byHand),
+    atLeast('drain, leases: the one-client limit', 0.75, ideal),
+    atMost('WAL bytes a job, held', 560, drainOf(results, 'oursHeldLean')?.wal),
+    atMost('WAL bytes a job, held, deleted', 290, drainOf(results, 'oursHeldDeleted')?.wal),
+    atMost('statements a job, leases', 0.05, drainOf(results, 'ours')?.statements),
+  ]
 }
 
-function rateOf(results: Results, contender: ContenderName): Rate {
-  return (concurrency, processes) => drainOf(results, contender, concurrency, processes)?.rate
+function archiveTargets(results: Results): Target[] {
+  const over = (one: ContenderName, other: ContenderName) => ratio(rateOf(results, one), rateOf(results, other))
+  return [
+    atLeast('drain, leases, archived: kept', 0.95, over('oursArchived', 'ours')),
+    atLeast('drain, held, lean, archived: kept', 1, over('oursHeldArchived', 'oursHeldLean')),
+  ]
 }
 
-function over(one: Rate, other: Rate, concurrency: number, processes: number): number | undefined {
-  return ratio(one(concurrency, processes), other(concurrency, processes))
+function backlogTargets({ held }: Results): Target[] {
+  const rate = (contender: ContenderName, isHeld: boolean) =>
+    held.find((run) => run.contender === contender && run.held === isHeld)?.rate
+  const free = rate('ours', false)
+  return [
+    atLeast('drain, 5 priorities: none', 0.8, ratio(rate('oursByPriority', false), free)),
+    atLeast('drain under a held snapshot: without', 0.8, ratio(rate('ours', true), free)),
+  ]
 }
 
-function ratio(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? undefined : one / other
+function latencyTargets({ latency }: Results): Target[] {
+  const overBest = (load: number, field: 'p50' | 'p99') => {
+    const runs = latency.filter((run) => run.load === load)
+    const peers = runs.filter(({ contender }) => !contender.startsWith('ours')).map((run) => run[field])
+    return ratio(runs.find(({ contender }) => contender === 'ours')?.[field], lowest(peers))
+  }
+  return [
+    atMost('latency idle, p50: the best peer', 0.75, overBest(20, 'p50')),
+    atMost('latency at 500/s, p50: the best peer', 0.75, overBest(500, 'p50')),
+    atMost('latency at 500/s, p99: the best peer', 0.7, overBest(500, 'p99')),
+    atMost('latency at 2,000/s, p50: the best peer', 0.5, overBest(2_000, 'p50')),
+  ]
 }
 
-function latencyRatio(results: Results, load: number, field: 'p50' | 'p99'): number | undefined {
-  const runs = results.latency.filter((run) => run.load === load)
-  const peers = runs.filter(({ contender }) => contender !== 'ours').map((run) => run[field])
-  const own = runs.find(({ contender }) => contender === 'ours')?.[field]
-  return peers.length === 0 ? undefined : ratio(own, Math.min(...peers))
+/** Just after a table was worked off; and the largest table against the smallest, the worst of all mixes. */
+function growthTargets({ growth }: Results): Target[] {
+  const rows = growth.map((run) => run.rows)
+  const [smallest, largest] = [Math.min(...rows), Math.max(...rows)]
+  const worked = growth.filter(({ mix }) => mix === 'just worked off, and 10k due')
+  const wakeUp = highest(worked.map((run) => run.wakeUp.pages))
+  const grown = (['fetch', 'settle', 'wakeUp'] as const).map((verb) => {
+    const ratios = growth
+      .filter((run) => run.rows === largest)
+      .map((large) => {
+        const small = growth.find(
+          (run) => run.rows === smallest && run.mix === large.mix && run.priority === large.priority,
+        )
+        return ratio(large[verb].pages, small?.[verb].pages)
+      })
+    const name = `pages of a ${verb === 'wakeUp' ? 'wake-up' : verb}, the largest table: the smallest`
+    return atMost(name, 1.5, highest(ratios))
+  })
+  return [atMost('pages of a wake-up just after a million jobs', 60, wakeUp), ...grown]
 }
 
 function workRatio(results: Results): number | undefined {
@@ -97,26 +115,27 @@ function enqueueRatio(results: Results): number | undefined {
   return ratio(rate('ours'), rate('byHand'))
 }
 
-/** Just after a table was worked off; and the largest table against the smallest, the worst of all mixes. */
-function growthTargets(results: Results): Target[] {
-  const rows = results.growth.map((run) => run.rows)
-  const [smallest, largest] = [Math.min(...rows), Math.max(...rows)]
-  const worked = results.growth.filter(({ mix }) => mix === 'just worked off, and 10k due')
-  const wakeUps = worked.map(({ wakeUp }) => wakeUp.pages)
-  const most = atMost('pages of a wake-up just after the jobs were worked off', 60, Math.max(...wakeUps))
-  const grown = (['fetch', 'settle', 'wakeUp'] as const).map((verb) => {
-    const ratios = results.growth
-      .filter((run) => run.rows === largest)
-      .map((large) => {
-        const small = results.growth.find(
-          (run) => run.rows === smallest && run.mix === large.mix && run.priority === large.priority,
-        )
-        return ratio(large[verb].pages, small?.[verb].pages) ?? Number.NaN
-      })
-    const name = `pages of a ${verb === 'wakeUp' ? 'wake-up' : verb}, the largest table: the smallest`
-    return atMost(name, 1.5, ratios.length === 0 ? undefined : Math.max(...ratios))
-  })
-  return [...(worked.length === 0 ? [] : [most]), ...grown]
+function drainOf({ drain }: Results, contender: ContenderName, concurrency = 100, processes = 1) {
+  return drain.find(
+    (run) => run.contender === contender && run.concurrency === concurrency && run.processes === processes,
+  )
+}
+
+function rateOf(...[results, contender, concurrency, processes]: Parameters<typeof drainOf>): number | undefined {
+  return drainOf(results, contender, concurrency, processes)?.rate
+}
+
+function ratio(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? undefined : one / other
+}
+
+function highest(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined)
+  return known.length === 0 ? undefined : Math.max(...known)
+}
+
+function lowest(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : Math.min(...values)
 }
 
 function atLeast(target: string, aim: number, value: number | undefined): Target {

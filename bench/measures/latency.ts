@@ -11,6 +11,8 @@ export interface Latency {
   readonly max: number
   /** Jobs a second that the enqueuer really reached. */
   readonly rate: number
+  /** Of each job. */
+  readonly waits: readonly number[]
 }
 
 /** Milliseconds from the answer to the enqueuer's commit to the handler's first line, each in a process of its own. */
@@ -36,5 +38,6 @@ export async function latency(server: Server, contender: ContenderName, rate: nu
     p99: quantile(waits, 0.99),
     max: Math.max(...waits),
     rate: commits.length / (elapsed / 1000),
+    waits,
   }
 }
