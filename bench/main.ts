@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { pictures } from './pictures/all.ts'
 import { long, quick } from './plan.ts'
-import { plots } from './plots.ts'
 import { report } from './report.ts'
 import type { Results } from './results.ts'
 import { type SectionName, sections } from './sections.ts'
@@ -13,7 +13,7 @@ import { targets } from './targets.ts'
  * npm run bench -- [--quick] [--json FILE] [--plots FOLDER] [--only drain,held,latency,enqueue,work,growth,idle]
  *
  * Measures us, our peers and the limit in one run on an embedded Postgres whose commits reach the disk; the contenders
- * take turns, and medians count. `--quick` takes less than 8 minutes.
+ * take turns, and medians count. `--quick` takes less than 10 minutes.
  */
 const { values } = parseArgs({
   options: {
@@ -49,8 +49,7 @@ try {
   }
   console.log(report(results))
   if (values.json) writeFileSync(values.json, JSON.stringify({ ...results, targets: targets(results) }, null, 2))
-  if (values.plots)
-    for (const [name, svg] of Object.entries(plots(results))) writeFileSync(join(values.plots, name), svg)
+  if (values.plots) for (const [name, svg] of pictures(results)) writeFileSync(join(values.plots, name), svg)
 } finally {
   await server.stop()
 }
