@@ -1,7 +1,7 @@
 import * as Plot from '@observablehq/plot'
 import { contenders } from '../contenders/all.ts'
 import type { Results } from '../results.ts'
-import { drawn, ownColor, peerColor } from './picture.ts'
+import { drawn, numeral, ownColor, peerColor } from './picture.ts'
 
 /** How many jobs at once the picture is about. */
 const concurrency = 100
@@ -20,7 +20,7 @@ export function drainPicture({ drain }: Results): string | undefined {
   return drawn({
     title: `Drain, ${concurrency} jobs at once in one process`,
     reading: 'jobs a second; more is better',
-    x: { label: null, grid: true, tickFormat: '~s' },
+    x: { label: null, grid: true, tickFormat: numeral },
     y: { label: null },
     marks: [
       Plot.barX(bars, { ...places, fill: 'color', sort: { y: '-x' } }),

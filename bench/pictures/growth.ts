@@ -33,7 +33,7 @@ export function growthPicture({ growth }: Results): string | undefined {
       false,
     ),
     y: { ...logarithmic([1, ...points.map(({ pages }) => pages)], false), grid: true },
-    fx: { label: null, domain: ['no priority', '5 priorities'], padding: 0.12 },
+    fx: { label: null, domain: ['no priority', '5 priorities'], padding: 0.15 },
     fy: { label: null, domain: [...Object.keys(mixes), vacuumed] },
     marks: [
       Plot.frame({ strokeOpacity: 0.2 }),

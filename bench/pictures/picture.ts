@@ -48,13 +48,13 @@ export function logarithmic(values: readonly number[], hasRoom: boolean): Plot.S
   const from = ticks.findLast((tick) => tick <= least) ?? least
   const to = ticks.find((tick) => tick >= most) ?? most
   const shown = ticks.filter((tick) => tick >= from && tick <= to)
-  return { type: 'log', label: null, domain: [from, to], ticks: shown, tickFormat: (tick: number) => numeral(tick) }
+  return { type: 'log', label: null, domain: [from, to], ticks: shown, tickFormat: numeral }
 }
 
 /** As 0.5, 20, 10k, 1M. */
-function numeral(tick: number): string {
-  const [unit, sign] = tick >= 1e6 ? [1e6, 'M'] : tick >= 1e4 ? [1e3, 'k'] : [1, '']
-  return Number((tick / unit).toPrecision(1)).toLocaleString('en') + sign
+export function numeral(tick: number): string {
+  const [unit, sign] = tick >= 1e6 ? [1e6, 'M'] : tick >= 1e3 ? [1e3, 'k'] : [1, '']
+  return `${Number((tick / unit).toPrecision(3))}${sign}`
 }
 
 /** Hundredths of a pixel will do. */
