@@ -19,7 +19,7 @@ export interface WorkAssignment {
   readonly record: boolean
 }
 
-/** So many single jobs, at a rate. */
+/** So many single jobs at a rate, or those for which the time is enough. */
 export interface PaceAssignment {
   readonly kind: 'pace'
   readonly contender: ContenderName
