@@ -20,10 +20,12 @@ export async function latency(server: Server, contender: ContenderName, rate: nu
   const url = await server.database(contender)
   await contenders[contender].fill(url, 0)
   await server.quiet(url)
-  const worker = await Process.prepare<WorkReport>({
-    ...{ kind: 'work', contender, url, workers: 1, concurrency: 10, handler: 'nothing', record: true },
-  })
-  const enqueuer = await Process.prepare<EnqueueReport>({ kind: 'pace', contender, url, rate, jobs })
+  const [worker, enqueuer] = await Promise.all([
+    Process.prepare<WorkReport>({
+      ...{ kind: 'work', contender, url, workers: 1, concurrency: 10, handler: 'nothing', record: true },
+    }),
+    Process.prepare<EnqueueReport>({ kind: 'pace', contender, url, rate, jobs }),
+  ])
   worker.begin()
   await worker.working()
   await sleep(500) // it has looked for jobs, and listens
