@@ -19,15 +19,18 @@ process.disconnect()
 
 async function work({ contender, url, workers, concurrency, handler, record }: WorkAssignment): Promise<void> {
   const starts: [n: number, at: number][] = []
-  const report = { handled: 0, first: 0 }
+  const report = { handled: 0, since: 0, before: 0 }
   const handle = handlers[handler]
   let cpu = process.cpuUsage()
+  const measure = () => {
+    report.since = now()
+    report.before = report.handled
+    cpu = process.cpuUsage()
+  }
+  void told('warm').then(measure)
   const counted = (payload: { readonly n: number }) => {
     if (record) starts.push([payload.n, now()])
-    if (report.handled === 0) {
-      report.first = now()
-      cpu = process.cpuUsage()
-    }
+    if (report.handled === 0) measure()
     report.handled += 1
     return handle()
   }

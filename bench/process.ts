@@ -43,8 +43,9 @@ export interface QuickAssignment {
 
 export interface WorkReport {
   readonly handled: number
-  /** When the first handler began. */
-  readonly first: number
+  /** When it was told that it is warm, and how many jobs it had begun by then; without that, when the first began. */
+  readonly since: number
+  readonly before: number
   /** Microseconds of CPU from then on. */
   readonly cpu: number
   /** The most memory, in kB. */
@@ -102,6 +103,11 @@ export class Process<Report> {
 
   begin(): void {
     this.#child.send('begin')
+  }
+
+  /** Tells it that it is warm: what it reports begins now. */
+  warm(): void {
+    this.#child.send('warm')
   }
 
   async working(): Promise<void> {

@@ -16,7 +16,7 @@ export interface DrainPlan {
 
 /** What a drain took, for each job where nothing else is said. */
 export interface Drained {
-  /** Jobs a second, from the first handler's first line to the last outcome's commit. */
+  /** Jobs a second, from half of the jobs on, when processes are warm, to the last outcome's commit. */
   readonly rate: number
   readonly statements: number
   readonly buffers: number
@@ -37,23 +37,29 @@ export async function drain(server: Server, plan: DrainPlan): Promise<Drained> {
   const assignment = { kind: 'work', contender, url, workers: 1, concurrency, handler, record: false } as const
   const workers = await Promise.all(Array.from({ length: processes }, () => Process.prepare<WorkReport>(assignment)))
   const release = heldSnapshot ? await holdSnapshot(url) : undefined
-  const before = await server.counters(url)
   for (const worker of workers) worker.begin()
-  const handled = () => workers.reduce((sum, worker) => sum + worker.handled, 0)
-  while (handled() < jobs) await Promise.race(workers.map((worker) => worker.news()))
+  const handled = async (count: number) => {
+    while (workers.reduce((sum, worker) => sum + worker.handled, 0) < count)
+      await Promise.race(workers.map((worker) => worker.news()))
+  }
+  await handled(jobs / 2) // until then much of the time is that of compiling
+  for (const worker of workers) worker.warm()
+  const before = await server.counters(url)
+  await handled(jobs)
   await server.finished(contender)
   const end = now()
   const after = await server.counters(url)
   await release?.()
   const reports = await Promise.all(workers.map((worker) => worker.stop()))
-  const start = Math.min(...reports.filter((report) => report.handled > 0).map(({ first }) => first))
+  const start = Math.max(...reports.map(({ since }) => since))
+  const measured = jobs - reports.reduce((sum, report) => sum + report.before, 0)
   return {
-    rate: jobs / ((end - start) / 1000),
-    statements: (after.statements - before.statements) / jobs,
-    buffers: (after.buffers - before.buffers) / jobs,
-    wal: (after.wal - before.wal) / jobs,
-    serverCpu: (after.cpu - before.cpu) / jobs,
-    cpu: reports.reduce((sum, { cpu }) => sum + cpu, 0) / jobs,
+    rate: measured / ((end - start) / 1000),
+    statements: (after.statements - before.statements) / measured,
+    buffers: (after.buffers - before.buffers) / measured,
+    wal: (after.wal - before.wal) / measured,
+    serverCpu: (after.cpu - before.cpu) / measured,
+    cpu: reports.reduce((sum, { cpu }) => sum + cpu, 0) / measured,
     memory: Math.max(...reports.map(({ memory }) => memory)) / 1024,
   }
 }
