@@ -5,7 +5,7 @@ import { createJobArchive, dropJobArchive } from 'kysely-jobs/migrate'
 import Cursor from 'pg-cursor'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
-import { enqueueTogether, type MailBatchHandler, type StartBatches, startNew, startTried } from './batching.js'
+import { enqueueTogether, type MailBatchHandler, type StartBatches, send, startNew, startTried } from './batching.js'
 import { weakHandle } from './leaving.js'
 import { createMailTables, type MailDatabase, type MailJob, next } from './mail-jobs.js'
 
@@ -24,12 +24,7 @@ const rows = () => db.selectFrom('mail_jobs').selectAll().orderBy('to').execute(
 const statuses = async () =>
   Object.fromEntries((await rows()).map(({ to, status }) => [to, status.replace('job_status_', '')]))
 const sent = async () => (await db.selectFrom('sent').selectAll().execute()).length
-const send = (trx: Kysely<MailDatabase>, jobs: readonly MailJob[]) =>
-  trx
-    .insertInto('sent')
-    .values(jobs.map(({ id, attempts_count }) => ({ job_id: id, attempt: attempts_count })))
-    .execute()
-const sending: MailBatchHandler<'transaction'> = (jobs, { trx }) => send(trx, jobs).then(() => {})
+const sending: MailBatchHandler<'transaction'> = (jobs, { trx }) => send(trx, jobs)
 const cut = () =>
   sql`select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and state = 'idle in transaction'`.execute(db)

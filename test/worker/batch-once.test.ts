@@ -10,6 +10,7 @@ import {
   enqueueTogether,
   type MailBatchHandler,
   type StartBatches,
+  send,
   startNew,
   startTried,
 } from './batching.js'
@@ -27,13 +28,7 @@ beforeEach(async () => {
   await sql`truncate mail_jobs, mail_jobs_archive, sent`.execute(db)
 })
 
-const send: MailBatchHandler<'transaction'> = async (jobs, { trx }) => {
-  await trx
-    .insertInto('sent')
-    .values(jobs.map(({ id, attempts_count }) => ({ job_id: id, attempt: attempts_count })))
-    .execute()
-}
-
+const sending: MailBatchHandler<'transaction'> = (jobs, { trx }) => send(trx, jobs)
 const sent = async () => (await db.selectFrom('sent').selectAll().execute()).length
 const isCommit = (statement: string) => statement === 'commit'
 const ends = ['keep', 'delete', 'archive'] as const
@@ -46,7 +41,7 @@ describe.each<[string, StartBatches]>([
     const { proxy, through } = await weakHandle(url)
     const told: string[] = []
     const sendSome: MailBatchHandler<'transaction'> = async (jobs, context) => {
-      await send(jobs, context)
+      await send(context.trx, jobs)
       return new Map(jobs.filter(({ to }) => to === 'c').map((job) => [job, new Error('away')]))
     }
     const { worker } = await start(through, sendSome, { succeeded, lease: '5s', backoff: () => '1h' })
@@ -64,7 +59,7 @@ describe.each<[string, StartBatches]>([
 
   test.each(ends)('of a commit that never arrived nothing is there, and all runs again: %s', async (succeeded) => {
     const { proxy, through } = await weakHandle(url)
-    const { worker } = await start(through, send, { succeeded, lease: '5s', backoff: () => '10ms' })
+    const { worker } = await start(through, sending, { succeeded, lease: '5s', backoff: () => '10ms' })
     const cut = proxy.cut('before', isCommit)
     let left = 2
     const done = next(worker, 'succeeded', () => --left === 0)
@@ -85,7 +80,7 @@ test('batches of processes that are killed again and again have written for each
     onTestFinished(() => void child.kill('SIGKILL'))
     expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])
   }
-  const worker = batchWorker(db, send, { size: 100, hold: 'transaction', lease: '1s' })
+  const worker = batchWorker(db, sending, { size: 100, hold: 'transaction', lease: '1s' })
   await worker.start()
   await expect.poll(sent, { timeout: 30_000 }).toBe(jobs)
   await worker.stop()
@@ -101,7 +96,7 @@ test('many batches of several workers, of both kinds, do each job once', async (
   const done = Promise.withResolvers<void>()
   await sql`insert into mail_jobs ("to") select 'many' from generate_series(1, 6000)`.execute(db)
   const held = { size: 50, hold: 'transaction', concurrency: 2 } as const
-  const workers = [batchWorker(db, send, held), batchWorker(db, send, { ...held, onError: 'bisect' })]
+  const workers = [batchWorker(db, sending, held), batchWorker(db, sending, { ...held, onError: 'bisect' })]
   for (const worker of workers) {
     worker.on('error', ({ error }) => errors.push(error))
     worker.on('succeeded', () => void (--left === 0 && done.resolve()))

@@ -1,10 +1,10 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import { cancelJobs, enqueue, FatalError, snooze } from 'kysely-jobs'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { JobDatabase } from '../../src/schema/job-database.js'
 import { lendTransaction } from '../../src/worker/batch/lent-transaction.js'
 import { testDatabase } from '../support/database.js'
-import { batchWorker, enqueueTogether, type StartBatches, startNew, startTried } from './batching.js'
+import { batchWorker, enqueueTogether, type StartBatches, send, startNew, startTried } from './batching.js'
 import { weakHandle } from './leaving.js'
 import { createMailTables, type MailDatabase, type MailJob, next } from './mail-jobs.js'
 
@@ -24,11 +24,6 @@ const sent = async () => {
   const found = db.selectFrom('sent').innerJoin('mail_jobs', 'mail_jobs.id', 'sent.job_id').select(['to', 'attempt'])
   return (await found.orderBy('to').execute()).map(({ to, attempt }) => `${to} ${attempt}`)
 }
-const send = (trx: Kysely<MailDatabase>, jobs: readonly MailJob[]) =>
-  trx
-    .insertInto('sent')
-    .values(jobs.map(({ id, attempts_count }) => ({ job_id: id, attempt: attempts_count })))
-    .execute()
 
 /** A trigger, until the end of the test. */
 async function trigger(when: string, body: string): Promise<void> {
@@ -140,7 +135,7 @@ describe.each<[string, StartBatches, string]>([
       'trigger refuse before update on mail_jobs',
       `if new."to" = 'c' and new.status = 'job_status_succeeded' then raise 'not this one'; end if; return new;`,
     )
-    const { worker } = await start(db, (jobs, { trx }) => send(trx, jobs).then(() => {}))
+    const { worker } = await start(db, (jobs, { trx }) => send(trx, jobs))
     let left = 3
     const done = next(worker, 'succeeded', () => --left === 0)
     const retried = next<{ error: string }>(worker, 'retry')
@@ -156,7 +151,7 @@ describe.each<[string, StartBatches, string]>([
       'constraint trigger refuse after insert on sent',
       `if exists (select from mail_jobs where id = new.job_id and "to" = 'b') then raise 'not this one'; end if; return null;`,
     )
-    const { worker } = await start(db, (jobs, { trx }) => send(trx, jobs).then(() => {}))
+    const { worker } = await start(db, (jobs, { trx }) => send(trx, jobs))
     let left = 2
     const done = next(worker, 'succeeded', () => --left === 0)
     const retried = next<{ error: string }>(worker, 'retry')

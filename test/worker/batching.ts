@@ -61,6 +61,14 @@ function errorsOf(worker: MailWorker): string[] {
   return errors
 }
 
+/** What a handler leaves of its jobs, by whatever it writes through. */
+export async function send(through: Kysely<MailDatabase>, jobs: readonly MailJob[]): Promise<void> {
+  await through
+    .insertInto('sent')
+    .values(jobs.map(({ id, attempts_count }) => ({ job_id: id, attempt: attempts_count })))
+    .execute()
+}
+
 /** Jobs that become due together, in this order. */
 export async function enqueueTogether(db: Kysely<MailDatabase>, ...names: readonly string[]): Promise<void> {
   const due = Date.now() - 60_000

@@ -44,8 +44,8 @@ test('handlers that are slow get no more than there are slots; those that are qu
 })
 
 test('batches are claimed whole, and one ahead while a batch takes less time than a fetch is to bridge', () => {
-  const batches = (takes: number) => {
-    const prefetch = new Prefetch(1, { left: 1e9, mostRows: 1e4 }, 100)
+  const batches = (takes: number, size = 100) => {
+    const prefetch = new Prefetch(1, { left: 1e9, mostRows: 1e4 }, size)
     for (let n = 0; n < 5; n++) prefetch.brought(small)
     for (let n = 0; n < 200; n++) prefetch.took(takes)
     return prefetch
@@ -55,6 +55,7 @@ test('batches are claimed whole, and one ahead while a batch takes less time tha
   expect(batches(40).room({ ...nothing, running: 100 })).toBe(100)
   expect(batches(40).room({ ...nothing, running: 100, ready: 30 })).toBe(0)
   expect(batches(1).room({ ...nothing, running: 100, ready: 30 })).toBe(1000)
+  expect(batches(1, 300).room(nothing)).toBe(900) // of 1,000 at most
 })
 
 test('large jobs are claimed no faster than memory allows', () => {

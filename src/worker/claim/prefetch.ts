@@ -40,7 +40,7 @@ export class Prefetch {
   /** When (monotonic milliseconds) the last slot was taken or freed. */
   #lastMove = performance.now()
 
-  /** @param batch how many jobs one slot takes */
+  /** @param slots how many handlers run at once @param batch how many jobs one takes */
   constructor(slots: number, memory: MemoryLimit, batch = 1) {
     this.#concurrency = slots * batch
     this.#batch = batch
@@ -86,10 +86,15 @@ export class Prefetch {
     const ahead = this.#ahead(running, unwritten)
     if (ready > ahead / 2 || unwritten >= rowsAhead) return 0
     const room = Math.max(0, this.#concurrency + ahead - running - ready)
-    const rows = Math.min(room - (room % this.#batch), this.#largestFetch) // a part of a batch would go alone
+    const rows = room < this.#batch ? 0 : this.#whole(Math.min(room, this.#largestFetch))
     const fitting = this.#size === 0 ? rows : Math.floor(this.#memory.left / this.#size)
     const least = running + ready + unwritten === 0 ? 1 : 0 // however large: who holds nothing takes one
     return Math.min(rows, Math.max(least, fitting))
+  }
+
+  /** Without the part of a batch that would go alone; the first fetches are smaller than one. */
+  #whole(rows: number): number {
+    return rows < this.#batch ? rows : rows - (rows % this.#batch)
   }
 
   /** How many jobs to have claimed ahead: fewer where their outcomes are written more slowly than they end. */
