@@ -237,21 +237,27 @@ describe.each<[string, StartBatches, boolean]>([
   test('a batch that is to leave the table waits for whoever refers to its jobs', async () => {
     await sql`create table notes (job_id uuid references mail_jobs (id) on delete cascade)`.execute(db)
     onTestFinished(() => sql`drop table notes`.execute(db).then(() => {}))
-    const begun = Promise.withResolvers<void>()
-    const { worker, errors } = await start(db, sending, { succeeded: 'delete' })
-    const done = next(worker, 'succeeded')
-    await db.transaction().execute(async (trx) => {
-      const { id } = await enqueue(trx, 'mail_jobs', { to: 'a' })
-      await sql`insert into notes values (${id})`.execute(trx)
-      begun.resolve()
-    })
-    const referred = db.transaction().execute(async (trx) => {
-      await sql`insert into notes select id from mail_jobs`.execute(trx)
-      await sleep(50)
-    })
-    await done
-    await referred
-    expect(await rows()).toEqual([])
+    const { errors } = await start(db, sending, { succeeded: 'delete' })
+    const { id } = await enqueue(db, 'mail_jobs', { to: 'a' }, { delay: '1h' })
+    const referring = await db.startTransaction().execute()
+    onTestFinished(() =>
+      referring
+        .rollback()
+        .execute()
+        .catch(() => {}),
+    ) // where it has not ended
+    await sql`insert into notes values (${id})`.execute(referring)
+    await db
+      .updateTable('mail_jobs')
+      .set({ run_at: new Date(0) })
+      .execute()
+    await enqueueTogether(db, 'b')
+    const waits = sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+    const isPassed = async () => !('b' in (await statuses())) || (await waits.execute(db)).rows.length > 0
+    await expect.poll(isPassed).toBe(true)
+    expect(await statuses()).toHaveProperty('a')
+    await referring.commit().execute()
+    await expect.poll(statuses).toEqual({})
     expect(errors).toEqual([])
   })
 })
