@@ -21,7 +21,8 @@ const camelCased = new Map<string, string>()
 export function columnValue(row: Row, name: keyof JobColumns & string): unknown {
   const hidden = hiddenValue(row, name)
   if (hidden !== undefined) return hidden
-  const key = Object.hasOwn(row, name) ? name : camelCase(name)
+  if (Object.hasOwn(row, name)) return Reflect.get(row, name)
+  const key = camelCase(name)
   return Object.hasOwn(row, key) ? Reflect.get(row, key) : undefined
 }
 

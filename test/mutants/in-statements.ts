@@ -204,7 +204,7 @@ export const inStatements: readonly Mutant[] = [
     name: 'a lean row without its limit',
     breaks: "with a select, a job's own max_attempts does not count",
     file: 'src/schema/own-part.ts',
-    text: "max_attempts: (text) => numberOf(text.split(',')[1]),",
+    text: 'max_attempts: (text) => numberIn(text, 1),',
     replacement: '',
     test: 'test/worker/select.test.ts',
     title: "a job's own max_attempts and result count, though it is not selected",

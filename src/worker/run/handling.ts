@@ -25,7 +25,10 @@ export function oneByOne(handler: AnyHandler): MakeHandling {
     const inOwnContext = callInOwnContext()
     return {
       size: 1,
-      call: ([attempt]) => attempt && inOwnContext(() => handler(attempt.job, contextOf(scope, attempt))),
+      call: (attempts) => {
+        const attempt = attempts[0] as Attempt // a call has one
+        return inOwnContext(() => handler(attempt.job, contextOf(scope, attempt)))
+      },
       outcomeOf: (attempt, returned) => outcomeOfValue(scope, attempt, returned),
     }
   }

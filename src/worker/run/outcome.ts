@@ -11,6 +11,8 @@ import { jsonOf } from './result.js'
 /** Where `maxAttempts` is a function that fails. */
 const fallbackMaxAttempts = 10
 
+const succeeded: Outcome = { kind: 'succeeded' }
+
 /**
  * What to write of a handler that returned.
  * @throws ResultError where the table has a `result` column and the value can't be stored in it
@@ -18,7 +20,7 @@ const fallbackMaxAttempts = 10
 export function outcomeOfValue(scope: WorkerScope, attempt: Attempt, value: unknown): Outcome {
   if (isHandlerOutcome(value)) return returnedOutcome(scope, attempt, value)
   const isStored = scope.columns.includes('result') && scope.settings.succeeded !== 'delete'
-  if (!isStored || value === undefined) return { kind: 'succeeded' }
+  if (!isStored || value === undefined) return succeeded
   return { kind: 'succeeded', json: jsonOf(value) }
 }
 

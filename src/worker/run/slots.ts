@@ -32,8 +32,8 @@ export class Slots {
   readonly #alone = new Set<Attempt>()
   readonly #decided = (attempt: Attempt, outcome: Outcome) => this.#settler.add(attempt, outcome)
   readonly #ended = (run: Run) => {
-    const [{ begunAt = performance.now() } = {}] = run.attempts
-    this.#prefetch.took(performance.now() - begunAt)
+    const begunAt = run.attempts[0]?.begunAt
+    this.#prefetch.took(begunAt === undefined ? 0 : performance.now() - begunAt)
     this.#free(run)
   }
   readonly #onFreed: (() => void)[] = []
@@ -172,10 +172,11 @@ export class Slots {
     while (count < most && this.#ready[count]?.holder === holder) count += 1
     const next = this.#ready.splice(0, count)
     const limit = this.#scope.settings.lease * abortAfter
-    const late = next.filter((attempt) => !attempt.mayBegin(limit))
-    if (late.length === 0) return next
-    this.#release(late)
-    return next.filter((attempt) => attempt.mayBegin(limit))
+    const mayBegin = (attempt: Attempt) => attempt.mayBegin(limit)
+    if (next.every(mayBegin)) return next
+    const among = Map.groupBy(next, mayBegin)
+    this.#release(among.get(false) ?? [])
+    return among.get(true) ?? []
   }
 
   /**
