@@ -4,7 +4,7 @@ const queue: typeof import('kysely-jobs/queue') = await import(published('queue/
 const migrate: typeof import('kysely-jobs/migrate') = await import(published('migrate/index'))
 
 export const { createBatchWorker, createRunner, createWorker, enqueue, guardPool, linear } = door
-export const { fetchNextJobs, heartbeat, nextDueAt, rescue, settle } = queue
+export const { fetchNextJobs, heartbeat, inspectJobTable, nextDueAt, rescue, settle } = queue
 export const { createJobArchive, createJobTable } = migrate
 
 /** Behind no door: what a worker sends that holds its jobs by transactions. */

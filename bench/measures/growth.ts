@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { type CompiledQuery, type ControlledTransaction, Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import type { DB } from '../contenders/kysely-jobs.ts'
-import { createJobTable, fetchNextJobs, guardPool, heartbeat, nextDueAt, rescue, settle } from '../product.ts'
+import {
+  createJobTable,
+  fetchNextJobs,
+  guardPool,
+  heartbeat,
+  inspectJobTable,
+  nextDueAt,
+  rescue,
+  settle,
+} from '../product.ts'
 import type { Server } from '../server.ts'
 
 type Trx = ControlledTransaction<DB, string[]>
@@ -32,9 +41,14 @@ export const mixes = {
     future: 0,
     due: 10_000,
   }),
+  'archived, and 10k due': (rows: number) => ({
+    ...{ archived: rows, worked: 0, finished: 0, retry: 0, future: 0, due: 10_000 },
+  }),
 } satisfies Record<string, (rows: number) => Mix>
 
 interface Mix {
+  /** In the archive, where what is settled goes then. */
+  readonly archived?: number
   /** Claimed and settled, with nothing but autovacuum behind them. */
   readonly worked: number
   readonly finished: number
@@ -87,6 +101,8 @@ async function measure(
   const columns = priority ? (['priority'] as const) : []
   const fetching = claim(worker, priority)
   const next = { columns, dueSince } as object
+  const { archive } = await inspectJobTable(trx, 'jobs')
+  const ending = { worker, archive, succeeded: archive ? ('archive' as const) : ('keep' as const) }
   const fetch = await costOf(trx, () => fetchNextJobs(trx, 'jobs', fetching), batch)
   const wakeUp = await costOf(trx, () => nextDueAt(trx, 'jobs', next))
   const jobs = await fetchNextJobs(trx, 'jobs', fetching)
@@ -95,7 +111,7 @@ async function measure(
   return {
     fetch,
     wakeUp,
-    settle: await costOf(trx, () => settle(trx, 'jobs', outcomes, { worker }), batch),
+    settle: await costOf(trx, () => settle(trx, 'jobs', outcomes, ending), batch),
     heartbeat: await costOf(trx, () => heartbeat(trx, 'jobs', leases, { worker }), batch),
     rescue: await costOf(trx, () => rescue(trx, 'jobs', { lease: '60s', maxAttempts: 3 })),
   }
@@ -105,6 +121,7 @@ async function fill(db: Kysely<DB>, mix: Mix, priority: boolean): Promise<void> 
   await createJobTable(db, 'jobs', (table) => table.addColumn('payload', 'jsonb', (column) => column.notNull()), {
     columns: priority ? ['priority'] : [],
     notify: 'none',
+    ...(mix.archived !== undefined && { archive: { every: '1 day', keep: '30 days' } }),
   })
   const insert = async (status: string, rows: number, shift: string) => {
     const level = priority ? sql`, n % 5` : sql``
@@ -118,7 +135,17 @@ async function fill(db: Kysely<DB>, mix: Mix, priority: boolean): Promise<void> 
   await insert('job_status_retry', mix.retry, `+ interval '1 day'`)
   await insert('job_status_not_started', mix.future, `+ interval '1 day'`)
   await insert('job_status_not_started', mix.due, '')
+  if (mix.archived !== undefined) await archive(db, mix.archived)
   if (mix.worked === 0) await sql`vacuum analyze jobs`.execute(db)
+}
+
+/** As if they had come and ended in the last second. */
+async function archive(db: Kysely<DB>, rows: number): Promise<void> {
+  await sql`insert into jobs_archive (id, status, payload, run_at, attempts_count, created_at, updated_at)
+    select gen_random_uuid(), 'job_status_succeeded', '{}', now(), 1, now(), now() from generate_series(1, ${sql.lit(rows)})`.execute(
+    db,
+  )
+  await sql`vacuum analyze jobs_archive`.execute(db)
 }
 
 /** When the last job was due that was worked off: from where a worker that has done it asks for the next. */

@@ -122,6 +122,15 @@ export const inWorkers: readonly Mutant[] = [
     title: 'large jobs are claimed no faster than memory allows',
   },
   {
+    name: 'handlers that do not wait for the next fetch',
+    breaks: 'the server has nothing to do while handlers run, and held jobs are worked off at two thirds of the rate',
+    file: 'src/worker/claim/sent-fetch.ts',
+    text: '  await inTime(fetch.onItsWay, longestWait)\n',
+    replacement: '',
+    test: 'test/worker/next-fetch.test.ts',
+    title: 'with hold: transaction the next jobs',
+  },
+  {
     name: 'a claim ahead that counts',
     breaks: 'a process that is killed costs jobs their last attempt that no handler ever saw',
     file: 'src/worker/claim/claimer.ts',

@@ -1,6 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
-import type { Since } from '../../queue/claim.js'
 import type { Bell } from '../../watch/bell.js'
 import { NoticeLimit } from '../../watch/notice-limit.js'
 import { Pause } from '../../watch/pause.js'
@@ -12,21 +11,13 @@ import type { WorkerScope } from '../scope.js'
 import { BacklogCursor } from './backlog-cursor.js'
 import { ClaimStatements, type ToClaim } from './claim-statements.js'
 import { Leases } from './leases.js'
+import { onItsWay, type SentFetch } from './sent-fetch.js'
 
 /**
  * After a fetch that did not fill the slots, wait this long (milliseconds) without a ring before asking for the next due
  * time: where jobs come in quick succession, each would wait for the answer.
  */
 const lull = 5
-
-interface Fetch {
-  readonly limit: number
-  readonly since: Since | undefined
-  /** Monotonic milliseconds. */
-  readonly sent: number
-  /** Undefined: nothing was claimed, and the next fetch is to be another. */
-  readonly claimed: Promise<Claimed | undefined>
-}
 
 /**
  * A worker's one loop: waits for the bell, claims up to the free slots, and again until nothing is due. Then it
@@ -48,7 +39,7 @@ export class Claimer {
   readonly #statements: ClaimStatements
   #stopping = false
   /** The fetch that was sent while the jobs of the one before it had not begun. */
-  #ahead: Fetch | undefined
+  #ahead: SentFetch | undefined
   /** The most interruptions in a row of a job that the last fetch brought. */
   #interruptions = 0
   /** The most jobs of a fetch: fewer while one of them is refused, until it is alone. */
@@ -138,7 +129,7 @@ export class Claimer {
   }
 
   /** @returns undefined where a row is refused (a CHECK, a trigger): it keeps no other from being claimed by the next fetches; or where no transaction may hold them */
-  async #claimedBy({ claimed, limit }: Fetch): Promise<Claimed | undefined> {
+  async #claimedBy({ claimed, limit }: SentFetch): Promise<Claimed | undefined> {
     this.#isWaiting = true
     try {
       const found = await claimed
@@ -177,7 +168,7 @@ export class Claimer {
   }
 
   /** Asks for as many jobs as there is room for. */
-  #send(): Fetch | undefined {
+  #send(): SentFetch | undefined {
     const isHeld = this.#holds.isFor(this.#brought) && this.#interruptions === 0 && this.#most > 1
     const { batch } = this.#scope.settings
     const limit = Math.min(this.#room, this.#most, (isHeld && batch?.size) || Number.POSITIVE_INFINITY) // one transaction holds one batch
@@ -185,9 +176,10 @@ export class Claimer {
     if (limit === 0 || (this.#holds.isFull && isBusy)) return undefined
     const since = this.#interruptions === 0 ? this.#backlog.since : undefined // those stand at the beginning
     const sent = performance.now()
-    const claimed = this.#claim({ limit, since }, isHeld)
-    claimed.catch(() => {}) // whoever takes it hears of its failure
-    return { limit, since, sent, claimed }
+    const onItsWay = Promise.withResolvers<void>()
+    const claimed = this.#claim({ limit, since, sent: onItsWay.resolve }, isHeld)
+    claimed.catch(() => {}).finally(onItsWay.resolve) // whoever takes it hears of its failure
+    return { limit, since, sent, onItsWay: onItsWay.promise, claimed }
   }
 
   #claim(given: ToClaim, isHeld: boolean): Promise<Claimed | undefined> {
@@ -204,7 +196,7 @@ export class Claimer {
     return this.#interruptions > 1 ? Math.min(room, 1) : this.#interruptions > 0 ? Math.min(room, free) : room
   }
 
-  async #take({ rows, hold }: Claimed, { sent }: Fetch, isFull: boolean): Promise<void> {
+  async #take({ rows, hold }: Claimed, { sent }: SentFetch, isFull: boolean): Promise<void> {
     if (rows.length > 0) {
       if (this.#stopping) return hold?.end() ?? this.#leases.release(rows)
       this.#contendedPause.reset()
@@ -215,12 +207,12 @@ export class Claimer {
     hold?.take(attempts)
     this.#claimed(attempts)
     if (isFull) this.#ahead = this.#send()
-    if (this.#ahead !== undefined) await nextTurn() // it is on its way before handlers, which may be many and quick, begin
+    if (this.#ahead !== undefined) await onItsWay(this.#ahead)
     this.#slots.begin()
   }
 
   /** After a fetch that did not fill the slots: when the next job is due, or a fetch from the beginning. */
-  async #untilNext(claimed: number, { sent, since }: Fetch): Promise<number> {
+  async #untilNext(claimed: number, { sent, since }: SentFetch): Promise<number> {
     if (await this.#bell.wait(lull)) return 0
     if (this.#holds.isOpen && this.#scope.settings.batch === undefined) {
       this.#isLull = false

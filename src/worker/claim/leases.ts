@@ -28,7 +28,7 @@ export class Leases {
    */
   async claim(
     statements: ClaimStatements,
-    { isOne, ...given }: LeaseOptions,
+    { isOne, sent, ...given }: LeaseOptions,
     isStopped: () => boolean,
   ): Promise<Claimed | undefined> {
     const { userJobs, settings } = this.#scope
@@ -36,7 +36,9 @@ export class Leases {
     const late = (rows: readonly object[] = []) => void this.release(rows)
     const claim = async (db: typeof userJobs.db) => {
       if (isStopped()) return [] // it waited for its connection
-      return isOne ? statements.first(db, given.ahead) : fetch(db, given)
+      const fetched = isOne ? statements.first(db, given.ahead) : fetch(db, given)
+      sent()
+      return fetched
     }
     const rows = await ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
     return rows && { rows }

@@ -105,7 +105,11 @@ export class Holds {
    * @param isStopped whether nobody wants them any more
    * @returns undefined where they are to be claimed by a lease
    */
-  claim(statements: ClaimStatements, given: ToClaim, isStopped: () => boolean): Promise<Claimed | undefined> {
+  claim(
+    statements: ClaimStatements,
+    { sent, ...given }: ToClaim,
+    isStopped: () => boolean,
+  ): Promise<Claimed | undefined> {
     const fetch = statements.hold(given.since)
     const { userJobs, table, settings } = this.#scope
     const late = (claimed: Claimed | undefined) => void claimed?.hold?.end()
@@ -121,7 +125,9 @@ export class Holds {
         try {
           const none = await transaction.execute(async (trx) => {
             await openHold(trx.withoutPlugins(), table, { silence: settings.lease, lockWait })
-            const rows = await fetch(trx, given)
+            const fetched = fetch(trx, given)
+            sent()
+            const rows = await fetched
             if (rows.length === 0) return { rows }
             if (rows.some((row) => interruptionsIn(row) > 0)) return this.#beginAgain()
             if (!this.#isNext) return undefined // another was quicker, or has been harmed meanwhile

@@ -1,0 +1,28 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Since } from '../../queue/claim.js'
+import { inTime } from '../../watch/deadline.js'
+import type { Claimed } from '../hold/holds.js'
+
+/** A fetch that was sent. */
+export interface SentFetch {
+  readonly limit: number
+  readonly since: Since | undefined
+  /** Monotonic milliseconds. */
+  readonly sent: number
+  /** Its statement is on its way: where it is to be held, after those that begin its transaction. */
+  readonly onItsWay: Promise<void>
+  /** Undefined: nothing was claimed, and the next fetch is to be another. */
+  readonly claimed: Promise<Claimed | undefined>
+}
+
+/** How long (milliseconds) jobs wait for that at most: it may get no connection, as others have all of them. */
+const longestWait = 5
+
+/**
+ * Resolves when the next fetch is on its way, and Postgres busy with it: handlers, which may be many and quick, keep it waiting for as
+ * long as they run.
+ */
+export async function onItsWay(fetch: SentFetch): Promise<void> {
+  await inTime(fetch.onItsWay, longestWait)
+  await nextTurn()
+}
