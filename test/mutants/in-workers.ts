@@ -128,7 +128,7 @@ export const inWorkers: readonly Mutant[] = [
     text: '  await inTime(fetch.onItsWay, longestWait)\n',
     replacement: '',
     test: 'test/worker/next-fetch.test.ts',
-    title: 'with hold: transaction the next jobs',
+    title: 'the next jobs are being fetched while handlers run',
   },
   {
     name: 'a claim ahead that counts',

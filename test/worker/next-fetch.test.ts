@@ -11,7 +11,7 @@ const { db, url } = await testDatabase<MailDatabase>(createMailTables)
 const claims = { lease: /^update .* set "status" = 'job_status_running'/, transaction: /^select .* skip locked$/ }
 
 test.each(['lease', 'transaction'] as const)(
-  'with hold: %s the next jobs are being fetched while handlers run',
+  'the next jobs are being fetched while handlers run, with hold: %s',
   async (hold) => {
     const sent: string[] = []
     const pool = new pg.Pool({ connectionString: url, max: 10 })
