@@ -135,16 +135,16 @@ async function fill(db: Kysely<DB>, mix: Mix, priority: boolean): Promise<void> 
   await insert('job_status_retry', mix.retry, `+ interval '1 day'`)
   await insert('job_status_not_started', mix.future, `+ interval '1 day'`)
   await insert('job_status_not_started', mix.due, '')
-  if (mix.archived !== undefined) await archive(db, mix.archived)
+  if (mix.archived !== undefined) await archive(db, mix.archived, priority)
   if (mix.worked === 0) await sql`vacuum analyze jobs`.execute(db)
 }
 
 /** As if they had come and ended in the last second. */
-async function archive(db: Kysely<DB>, rows: number): Promise<void> {
-  await sql`insert into jobs_archive (id, status, payload, run_at, attempts_count, created_at, updated_at)
-    select gen_random_uuid(), 'job_status_succeeded', '{}', now(), 1, now(), now() from generate_series(1, ${sql.lit(rows)})`.execute(
-    db,
-  )
+async function archive(db: Kysely<DB>, rows: number, priority: boolean): Promise<void> {
+  const [column, level] = priority ? [sql`, priority`, sql`, 0`] : [sql``, sql``]
+  await sql`insert into jobs_archive (id, status, payload, run_at, attempts_count, created_at, updated_at ${column})
+    select gen_random_uuid(), 'job_status_succeeded', '{}', now(), 1, now(), now() ${level}
+    from generate_series(1, ${sql.lit(rows)})`.execute(db)
   await sql`vacuum analyze jobs_archive`.execute(db)
 }
 
