@@ -24,7 +24,7 @@ export function growthPicture({ growth }: Results): string | undefined {
     title: 'Pages touched, by rows of the table',
     reading: 'for each job of a batch of 500 (fetch, settle, heartbeat), or in all (rescue, wake-up); less is better',
     legend: verbs.map((verb) => [verb === 'wakeUp' ? 'wake-up' : verb, colors[verb]] as const),
-    height: 640,
+    height: 780,
     marginTop: 100,
     marginLeft: 60,
     marginRight: 240,
