@@ -222,9 +222,8 @@ async function watchLocks(arena: Arena): Promise<{ end(): Promise<string[]> }> {
     for (; !over; await sleep(20)) {
       const { rows: locks } = await sql<{ mode: string }>`
         select distinct mode from pg_locks join pg_stat_activity using (pid)
-        where application_name like 'chaos %' and datname = current_database() and relation = ${rows[0]?.oid}`.execute(
-        arena.db,
-      )
+        where application_name like 'chaos %' and datname = current_database()
+          and locktype = 'relation' and relation = ${rows[0]?.oid}`.execute(arena.db) // who waits for a row locks that as well
       for (const { mode } of locks) seen.add(mode)
     }
   })()
