@@ -13,7 +13,7 @@ import { targets } from './targets.ts'
  * npm run bench -- [--quick] [--json FILE] [--plots FOLDER] [--only drain,held,latency,enqueue,work,growth,idle]
  *
  * Measures us, our peers and the limit in one run on an embedded Postgres whose commits reach the disk; the contenders
- * take turns, and medians count. `--quick` takes less than 10 minutes.
+ * take turns, and medians count. `--quick` takes 10 to 20 minutes.
  */
 const { values } = parseArgs({
   options: {

@@ -1,5 +1,8 @@
+/** Of an even number of values the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
-  return quantile(values, 0.5)
+  const sorted = values.toSorted((a, b) => a - b)
+  const [low = Number.NaN, high = Number.NaN] = [sorted.at((sorted.length - 1) / 2), sorted.at(sorted.length / 2)]
+  return (low + high) / 2
 }
 
 /** The value that this share of them does not pass. */

@@ -42,7 +42,12 @@ export const mixes = {
     due: 10_000,
   }),
   'archived, and 10k due': (rows: number) => ({
-    ...{ archived: rows, worked: 0, finished: 0, retry: 0, future: 0, due: 10_000 },
+    archived: rows,
+    worked: 0,
+    finished: 0,
+    retry: 0,
+    future: 0,
+    due: 10_000,
   }),
 } satisfies Record<string, (rows: number) => Mix>
 

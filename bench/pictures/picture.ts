@@ -28,7 +28,7 @@ export function drawn({ title, reading, legend = [], ...options }: Picture): str
     return element
   }
   const start = { x: 16, fill: ink, 'text-anchor': 'start' }
-  svg.prepend(add('rect', { width: '100%', height: '100%', fill: '#fff' }))
+  svg.prepend(add('title', {}, title), add('rect', { width: '100%', height: '100%', fill: '#fff' }))
   svg.append(
     add('text', { ...start, y: 22, 'font-size': 14, 'font-weight': 'bold' }, title),
     add('text', { ...start, y: 40 }, reading),

@@ -76,7 +76,11 @@ function numberIn(text: string, place: number): number | undefined {
 /** Where the part at a place (from 0) begins, without the garbage of a split: each claimed row is asked. */
 function startOf(place: number, text: string): number {
   let start = 0
-  for (let n = 0; n < place; n++) start = text.indexOf(',', start) + 1
+  for (let n = 0; n < place; n++) {
+    const comma = text.indexOf(',', start)
+    if (comma < 0) return text.length + 1
+    start = comma + 1
+  }
   return start
 }
 

@@ -47,3 +47,13 @@ test('a context has its values by their names, and shows its job to no log', () 
   expect(inspect(context, { depth: 9 })).not.toContain('secret')
   expect(JSON.parse(JSON.stringify(context))).toMatchObject({ attempt: 3, worker: 'w' })
 })
+
+test.each<[string, (context: object, signal: AbortSignal) => object]>([
+  ['a context', (context, signal) => Object.assign(context, { signal })],
+  ['what is derived from it', (context, signal) => Object.assign(Object.create(context), { signal })],
+  ['a proxy of it', (context, signal) => Object.assign(new Proxy(context, {}), { signal })],
+])('whoever wraps handlers may give %s another signal', (_, given) => {
+  const { context } = begun()
+  const own = new AbortController().signal
+  expect(given(context, own)).toMatchObject({ signal: own })
+})

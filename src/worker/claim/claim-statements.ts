@@ -14,8 +14,8 @@ export interface ToClaim {
   readonly limit: number
   /** Undefined: from the beginning. */
   readonly since: Since | undefined
-  /** Is called when the statement is on its way. */
-  sent(): void
+  /** Is called when its statement is asked for, on a connection that has it next. */
+  departed(): void
 }
 
 const kindOf = (since: Since | undefined): FetchKind => (since ? 'from the cursor' : 'whole')

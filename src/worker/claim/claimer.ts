@@ -176,10 +176,10 @@ export class Claimer {
     if (limit === 0 || (this.#holds.isFull && isBusy)) return undefined
     const since = this.#interruptions === 0 ? this.#backlog.since : undefined // those stand at the beginning
     const sent = performance.now()
-    const onItsWay = Promise.withResolvers<void>()
-    const claimed = this.#claim({ limit, since, sent: onItsWay.resolve }, isHeld)
-    claimed.catch(() => {}).finally(onItsWay.resolve) // whoever takes it hears of its failure
-    return { limit, since, sent, onItsWay: onItsWay.promise, claimed }
+    const departed = Promise.withResolvers<void>()
+    const claimed = this.#claim({ limit, since, departed: departed.resolve }, isHeld)
+    claimed.catch(() => {}).finally(departed.resolve) // whoever takes it hears of its failure
+    return { limit, since, sent, departed: departed.promise, claimed }
   }
 
   #claim(given: ToClaim, isHeld: boolean): Promise<Claimed | undefined> {
@@ -207,7 +207,7 @@ export class Claimer {
     hold?.take(attempts)
     this.#claimed(attempts)
     if (isFull) this.#ahead = this.#send()
-    if (this.#ahead !== undefined) await onItsWay(this.#ahead)
+    if (this.#ahead !== undefined) await onItsWay(this.#ahead, this.#scope.settings.holdFor)
     this.#slots.begin()
   }
 

@@ -28,7 +28,7 @@ export class Leases {
    */
   async claim(
     statements: ClaimStatements,
-    { isOne, sent, ...given }: LeaseOptions,
+    { isOne, departed, ...given }: LeaseOptions,
     isStopped: () => boolean,
   ): Promise<Claimed | undefined> {
     const { userJobs, settings } = this.#scope
@@ -37,7 +37,7 @@ export class Leases {
     const claim = async (db: typeof userJobs.db) => {
       if (isStopped()) return [] // it waited for its connection
       const fetched = isOne ? statements.first(db, given.ahead) : fetch(db, given)
-      sent()
+      departed()
       return fetched
     }
     const rows = await ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)

@@ -10,19 +10,19 @@ export interface SentFetch {
   /** Monotonic milliseconds. */
   readonly sent: number
   /** Its statement is on its way: where it is to be held, after those that begin its transaction. */
-  readonly onItsWay: Promise<void>
+  readonly departed: Promise<void>
   /** Undefined: nothing was claimed, and the next fetch is to be another. */
   readonly claimed: Promise<Claimed | undefined>
 }
 
-/** How long (milliseconds) jobs wait for that at most: it may get no connection, as others have all of them. */
+/** How long (milliseconds) jobs wait for that at most: the network may be slow, or others have all connections. */
 const longestWait = 5
 
 /**
  * Resolves when the next fetch is on its way, and Postgres busy with it: handlers, which may be many and quick, keep it waiting for as
- * long as they run.
+ * long as they run. Jobs that are held wait for a small part of that time.
  */
-export async function onItsWay(fetch: SentFetch): Promise<void> {
-  await inTime(fetch.onItsWay, longestWait)
-  await nextTurn()
+export async function onItsWay(fetch: SentFetch, holdFor: number): Promise<void> {
+  await inTime(fetch.departed, Math.min(longestWait, holdFor / 4))
+  await nextTurn() // what was asked for is written at the end of this one
 }

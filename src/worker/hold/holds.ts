@@ -107,7 +107,7 @@ export class Holds {
    */
   claim(
     statements: ClaimStatements,
-    { sent, ...given }: ToClaim,
+    { departed, ...given }: ToClaim,
     isStopped: () => boolean,
   ): Promise<Claimed | undefined> {
     const fetch = statements.hold(given.since)
@@ -126,7 +126,7 @@ export class Holds {
           const none = await transaction.execute(async (trx) => {
             await openHold(trx.withoutPlugins(), table, { silence: settings.lease, lockWait })
             const fetched = fetch(trx, given)
-            sent()
+            departed()
             const rows = await fetched
             if (rows.length === 0) return { rows }
             if (rows.some((row) => interruptionsIn(row) > 0)) return this.#beginAgain()
