@@ -4,6 +4,9 @@ import { averageSize } from './job-size.js'
 const workAhead = 50
 const rowsAhead = 2_000
 
+/** What a handler takes at least (milliseconds): what is done for it, whatever it does itself. */
+const shortestHandler = 0.025
+
 /** The most rows of one fetch: half of them, so that one batch is on its way while another is worked off. */
 const largestFetch = rowsAhead / 2
 
@@ -100,7 +103,7 @@ export class Prefetch {
   /** How many jobs to have claimed ahead: fewer where their outcomes are written more slowly than they end. */
   #ahead(running: number, unwritten: number): number {
     if (this.isStalled(running, workAhead)) return 0
-    const inTime = (this.#concurrency * workAhead) / Math.max(0.1, this.#average)
+    const inTime = (this.#concurrency * workAhead) / Math.max(shortestHandler, this.#average)
     const batches = Math.ceil(Math.max(0, Math.floor(inTime) - this.#concurrency) / this.#batch)
     return Math.min(batches * this.#batch, rowsAhead, Math.max(0, 2 * (rowsAhead - unwritten)))
   }
