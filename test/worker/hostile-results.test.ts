@@ -38,7 +38,11 @@ async function settled(
 
 test('a result is what it was when the handler returned, whatever becomes of the object', async () => {
   const spoil = <Value>(value: Value, change: (value: Value) => void) => {
-    setImmediate(change, value) // after the return, before the settle
+    const later = async () => {
+      for (let n = 0; n < 10; n++) await undefined // after the return, before the next turn, in which it is written
+      change(value)
+    }
+    void later()
     return value
   }
   let looked = 0
