@@ -43,6 +43,12 @@ test('handlers that are slow get no more than there are slots; those that are qu
   expect(seasoned({}).room({ ...nothing, running: 10, ready: 1100 })).toBe(0)
 })
 
+test('a single slot whose handlers end at once has as many jobs ahead of it as many slots have', () => {
+  const single = seasoned({ concurrency: 1, takes: 0 })
+  expect(single.room({ ...nothing, running: 1, ready: 900 })).toBe(1000)
+  expect(single.room({ ...nothing, running: 1, ready: 1100 })).toBe(0)
+})
+
 test('batches are claimed whole, and one ahead while a batch takes less time than a fetch is to bridge', () => {
   const batches = (takes: number, size = 100) => {
     const prefetch = new Prefetch(1, { left: 1e9, mostRows: 1e4 }, size)

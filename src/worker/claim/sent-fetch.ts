@@ -19,8 +19,9 @@ export interface SentFetch {
 const longestWait = 5
 
 /**
- * Resolves when the next fetch is on its way, and Postgres busy with it: handlers, which may be many and quick, keep it waiting for as
- * long as they run. Jobs that are held wait for a small part of that time.
+ * Resolves when the next fetch is on its way, so that Postgres works at it while handlers run: these may be many and quick, and as long
+ * as they run nothing else is sent.
+ * @param holdFor for how long (milliseconds) the jobs that wait may be held: they wait for a quarter of it at most
  */
 export async function onItsWay(fetch: SentFetch, holdFor: number): Promise<void> {
   await inTime(fetch.departed, Math.min(longestWait, holdFor / 4))
