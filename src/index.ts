@@ -9,14 +9,26 @@ export { type EnqueueOptions, enqueue } from './queue/enqueue.js'
 export { NewJobError } from './queue/new-job.js'
 export { type PruneOptions, pruneJobs } from './queue/prune.js'
 export { type RetryOptions, retryJobs } from './queue/retry.js'
+export { createRunner, type Runner } from './runner/runner.js'
+export type { RunnerEvent, ScheduledEvent } from './runner/runner-events.js'
+export { type RunnableWorker, RunnerOptionError, type RunnerOptions } from './runner/runner-options.js'
 export {
-  createRunner,
-  type RunnableWorker,
-  type Runner,
-  type RunnerEvent,
-  RunnerOptionError,
-  type RunnerOptions,
-} from './runner/runner.js'
+  addSchedule,
+  listSchedules,
+  pauseSchedule,
+  removeSchedule,
+  resumeSchedule,
+  type ScheduleState,
+  triggerSchedule,
+} from './schedule/by-hand.js'
+export { type Recurrence, ScheduleError } from './schedule/recurrence.js'
+export {
+  type KeptScheduleOptions,
+  type Schedule,
+  type ScheduledJob,
+  type ScheduleOptions,
+  schedule,
+} from './schedule/schedule.js'
 export { type Duration, DurationError } from './schema/duration.js'
 export { NoSuchTableError } from './schema/identify.js'
 export { JobTableError } from './schema/inspect.js'
@@ -31,6 +43,7 @@ export type {
   SelectedJob,
   Selection,
 } from './schema/job-table.js'
+export { SideTableError } from './schema/side-table.js'
 export type { FinalStatus, JobStatus } from './schema/statuses.js'
 export type { ListenSource } from './watch/listener.js'
 export type { ListenerState } from './watch/shared-listener.js'
@@ -46,6 +59,7 @@ export type { BatchWorkerOptions } from './worker/batch/batch-options.js'
 export { createBatchWorker } from './worker/batch/create-batch-worker.js'
 export { createWorker } from './worker/create-worker.js'
 export type { WorkerEvents } from './worker/events.js'
+export type { WorkerHealth } from './worker/health.js'
 export type { Logger } from './worker/logger.js'
 export { WorkerOptionError } from './worker/option-values.js'
 export type { WorkerOptions } from './worker/options.js'
@@ -58,4 +72,4 @@ export {
 } from './worker/run/abort-reason.js'
 export type { Handler, HandlerResult, JobContext, OpenTransaction } from './worker/run/handler.js'
 export { cancel, FatalError, type HandlerOutcome, retryIn, snooze } from './worker/run/handler-outcome.js'
-export type { Worker, WorkerHealth } from './worker/worker.js'
+export type { Worker } from './worker/worker.js'

@@ -5,8 +5,8 @@ import { expect, test } from 'vitest'
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 const manifest = JSON.parse(read('package.json'))
 
-test('whoever installs us gets pg-listen, brings kysely and pg, and runs no script', () => {
-  expect(Object.keys(manifest.dependencies)).toEqual(['pg-listen'])
+test('whoever installs us gets croner and pg-listen, brings kysely and pg, and runs no script', () => {
+  expect(Object.keys(manifest.dependencies)).toEqual(['croner', 'pg-listen'])
   expect(Object.keys(manifest.peerDependencies)).toEqual(['kysely', 'pg'])
   expect(manifest.optionalDependencies).toBeUndefined()
   expect(Object.keys(manifest.scripts)).not.toEqual(

@@ -1,30 +1,13 @@
 import type { Kysely } from 'kysely'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import type { Queryable } from '../schema/job-table.js'
 import { Deadline } from '../worker/deadline.js'
-import type { WorkerEvent, WorkerEvents } from '../worker/events.js'
-import { processShare } from '../worker/process-share.js'
-import type { WorkerHealth } from '../worker/worker.js'
-import { Caretaker, type Kept } from './caretaker.js'
-
-/** What a runner needs of a worker, whatever its table. */
-export interface RunnableWorker extends Kept {
-  /** The database handle it was created with. */
-  readonly db: Pick<Kysely<unknown>, 'getExecutor'>
-  start(options?: { readonly retry?: boolean | undefined }): Promise<void>
-  stop(options?: { readonly deadline?: Duration | undefined }): Promise<{ readonly left: number }>
-  health(): WorkerHealth
-  on<Name extends WorkerEvent>(name: Name, listener: (payload: WorkerEvents<never>[Name][0]) => void): unknown
-}
-
-/** What a runner tells: what its workers do, each with its table. */
-export type RunnerEvent<Name extends WorkerEvent> = WorkerEvents<object>[Name][0] & { readonly table: string }
-
-export interface RunnerOptions {
-  /** What to start and to stop together. */
-  readonly workers: readonly RunnableWorker[]
-  /** How long handlers may run on after the first signal. Default 30 s. */
-  readonly deadline?: Duration | undefined
-}
+import type { WorkerHealth } from '../worker/health.js'
+import { consoleLogger, harmless } from '../worker/logger.js'
+import { Caretaker } from './caretaker.js'
+import { type RunnerEvent, type RunnerEventName, RunnerEvents } from './runner-events.js'
+import { checkRunnerOptions, type RunnableWorker, type RunnerOptions } from './runner-options.js'
+import { Scheduler } from './scheduler.js'
 
 /** The signals on which `run()` stops, and the exit code of a process that one of them ended by force. */
 const signals = { SIGINT: 130, SIGTERM: 143 } as const
@@ -35,30 +18,40 @@ type Signal = keyof typeof signals
 export class Runner {
   readonly #workers: readonly RunnableWorker[]
   readonly #deadline: number
+  readonly #events: RunnerEvents
   readonly #caretaker: Caretaker
+  readonly #scheduler: Scheduler
   /** Until when a stop waits for what the caretaker does. */
   readonly #roundDeadline = new Deadline()
   /** Resolves when somebody calls {@link stop}, to what that comes to. */
   readonly #asked = Promise.withResolvers<{ readonly stopped: Promise<{ readonly left: number }> }>()
 
   /** @internal Use `createRunner`. */
-  constructor(options: RunnerOptions) {
-    this.#workers = options.workers
-    this.#caretaker = new Caretaker(options.workers)
+  constructor(db: Queryable<unknown>, options: RunnerOptions) {
+    const { workers, schedules, undeclared = 'remove' } = options
+    this.#workers = workers
+    this.#events = new RunnerEvents(workers, harmless(options.logger ?? consoleLogger))
+    this.#caretaker = new Caretaker(workers)
+    this.#scheduler = new Scheduler(db, { workers, schedules, undeclared, tell: this.#events })
     this.#deadline = milliseconds(options.deadline ?? '30s', 'deadline')
   }
 
   /**
    * Starts all workers, and waits for a server that is away or not up yet, unless `retry` is false. Where one can't start,
    * the others are stopped again.
-   * @throws what the first worker's `start()` threw
+   * @throws what the first worker's `start()` threw; SideTableError where schedules are declared and have no table
    */
   async start({ retry = true }: { readonly retry?: boolean | undefined } = {}): Promise<void> {
     const started = await Promise.allSettled(this.#workers.map((worker) => worker.start({ retry })))
     const failed = started.find((result) => result.status === 'rejected')
-    if (failed === undefined) return this.#caretaker.start()
-    await this.#stopAll(0)
-    throw failed.reason
+    try {
+      if (failed !== undefined) throw failed.reason
+      await this.#scheduler.start(retry)
+      this.#caretaker.start()
+    } catch (error) {
+      await this.#stopAll(0)
+      throw error
+    }
   }
 
   /** Stops all workers, at the same time. A later call can bring the deadline forward. */
@@ -70,7 +63,8 @@ export class Runner {
 
   async #stopAll(deadline: Duration): Promise<{ readonly left: number }> {
     this.#roundDeadline.within(milliseconds(deadline, 'deadline'))
-    const round = Promise.race([this.#caretaker.stop(), this.#roundDeadline.passed])
+    const around = Promise.all([this.#caretaker.stop(), this.#scheduler.stop()])
+    const round = Promise.race([around, this.#roundDeadline.passed])
     const stopped = await Promise.all(this.#workers.map((worker) => worker.stop({ deadline })))
     await round
     this.#roundDeadline.clear()
@@ -78,13 +72,11 @@ export class Runner {
   }
 
   /**
-   * Listens to an event of all workers.
+   * Listens to an event of all workers, or of the runner's schedules.
    * @example runner.on('failed', ({ table, job, error }) => report(table, job, error))
    */
-  on<Name extends WorkerEvent>(name: Name, listener: (event: RunnerEvent<Name>) => void): this {
-    for (const worker of this.#workers) {
-      worker.on(name, (payload) => listener({ ...(payload as WorkerEvents<object>[Name][0]), table: worker.table })) // a job is an object
-    }
+  on<Name extends RunnerEventName>(name: Name, listener: (event: RunnerEvent<Name>) => void): this {
+    this.#events.on(name, listener)
     return this
   }
 
@@ -134,24 +126,8 @@ export class Runner {
  * await db.destroy()
  */
 export function createRunner<DB>(db: Kysely<DB>, options: RunnerOptions): Runner {
-  if (!Array.isArray(options?.workers) || options.workers.length === 0)
-    throw new RunnerOptionError('workers: give at least one worker, as in { workers: [mail] }')
-  const unknown = Object.keys(options).filter((name) => name !== 'workers' && name !== 'deadline')
-  if (unknown.length > 0)
-    throw new RunnerOptionError(`${unknown.join(', ')}: no such option; there are workers, deadline`)
-  const stranger = options.workers.find((worker) => processShare(worker.db) !== processShare(db))
-  if (stranger !== undefined) {
-    throw new RunnerOptionError(
-      `workers: the worker of ${stranger.table} was created with another Kysely; give one runner the workers of one`,
-    )
-  }
-  return new Runner(options)
-}
-
-/** Options no runner can work with. */
-export class RunnerOptionError extends RangeError {
-  override readonly name = 'RunnerOptionError'
-  readonly code = 'INVALID_OPTION'
+  checkRunnerOptions(db, options)
+  return new Runner(db, options)
 }
 
 /** The first and the second signal to come. */

@@ -35,6 +35,9 @@ export const finishedIndexName = nameOf('job_finished_')
 /** The function that makes the partitions of an archive, and drops old ones. */
 export const keepArchiveName = nameOf('keep_job_archive_')
 
+/** The channel on which it is told that schedules have changed, by the name of their table. */
+export const schedulesChannel = nameOf('changed_')
+
 /** The table of a job table's finished jobs, and the view of both, in its schema: `<table>_archive`, `<table>_all`. */
 export const archiveName = ({ name }: Pick<TableName, 'name'>): string => ended(name, '_archive')
 export const allJobsName = ({ name }: Pick<TableName, 'name'>): string => ended(name, '_all')

@@ -5,9 +5,10 @@ import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
 import { jobsOf, realJobsOf } from '../schema/job-database.js'
 import type { Job } from '../schema/job-table.js'
 import { newWorkerId } from '../schema/lease-token.js'
-import type { ListenerState } from '../watch/shared-listener.js'
+import { type Subscription, type SubscriptionHooks, sharedListener } from '../watch/shared-listener.js'
 import { isLogged, log, type WorkerEvent, type WorkerEvents } from './events.js'
 import { FirstLook } from './first-look.js'
+import type { WorkerHealth } from './health.js'
 import { KnownTable } from './known-table.js'
 import type { Settings } from './options.js'
 import { PassedOver } from './passed-over.js'
@@ -20,21 +21,6 @@ import { refuseUnfit } from './unfit-options.js'
 
 /** How long `stop()` lets handlers run on where nothing else is said: what Kubernetes gives a pod. */
 const defaultDeadline = '30s'
-
-/** How a worker is. */
-export interface WorkerHealth {
-  readonly state: 'new' | 'starting' | 'running' | 'stopping' | 'stopped'
-  /** It runs, and no longer than a lease ago a fetch came back. */
-  readonly alive: boolean
-  /** When the last fetch came back. */
-  readonly lastFetch: Date | undefined
-  /** `off` where no `listen` was given; anything but `listening` means that polling does the work. */
-  readonly listener: ListenerState | 'off'
-  /** Handlers that have not ended. */
-  readonly running: number
-  /** Milliseconds the oldest lease has left; undefined where none is held. */
-  readonly leaseMargin: number | undefined
-}
 
 type Listener<Seen, Name extends WorkerEvent> = (...event: WorkerEvents<Seen>[Name]) => void
 
@@ -155,6 +141,13 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
    */
   async keepArchive(): Promise<boolean> {
     return (await this.#started?.keepArchive()) ?? false
+  }
+
+  /** @internal Hears another channel by the worker's listener; undefined: it has none. */
+  hear(channel: string, hooks: SubscriptionHooks): Subscription | undefined {
+    const { listen } = this.#settings
+    if (listen === undefined) return undefined
+    return sharedListener(jobsOf(this.db, this.table).db, listen).subscribe(channel, hooks)
   }
 
   /** How the worker is, for probes. */

@@ -54,7 +54,9 @@ test('a runner without workers, with a worker of another database, a wrong deadl
     'deadline: "soon" is not a duration',
   )
   const misspelt = { workers: [mail], dedline: '3s' }
-  expect(() => createRunner(db, misspelt)).toThrow('dedline: no such option; there are workers, deadline')
+  expect(() => createRunner(db, misspelt)).toThrow(
+    'dedline: no such option; there are workers, schedules, undeclared, deadline, logger',
+  )
 })
 
 test('no signal is listened to unless run() is called', async () => {

@@ -1,0 +1,124 @@
+import { type Expression, type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { timestamp } from '../predicates/clock.js'
+import type { JobDatabase } from '../schema/job-database.js'
+import { jobsOf } from '../schema/job-database.js'
+import type { ReadonlyQueryable } from '../schema/job-table.js'
+import { quotedName, type TableName } from '../schema/names.js'
+import { schedulesTable, sideTable } from '../schema/side-table.js'
+import { asJsonText, textsOf } from '../schema/text.js'
+import type { Missed } from './due-slots.js'
+import type { KeptValues } from './kept-values.js'
+import type { KeptRecurrence } from './recurrence.js'
+
+/** The table of schedules: a handle past all plugins, and its name as the catalog has it. */
+export interface Schedules {
+  readonly db: Kysely<JobDatabase>
+  readonly table: TableName
+}
+
+/** Which schedule: the job table as the catalog has it, and the schedule's name. */
+export interface ScheduleKey {
+  readonly of: TableName
+  readonly name: string
+}
+
+/** A schedule as the table has it. */
+export interface KeptSchedule extends ScheduleKey, KeptRecurrence {
+  /** Null: the code that declares it gives them. */
+  readonly values: KeptValues | null
+  readonly missed: Missed
+  readonly skipIfUnfinished: boolean
+  /** Whether code declares it. */
+  readonly declared: boolean
+  readonly nextSlot: Date | undefined
+  readonly lastSlot: Date | undefined
+  /** The id of the last job that it made. */
+  readonly lastJob: string | null
+  readonly triggeredAt: Date | undefined
+  readonly pausedAt: Date | undefined
+  /** Whether its job table has a column for the slot: `scheduled_for`, a timestamptz. */
+  readonly hasSlotColumn: boolean
+  /** The database's clock. */
+  readonly now: Date
+}
+
+/**
+ * The table as the user's plugins and the search_path find it.
+ * @throws SideTableError
+ */
+export async function schedulesOf<DB>(db: ReadonlyQueryable<DB>): Promise<Schedules> {
+  const jobs = jobsOf(db, schedulesTable.name)
+  return { db: jobs.db.withoutPlugins(), table: await sideTable(jobs.db, schedulesTable) }
+}
+
+/** Its name in a statement. */
+export const nameOf = ({ table }: Schedules): RawBuilder<unknown> => sql.raw(quotedName(table))
+
+/** Whether it is this schedule. */
+export const isSchedule = ({ of, name }: ScheduleKey): RawBuilder<SqlBool> =>
+  sql`(job_schema, job_table, name) = (${of.schema}, ${of.name}, ${name})`
+
+/** Whether it is one of these. */
+export function isOneOf(keys: readonly ScheduleKey[]): RawBuilder<SqlBool> {
+  const [schemas, tables] = [keys.map(({ of }) => of.schema), keys.map(({ of }) => of.name)]
+  const names = keys.map(({ name }) => name)
+  return sql`(job_schema, job_table, name) in (select * from unnest(${schemas}::text[], ${tables}::text[], ${names}::text[]))`
+}
+
+/** Whether its jobs are of one of these tables. */
+export function isOfTable(tables: readonly TableName[]): RawBuilder<SqlBool> {
+  const [schemas, names] = [tables.map(({ schema }) => schema), tables.map(({ name }) => name)]
+  return sql`(job_schema, job_table) in (select * from unnest(${schemas}::text[], ${names}::text[]))`
+}
+
+/** The schedules that a condition and a clause behind it leave. */
+export async function readSchedules(
+  schedules: Schedules,
+  condition: Expression<SqlBool>,
+  rest: RawBuilder<unknown>,
+): Promise<KeptSchedule[]> {
+  const query = sql`select ${row} from ${nameOf(schedules)} s where ${condition} ${rest}`.compile(schedules.db)
+  const texts = await textsOf(schedules.db, query)
+  return texts.map((text) => keptSchedule(JSON.parse(text ?? '') as Row)) // made below
+}
+
+const milliseconds = (time: string): RawBuilder<unknown> => sql.raw(`(extract(epoch from ${time}) * 1000)::numeric`)
+
+const hasSlotColumn = sql`exists (
+  select from pg_catalog.pg_attribute a where a.attname = 'scheduled_for' and not a.attisdropped
+    and a.atttypid = 'timestamptz'::pg_catalog.regtype and a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', job_schema, job_table)))`
+
+/** As text past all type parsers. */
+const row = asJsonText([
+  ...['job_schema', 'job_table', 'name', 'cron', 'time_zone', 'every_ms', 'job_values'].map((name) => sql.ref(name)),
+  ...['missed', 'skip_if_unfinished', 'declared', 'last_job'].map((name) => sql.ref(name)),
+  ...['next_slot', 'last_slot', 'triggered_at', 'paused_at'].map(milliseconds),
+  hasSlotColumn,
+  milliseconds('now()'),
+])
+
+type Row = readonly [
+  ...key: [schema: string, table: string, name: string],
+  ...recurrence: [cron: string | null, timeZone: string | null, every: number | null],
+  values: KeptValues | null,
+  ...options: [missed: Missed, skipIfUnfinished: boolean, declared: boolean],
+  lastJob: string | null,
+  ...times: [next: number | null, last: number | null, triggered: number | null, paused: number | null],
+  hasSlotColumn: boolean,
+  now: number,
+]
+
+function keptSchedule([schema, table, name, cron, timeZone, every, values, missed, skip, declared, job, ...rest]: Row) {
+  const [next, last, triggered, paused, hasColumn, now] = rest
+  return {
+    ...{ of: { schema, name: table }, name, cron, timeZone, every, values, missed, skipIfUnfinished: skip, declared },
+    ...{ nextSlot: dateAt(next), lastSlot: dateAt(last), triggeredAt: dateAt(triggered), pausedAt: dateAt(paused) },
+    ...{ lastJob: job, hasSlotColumn: hasColumn, now: new Date(Math.floor(now)) },
+  }
+}
+
+const dateAt = (time: number | null): Date | undefined => (time === null ? undefined : new Date(Math.floor(time)))
+
+/** A time, or none. */
+export const timeOrNull = (time: Date | undefined): RawBuilder<unknown> =>
+  time === undefined ? sql`null` : timestamp(time)
