@@ -44,5 +44,5 @@ const firstVersion = (name: string) => [
     updated_at timestamptz not null default now(),
     primary key (job_schema, job_table, name)
   ) with (fillfactor = 70)`,
-  `create index on ${name} (fires_at)`,
+  `create index on ${name} (job_schema, job_table, fires_at)`,
 ]

@@ -2,13 +2,13 @@ import type { Kysely } from 'kysely'
 import { startError } from '../pg/connection-error.js'
 import { mayPass, sqlState } from '../pg/error-class.js'
 import { type Declared, declareAll, declared, type Served } from '../schedule/declare.js'
-import { type Fired, FiringError, fireOne, nextFiring } from '../schedule/fire.js'
+import { type Fired, FiringError, fireOne, nextFirings } from '../schedule/fire.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { type ScheduleKey, type Schedules, schedulesOf } from '../schedule/schedules-table.js'
 import { identifyTable, type Lookup } from '../schema/identify.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { Queryable } from '../schema/job-table.js'
-import { schedulesChannel } from '../schema/names.js'
+import { quotedName, schedulesChannel, type TableName } from '../schema/names.js'
 import { findSideTable, schedulesTable } from '../schema/side-table.js'
 import { Bell } from '../watch/bell.js'
 import { Pause } from '../watch/pause.js'
@@ -61,6 +61,7 @@ export class Scheduler {
   /** Schedules that could not be fired, and until when (monotonic milliseconds) they are left alone. */
   readonly #failed = new Map<string, { readonly key: ScheduleKey; readonly until: number }>()
   #served: Served = { declared: [], tables: [] }
+  #table: Schedules | undefined
   #subscription: Subscription | undefined
   #running: Promise<void> | undefined
   #told: string | undefined
@@ -101,7 +102,7 @@ export class Scheduler {
     const tables = await Promise.all(workers.map(({ db, table }) => identifyTable(db, table)))
     const all: Declared[] = []
     for (const schedule of schedules ?? []) all.push(await declared(schedule))
-    this.#served = { declared: all, tables: [...tables, ...all.map(({ of }) => of)] }
+    this.#served = { declared: all, tables: distinct([...tables, ...all.map(({ of }) => of)]) }
     if (schedules === undefined) return
     const table = await schedulesOf(this.#db)
     const left = await this.#ask('declaring schedules', table, (schedules) =>
@@ -113,6 +114,7 @@ export class Scheduler {
   async #run(): Promise<void> {
     while (!this.#stopped) {
       const wait = await this.#look().catch((error: unknown) => {
+        this.#table = undefined // it may have been dropped, or made anew
         this.#report(error)
         return this.#pause.next(error)
       })
@@ -122,26 +124,44 @@ export class Scheduler {
 
   /** Fires all that is due. @returns milliseconds until the next look */
   async #look(): Promise<number> {
-    const { db } = jobsOf(this.#db, schedulesTable.name)
-    if ((await findSideTable(db, schedulesTable)) === undefined && this.#served.declared.length === 0)
-      return lookInterval
-    const schedules = await schedulesOf(this.#db)
-    this.#listen(schedules)
-    while (!this.#stopped && (await this.#fireOne(schedules)));
-    const wait = await this.#ask('looking for the next schedule', schedules, (asked) =>
-      nextFiring(asked, this.#served, this.#leftAlone()),
-    )
+    const schedules = await this.#found()
+    if (schedules === undefined) return lookInterval
+    let waits = await this.#nextFirings(schedules)
+    for (const [place, of] of this.#served.tables.entries()) {
+      while (isDue(waits[place]) && !this.#stopped && (await this.#fireOne(schedules, of)));
+    }
+    if (waits.some(isDue)) waits = await this.#nextFirings(schedules)
     this.#pause.reset()
     this.#told = undefined
-    if (wait === undefined) return this.#failed.size > 0 ? failedInterval : lookInterval
-    return wait === 0 ? busyInterval : wait + 1 // a timer may be early by less
+    const wait = Math.min(
+      ...waits.map((each) => each ?? lookInterval),
+      this.#failed.size > 0 ? failedInterval : lookInterval,
+    )
+    return wait <= 0 ? busyInterval : wait + 1 // a timer may be early by less
+  }
+
+  /** The table of schedules, looked up once; where nothing is declared it may be missing. */
+  async #found(): Promise<Schedules | undefined> {
+    if (this.#table !== undefined) return this.#table
+    const { db } = jobsOf(this.#db, schedulesTable.name)
+    const mayBeMissing = this.#served.declared.length === 0
+    if (mayBeMissing && (await findSideTable(db, schedulesTable)) === undefined) return undefined
+    this.#table = await schedulesOf(this.#db)
+    this.#listen(this.#table)
+    return this.#table
+  }
+
+  #nextFirings(schedules: Schedules): Promise<(number | null)[]> {
+    return this.#ask('looking for the next schedule', schedules, (asked) =>
+      nextFirings(asked, this.#served, this.#leftAlone()),
+    )
   }
 
   /** @returns whether one was due */
-  async #fireOne(schedules: Schedules): Promise<boolean> {
+  async #fireOne(schedules: Schedules, of: TableName): Promise<boolean> {
     try {
       const fired = await this.#ask('firing a schedule', schedules, (asked) =>
-        fireOne(asked, this.#served, this.#leftAlone()),
+        fireOne(asked, of, this.#served, this.#leftAlone()),
       )
       if (fired !== undefined) this.#options.tell.fired(fired)
       return fired !== undefined
@@ -181,3 +201,9 @@ export class Scheduler {
     this.#options.tell.failed(error, 'looking for schedules that are due')
   }
 }
+
+const isDue = (wait: number | null | undefined): boolean => typeof wait === 'number' && wait <= 0
+
+const distinct = (tables: readonly TableName[]): TableName[] => [
+  ...new Map(tables.map((table) => [quotedName(table), table])).values(),
+]

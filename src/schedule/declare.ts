@@ -17,10 +17,10 @@ import {
   timeOrNull,
 } from './schedules-table.js'
 
-/** The schedules that a runner fires: those it declares; of these tables also those whose values are kept. */
+/** The schedules that a runner fires: of its tables those that it declares, and those whose values are kept. */
 export interface Served {
-  readonly declared: readonly Declared[]
   readonly tables: readonly TableName[]
+  readonly declared: readonly Declared[]
 }
 
 /** A declared schedule, and where it is kept. */

@@ -6,14 +6,12 @@ import { type JobAlias, type JobDatabase, realJobsOf } from '../schema/job-datab
 import type { NewJob } from '../schema/job-table.js'
 import type { TableName } from '../schema/names.js'
 import { idOf } from '../schema/row.js'
-import { textsOf } from '../schema/text.js'
+import { asJsonText, textsOf } from '../schema/text.js'
 import type { Served } from './declare.js'
 import { type DueSlots, dueSlots } from './due-slots.js'
 import { slotsOf } from './recurrence.js'
 import { valuesAt, withPluginsOf } from './schedule.js'
 import {
-  isOfTable,
-  isOneOf,
   isSchedule,
   type KeptSchedule,
   nameOf,
@@ -46,8 +44,8 @@ export class FiringError extends Error {
 }
 
 /**
- * Fires one schedule that is due: in one transaction its row moves on and its jobs are inserted. Who else looks at the same time
- * passes its row over; who looks later finds it moved on. So each slot is fired once, whoever is killed meanwhile.
+ * Fires one schedule of a table that is due: in one transaction its row moves on and its jobs are inserted. Who else looks at the
+ * same time passes its row over; who looks later finds it moved on. So each slot is fired once, whoever is killed meanwhile.
  *
  * @param except schedules that are left alone
  * @returns undefined where none is due
@@ -55,6 +53,7 @@ export class FiringError extends Error {
  */
 export function fireOne(
   { db, table }: Schedules,
+  of: TableName,
   served: Served,
   except: readonly ScheduleKey[],
 ): Promise<Fired | undefined> {
@@ -62,7 +61,7 @@ export function fireOne(
   const transaction = db.transaction().setIsolationLevel('read committed')
   return transaction.execute(async (trx) => {
     const schedules = { db: trx, table }
-    const isDue = sql<boolean>`fires_at <= now() and ${isServed(served, except)}`
+    const isDue = sql<boolean>`${isServed(of, served, except)} and fires_at <= now()`
     const [kept] = await readSchedules(schedules, isDue, sql`order by fires_at limit 1 for update of s skip locked`)
     if (kept === undefined) return undefined
     try {
@@ -73,21 +72,29 @@ export function fireOne(
   })
 }
 
-/** Milliseconds until the next schedule is due; undefined: none will be. */
-export async function nextFiring(
+/** Milliseconds until the next schedule of each table is due, in their order; null: none of it will be. */
+export async function nextFirings(
   schedules: Schedules,
   served: Served,
   except: readonly ScheduleKey[],
-): Promise<number | undefined> {
-  const wait = sql`((extract(epoch from min(fires_at)) - extract(epoch from clock_timestamp())) * 1000)::numeric::text`
-  const query = sql`select ${wait} from ${nameOf(schedules)} where ${isServed(served, except)}`.compile(schedules.db)
+): Promise<(number | null)[]> {
+  if (served.tables.length === 0) return []
+  const wait = sql`((extract(epoch from fires_at) - extract(epoch from clock_timestamp())) * 1000)::numeric`
+  const nextOf = (of: TableName) =>
+    sql`(select ${wait} from ${nameOf(schedules)} where ${isServed(of, served, except)} order by fires_at limit 1)`
+  const query = schedules.db.selectNoFrom(asJsonText(served.tables.map(nextOf))).compile()
   const [text] = await textsOf(schedules.db, query)
-  return text === null || text === undefined ? undefined : Math.max(0, Number(text))
+  return JSON.parse(text ?? '[]') as (number | null)[] // just made
 }
 
-function isServed({ declared, tables }: Served, except: readonly ScheduleKey[]): RawBuilder<SqlBool> {
-  return sql`((job_values is not null and ${isOfTable(tables)}) or ${isOneOf(declared)}) and not ${isOneOf(except)}`
+/** By its index: the schedules of one table, by when they fire. */
+function isServed(of: TableName, { declared }: Served, except: readonly ScheduleKey[]): RawBuilder<SqlBool> {
+  const namesOf = (keys: readonly ScheduleKey[]) => keys.filter((key) => isSame(key.of, of)).map(({ name }) => name)
+  return sql`job_schema = ${of.schema} and job_table = ${of.name}
+    and (job_values is not null or name = any(${namesOf(declared)}::text[])) and name <> all(${namesOf(except)}::text[])`
 }
+
+const isSame = (one: TableName, other: TableName): boolean => one.schema === other.schema && one.name === other.name
 
 async function fire(schedules: Schedules, kept: KeptSchedule, served: Served): Promise<Fired> {
   const { of, name, triggeredAt, lastJob } = kept

@@ -4,6 +4,7 @@ import { inBatches } from './in-batches.ts'
 import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inHolds } from './in-holds.ts'
+import { inSchedules } from './in-schedules.ts'
 import { inStatements } from './in-statements.ts'
 import { inWorkers } from './in-workers.ts'
 import type { Mutant } from './mutant.ts'
@@ -16,6 +17,7 @@ export const mutants: readonly Mutant[] = [
   ...inArchives,
   ...inHolds,
   ...inBatches,
+  ...inSchedules,
   ...aroundThem,
   ...inConnections,
 ]

@@ -80,6 +80,7 @@ test('one whose values code gives is triggered by way of a runner that has the c
   const without = await running(db)
   await without.runner.stop()
   expect(await reports(db)).toEqual([])
+  await setNextSlot(db, 'coded', '0 s')
   const { told } = await running(db, { schedules: [given] })
   await expect.poll(() => told.length).toBe(1)
   expect(await reports(db)).toMatchObject([{ kind: 'coded', scheduled_for: told[0]?.slots[0] }])
