@@ -57,6 +57,7 @@ export type {
 } from './worker/batch/batch-handler.js'
 export type { BatchWorkerOptions } from './worker/batch/batch-options.js'
 export { createBatchWorker } from './worker/batch/create-batch-worker.js'
+export type { ClaimOptions } from './worker/claim-options.js'
 export { createWorker } from './worker/create-worker.js'
 export type { WorkerEvents } from './worker/events.js'
 export type { WorkerHealth } from './worker/health.js'

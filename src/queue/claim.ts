@@ -1,3 +1,4 @@
+import type { Expression, SqlBool } from 'kysely'
 import type { BackoffRule } from '../predicates/backoff.js'
 import { isUnlocked } from '../predicates/claimable.js'
 import { isPending } from '../predicates/status.js'
@@ -10,6 +11,8 @@ import type { Asked } from './returned.js'
 export interface Claim extends Choice {
   /** The optional columns that it goes by: `priority` (higher runs first) and `started_at`. */
   readonly columns: readonly string[]
+  /** Only jobs of this condition, which knows the table as `job`. Whoever has one asks by the user's handle, whose plugins know its names. */
+  readonly where?: Expression<SqlBool> | undefined
   /** What is returned of each job, the user's columns. Default: the whole row. */
   readonly select?: Asked['select']
   /** Takes also what was left locked, by a lock that was not renewed for so long. Default: what is locked is never taken. */
@@ -37,6 +40,7 @@ export function isByPriority({ columns }: Claim): boolean {
 
 /** The jobs that wait for a claim, whether they are due or not. */
 export function waitingJobs(jobs: Jobs, claim: Claim) {
-  const waiting = jobs.db.selectFrom(jobs.table).where(isPending()).where(isUnlocked(undefined, claim.lease))
-  return chosen(jobs, waiting, claim)
+  const { where, lease } = claim
+  const table = where === undefined ? jobs.db.selectFrom(jobs.table) : jobs.db.selectFrom(jobs.asJob).where(where)
+  return chosen(jobs, table.where(isPending()).where(isUnlocked(undefined, lease)), claim)
 }

@@ -174,7 +174,7 @@ export function dueRows(jobs: Jobs, claim: Claim, limit: number, isFromCursor?: 
 
 /** The same, level by level: what is due at the highest priority first. */
 export function nextByPriority(jobs: Jobs, claim: Claim, { limit, since }: Omit<Given, 'place'>) {
-  return withPriorityLevels(jobs, since)
+  return withPriorityLevels(jobs, claim, since)
     .selectFrom(own.level)
     .innerJoinLateral(
       nextRows(jobs, claim, limit, since && isDueFrom(levelSince(since)))

@@ -3,7 +3,7 @@ export { isClaimable, isDue, isUnlocked } from '../predicates/claimable.js'
 export { holdsLease, isLeaseExpired, type Lease } from '../predicates/lease.js'
 export { hasStatus, isFinal, isPending, isRunning } from '../predicates/status.js'
 export type { JobId } from '../schema/columns.js'
-export { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
+export type { JobTableDescription } from '../schema/inspect.js'
 export { leaseOf } from '../schema/row.js'
 export {
   type FinalStatus,
@@ -20,6 +20,7 @@ export {
 export { findExpired } from './expired.js'
 export { type FetchOptions, fetchNextJobs } from './fetch.js'
 export { heartbeat } from './heartbeat.js'
+export { inspectJobTable } from './inspect-claim.js'
 export { nextDueAt } from './next-due.js'
 export { notifyWorkers } from './notify.js'
 export type { LeasedOutcome, Outcome } from './outcome.js'

@@ -43,7 +43,8 @@ export function compileNextDue(jobs: Jobs, claim: Claim): CompiledNextDue {
   return async (db, since) => answer(await textsOf(db, since === undefined ? whole : from({ since })))
 }
 
-function question(jobs: Jobs, claim: Claim, since?: Date) {
+/** The statement that asks it. */
+export function question(jobs: Jobs, claim: Claim, since?: Date) {
   return jobs.db.selectNoFrom(asText(nextDue(jobs, claim, since))).compile()
 }
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { job } from '../predicates/column.js'
 import { isLeaseExpired } from '../predicates/lease.js'
 import { type Notice, notified } from '../predicates/notice.js'
@@ -35,10 +36,9 @@ export async function pollTables(
   tables: readonly [PolledTable, ...PolledTable[]],
   notices: readonly Notice[] = [],
 ): Promise<Polled[]> {
-  const [first, ...others] = tables.map(pollOf)
-  if (first === undefined) return []
-  const told = notices.map((notice) => toldBy(tables[0], notice))
-  const query = [...others, ...told].reduce((all, one) => all.unionAll(one), first).compile()
+  const parts = [...tables.map(pollOf), ...notices.map((notice) => toldBy(tables[0], notice))]
+  // Each by the plugins of its own handle, and all past any: those of one are none of another's.
+  const query = sql`${sql.join(parts, sql` union all `)}`.compile(tables[0].jobs.db.withoutPlugins())
   const seen = (await textsOf(tables[0].jobs.db, query)).map((text) => JSON.parse(text ?? '') as Seen) // made below
   const polled = seen.filter(([place]) => place >= 0).toSorted(([a], [b]) => a - b)
   return polled.map(([, due, expired]) => ({ due: due === null ? null : Number(due), expired }))

@@ -6,7 +6,7 @@ import { inDueOrder } from '../predicates/due-order.js'
 import { isPending } from '../predicates/status.js'
 import type { Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
-import type { Since } from './claim.js'
+import type { Claim, Since } from './claim.js'
 
 /** The most levels that a claim looks up one by one. */
 const mostLevels = 100
@@ -42,7 +42,7 @@ export const levelSince = ({ levels, times }: Since): RawBuilder<Date> =>
  * is worked off all entries are dead (a fetch of 10 after a million jobs of five levels: 111 buffers against 74,488, and 7,781
  * where somebody has read them before).
  */
-export function withPriorityLevels(jobs: Jobs, since?: Since) {
+export function withPriorityLevels(jobs: Jobs, { where }: Claim, since?: Since) {
   const known = since && nextKnown(since)
   return jobs.db
     .withRecursive(`${own.step}(priority, place)`, (db) =>
@@ -76,9 +76,17 @@ export function withPriorityLevels(jobs: Jobs, since?: Since) {
       const time = inDueOrder(column('run_at'))
       // Of this db, which knows the steps: by the user's handle, withSchema would give them a schema.
       const due = db
-        .selectFrom(jobs.table)
+        .selectFrom(where === undefined ? jobs.table : jobs.asJob)
         .select('priority')
-        .where(job.and([isPending(), job(time, '<=', inDueOrder(now())), isUnlocked(), job.exists(last)]))
+        .where(
+          job.and([
+            isPending(),
+            job(time, '<=', inDueOrder(now())),
+            isUnlocked(),
+            job.exists(last),
+            ...(where ? [where] : []),
+          ]),
+        )
       const ofDue = (order: 'asc' | 'desc', limit: number) =>
         db.selectFrom(due.orderBy(time, order).limit(limit).as(own.due)).select(`${own.due}.priority`)
       const lower = ofDue('asc', longestWaiting).union(ofDue('desc', latest)).orderBy('priority', 'desc')

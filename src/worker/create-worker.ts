@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { JobTable, Queryable, SelectedJob, Selection } from '../schema/job-table.js'
+import type { ClaimOptions } from './claim-options.js'
 import { settingsOf, type WorkerOptions } from './options.js'
 import type { AnyHandler } from './run/context.js'
 import type { Handler } from './run/handler.js'
@@ -25,7 +26,7 @@ export function createWorker<
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   handler: Handler<DB, Table, SelectedJob<DB, Table, Columns>>,
-  options: WorkerOptions<SelectedJob<DB, Table, Columns>, Columns> = {},
+  options: WorkerOptions<SelectedJob<DB, Table, Columns>, Columns> & ClaimOptions<DB, Table> = {},
 ): Worker<DB, Table, SelectedJob<DB, Table, Columns>> {
   if (typeof handler !== 'function') throw new TypeError(`createWorker: the handler of ${table} is no function`)
   if (db.isTransaction) throw new TypeError(`createWorker: ${table} was given a transaction; a worker outlives it`)

@@ -9,9 +9,11 @@ import { poolSize } from './pooling.js'
 const isForGood = /^(?:28|42)/
 
 /** What a worker sees before it starts: its table, and how many connections the pool may have (undefined: it is not guarded). */
-interface Seen {
+export interface FirstSight {
   readonly description: JobTableDescription
   readonly connections: number | undefined
+  /** What the table lacks for its options and does not need. */
+  readonly advice: readonly string[]
 }
 
 /** How a worker looks at its table before it starts. */
@@ -26,16 +28,23 @@ export class FirstLook {
   }
 
   /**
+   * @param check looks whether the worker's options fit the table
    * @param retry is told why, once for each reason, where a server that is away is waited for; without it that is an error
    * @returns undefined where it was stopped
-   * @throws ConnectionError, JobTableError, NoSuchTableError, StatementPoolingError; whatever else the database says
+   * @throws what does not fit; ConnectionError, JobTableError, NoSuchTableError, StatementPoolingError; whatever else the database says
    */
-  async at<DB>(db: Kysely<DB>, table: string, retry?: (error: unknown) => void): Promise<Seen | undefined> {
+  async at<DB>(
+    db: Kysely<DB>,
+    table: string,
+    check: (description: JobTableDescription) => Promise<readonly string[]>,
+    retry?: (error: unknown) => void,
+  ): Promise<FirstSight | undefined> {
     for (let told: string | undefined; !this.#stopped; ) {
       try {
         const description = await inspectJobTable(db, table)
         const connections = await poolSize(db)
-        return this.#stopped ? undefined : { description, connections }
+        const advice = await check(description)
+        return this.#stopped ? undefined : { description, connections, advice }
       } catch (thrown) {
         const error = startError(thrown)
         if (retry === undefined || !mayPass(thrown) || isForGood.test(sqlState(thrown) ?? '')) throw error

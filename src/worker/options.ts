@@ -1,7 +1,9 @@
+import type { Expression, SqlBool } from 'kysely'
 import { type Backoff, exponential, isBackoffRule, linear } from '../predicates/backoff.js'
 import type { Duration } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
 import type { ListenSource } from '../watch/listener.js'
+import { type ClaimOptions, condition } from './claim-options.js'
 import { listenSource } from './listen-source.js'
 import { consoleLogger, harmless, type Logger } from './logger.js'
 import { atLeast, flag, oneOf, positive, WorkerOptionError } from './option-values.js'
@@ -71,6 +73,7 @@ export interface Settings {
   readonly succeeded: 'keep' | 'delete' | 'archive'
   readonly finished: 'keep' | 'archive'
   readonly select: readonly string[] | undefined
+  readonly where: Expression<SqlBool> | undefined
   readonly hold: 'lease' | 'transaction'
   readonly holdFor: number
   readonly lease: number
@@ -94,6 +97,7 @@ const defaults = {
   succeeded: undefined,
   finished: 'keep',
   select: undefined,
+  where: undefined,
   hold: 'lease',
   holdFor: 100,
   lease: '60s',
@@ -116,11 +120,14 @@ const longestLease = 86_400_000
 /** So many handlers no process runs at once; and so many rows are claimed at once. */
 const mostConcurrent = 10_000
 
+/** A worker's options, of whatever table. */
+type GivenOptions = WorkerOptions<never, unknown> & { readonly [Name in keyof ClaimOptions<never, never>]?: unknown }
+
 /**
  * Reads a worker's options.
  * @throws WorkerOptionError, DurationError naming the option, its value and the remedy
  */
-export function settingsOf(options: WorkerOptions<never, unknown> = {}): Settings {
+export function settingsOf(options: GivenOptions = {}): Settings {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new WorkerOptionError(`The options are ${shown(options)}; give an object, as in { concurrency: 4 }`)
   }
@@ -134,6 +141,7 @@ export function settingsOf(options: WorkerOptions<never, unknown> = {}): Setting
     succeeded: oneOf(['keep', 'delete', 'archive'], given.succeeded ?? given.finished, 'succeeded'),
     finished: oneOf(['keep', 'archive'], given.finished, 'finished'),
     select: names(given.select),
+    where: condition(given.where),
     hold: oneOf(['lease', 'transaction'], given.hold, 'hold'),
     holdFor: positive(given.holdFor, 'holdFor'),
     lease: positive(given.lease, 'lease'),

@@ -22,6 +22,8 @@ export interface WorkerScope {
   readonly userJobs: Jobs
   /** The table by its real name, past all plugins: for what no user sees. */
   readonly jobs: Jobs
+  /** Whichever of both asks for what may be claimed: a condition of the user's needs their plugins. */
+  readonly claimedJobs: Jobs
   /** The table as the catalog has it. */
   readonly table: TableName
   /** Of another identity when they have changed: what is built for them is built anew. */

@@ -97,11 +97,6 @@ export class StartedWorker {
 
   keepArchive = (): Promise<boolean> => keepArchiveOf(this.#scope, () => this.#stopping !== undefined)
 
-  /** Looks for jobs now. */
-  wake(): void {
-    this.#bell.ring()
-  }
-
   /**
    * Claims no more, releases what has not begun, waits for handlers up to the deadline (milliseconds), aborts
    * the rest, and closes everything within a second more. A later call can bring the deadline forward.
@@ -178,9 +173,10 @@ export class StartedWorker {
 
   #member(): Member {
     const [scope, claimer] = [this.#scope, this.#claimer]
-    const { table, jobs, settings } = scope
+    const { table, claimedJobs: jobs, settings } = scope
     return {
       table: quotedName(table),
+      claim: settings.where === undefined ? quotedName(table) : scope.worker,
       get watched() {
         return { jobs, lease: settings.lease, claim: scope.claim, since: claimer.horizon }
       },

@@ -1,3 +1,6 @@
+import type { Expression, SqlBool } from 'kysely'
+import { sqlState } from '../pg/error-class.js'
+import { adviceOnCondition } from '../queue/condition-index.js'
 import { missingColumns } from '../queue/returned.js'
 import type { JobTableDescription } from '../schema/inspect.js'
 import type { Jobs } from '../schema/job-database.js'
@@ -7,10 +10,32 @@ import type { Settings } from './options.js'
 
 /**
  * Refuses options that do not fit the real table.
- * @throws WorkerOptionError with the remedy
+ * @returns what the table lacks for them and does not need, a sentence each
+ * @throws WorkerOptionError with the remedy; whatever else the database says
  */
-export function refuseUnfit(settings: Settings, real: JobTableDescription, jobs: Jobs): void {
+export async function fitted(settings: Settings, real: JobTableDescription, jobs: Jobs): Promise<string[]> {
   refuseFinished(settings, real, jobs.name)
+  refuseColumns(settings, real, jobs)
+  const { where } = settings
+  if (where === undefined) return []
+  await proveCondition(jobs, where)
+  const columns = [...real.columns.keys()]
+  const advice = await adviceOnCondition(jobs, { columns, where, lease: settings.lease }, real.table)
+  return advice === undefined ? [] : [advice]
+}
+
+/** A condition that Postgres would refuse with each look. */
+async function proveCondition(jobs: Jobs, where: Expression<SqlBool>): Promise<void> {
+  try {
+    await jobs.db.selectFrom(jobs.asJob).select('id').where(where).limit(0).execute()
+  } catch (error) {
+    if (!/^(?:22|42)/.test(sqlState(error) ?? '')) throw error
+    const text = error instanceof Error ? error.message : String(error)
+    throw new WorkerOptionError(`where: Postgres refuses the condition: ${text}`)
+  }
+}
+
+function refuseColumns(settings: Settings, real: JobTableDescription, jobs: Jobs): void {
   const missing = missingColumns(jobs, settings.select ?? [], real.columns)
   if (missing.length === 0) return
   const names = missing.map((name) => `'${name}'`).join(', ')

@@ -7,7 +7,7 @@ import type { Job } from '../schema/job-table.js'
 import { newWorkerId } from '../schema/lease-token.js'
 import { type Subscription, type SubscriptionHooks, sharedListener } from '../watch/shared-listener.js'
 import { isLogged, log, type WorkerEvent, type WorkerEvents } from './events.js'
-import { FirstLook } from './first-look.js'
+import { FirstLook, type FirstSight } from './first-look.js'
 import type { WorkerHealth } from './health.js'
 import { KnownTable } from './known-table.js'
 import type { Settings } from './options.js'
@@ -17,7 +17,7 @@ import type { MakeHandling } from './run/handling.js'
 import type { WorkerScope } from './scope.js'
 import { adviceOnPool, adviceOnTable } from './start-advice.js'
 import { StartedWorker } from './started.js'
-import { refuseUnfit } from './unfit-options.js'
+import { fitted } from './unfit-options.js'
 
 /** How long `stop()` lets handlers run on where nothing else is said: what Kubernetes gives a pod. */
 const defaultDeadline = '30s'
@@ -70,11 +70,11 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     this.#state = 'starting'
     try {
       const tellRetry = (error: unknown) => this.#report(error, 'starting, which is tried again')
-      const seen = await this.#firstLook.at(this.db, this.table, retry ? tellRetry : undefined)
+      const check = (real: JobTableDescription) => fitted(this.#settings, real, jobsOf(this.db, this.table))
+      const seen = await this.#firstLook.at(this.db, this.table, check, retry ? tellRetry : undefined)
       if (seen === undefined) return // stopped while it looked; there is nothing to undo
       const { description, connections } = seen
-      refuseUnfit(this.#settings, description, jobsOf(this.db, this.table))
-      this.#advise(description, adviceOnPool(this.#settings, connections))
+      this.#advise(seen, adviceOnPool(this.#settings, connections))
       this.#started = new StartedWorker(this.#scope(description, connections), this.#makeHandling)
       this.#state = 'running'
       this.#tell('started', { worker: this.id })
@@ -85,11 +85,11 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     }
   }
 
-  #advise(description: JobTableDescription, onPool: readonly string[]): void {
+  #advise({ description, advice: onOptions }: FirstSight, onPool: readonly string[]): void {
     const { logger, advice } = this.#settings
     const urgent = new Set([...advice, ...onPool, ...adviceOnTable(description, this.#settings)])
     for (const sentence of urgent) logger.warn({ table: this.table }, `${this.table}: ${sentence}`)
-    for (const sentence of description.advice)
+    for (const sentence of [...description.advice, ...onOptions])
       if (!urgent.has(sentence)) logger.info({ table: this.table }, `${this.table}: ${sentence}`)
   }
 
@@ -163,14 +163,21 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
       look: () => inspectJobTable(this.db, this.table),
       report: (error, doing) => this.#report(error, doing),
     })
-    const { backoff, lease, seedBackoff, select } = this.#settings
-    const forAll = { lease, select, retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined }
+    const { backoff, lease, seedBackoff, select, where } = this.#settings
+    const [userJobs, jobs] = [jobsOf(this.db, this.table, key), realJobsOf(this.db, table, key)]
+    const forAll = {
+      lease,
+      select,
+      where,
+      retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined,
+    }
     return {
       worker: this.id,
       settings: this.#settings,
       share: processShare(this.db),
-      userJobs: jobsOf(this.db, this.table, key),
-      jobs: realJobsOf(this.db, table, key),
+      userJobs,
+      jobs,
+      claimedJobs: where === undefined ? jobs : userJobs,
       table,
       get columns() {
         return known.columns

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { JobTable, Queryable, SelectedJob, Selection } from '../../schema/job-table.js'
+import type { ClaimOptions } from '../claim-options.js'
 import { Worker } from '../worker.js'
 import type { AnyBatchHandler } from './batch-call.js'
 import type { BatchHandler } from './batch-handler.js'
@@ -25,7 +26,7 @@ export function createBatchWorker<
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   handler: BatchHandler<DB, Table, SelectedJob<DB, Table, Columns>, NoInfer<Hold>>,
-  options: BatchWorkerOptions<SelectedJob<DB, Table, Columns>, Columns, Hold>,
+  options: BatchWorkerOptions<SelectedJob<DB, Table, Columns>, Columns, Hold> & ClaimOptions<DB, Table>,
 ): Worker<DB, Table, SelectedJob<DB, Table, Columns>> {
   if (typeof handler !== 'function') throw new TypeError(`createBatchWorker: the handler of ${table} is no function`)
   if (db.isTransaction) throw new TypeError(`createBatchWorker: ${table} was given a transaction; a worker outlives it`)

@@ -58,7 +58,7 @@ export class ClaimStatements {
 
   get nextDue(): CompiledNextDue {
     const claim = this.#present
-    this.#nextDue ??= compileNextDue(this.#scope.jobs, claim)
+    this.#nextDue ??= compileNextDue(this.#scope.claimedJobs, claim)
     return this.#nextDue
   }
 

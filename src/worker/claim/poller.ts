@@ -7,6 +7,8 @@ import { ask } from '../ask.js'
 /** A worker as the poller knows it. */
 export interface Member {
   readonly table: string
+  /** What is the same for all that take the same jobs of the table. */
+  readonly claim: string
   readonly watched: PolledTable & { readonly lease: number }
   /** Its listener's, whose probe goes along with a look. */
   readonly carry: Subscription['carry'] | undefined
@@ -32,7 +34,7 @@ export class Poller {
 
   /** Begins to look for a worker; the first of a table rescues at once. @returns an unsubscribe function */
   join(member: Member): () => void {
-    const isFirst = this.#of(member.table).length === 0
+    const isFirst = ![...this.#members].some(({ table }) => table === member.table)
     this.#members.add(member)
     if (isFirst) member.rescue()
     this.reschedule()
@@ -51,7 +53,7 @@ export class Poller {
   }
 
   async #look(): Promise<void> {
-    const rescuers = [...Map.groupBy(this.#members, ({ table }) => table).values()].map(longestLease)
+    const rescuers = [...Map.groupBy(this.#members, ({ claim }) => claim).values()].map(longestLease)
     this.#looking = true
     this.#lastLook = performance.now()
     try {
@@ -75,7 +77,7 @@ export class Poller {
       for (const [i, rescuer] of rescuers.entries()) this.#tell(rescuer, seen[i])
     } catch (error) {
       if (others.length > 0) await Promise.all(rescuers.map((rescuer) => this.#see([rescuer])))
-      else for (const { table } of rescuers) for (const member of this.#of(table)) member.unsure(error)
+      else for (const { claim } of rescuers) for (const member of this.#of(claim)) member.unsure(error)
     }
   }
 
@@ -90,11 +92,11 @@ export class Poller {
   #tell(rescuer: Member, polled: Polled | undefined): void {
     if (polled === undefined) return
     if (polled.expired && this.#members.has(rescuer)) rescuer.rescue()
-    if (polled.due !== null) for (const member of this.#of(rescuer.table)) member.due(polled.due)
+    if (polled.due !== null) for (const member of this.#of(rescuer.claim)) member.due(polled.due)
   }
 
-  #of(table: string): Member[] {
-    return [...this.#members].filter((member) => member.table === table)
+  #of(claim: string): Member[] {
+    return [...this.#members].filter((member) => member.claim === claim)
   }
 }
 
