@@ -73,20 +73,12 @@ export function withPriorityLevels(jobs: Jobs, { where }: Claim, since?: Since) 
     .with(own.level, (db) => {
       const priority = `${own.step}.priority` as const
       const last = db.selectFrom(own.step).select(priority).where(`${own.step}.place`, '=', job.lit(mostLevels))
-      const time = inDueOrder(column('run_at'))
+      const [time, isMine] = [inDueOrder(column('run_at')), where ?? job.lit(true)]
       // Of this db, which knows the steps: by the user's handle, withSchema would give them a schema.
       const due = db
-        .selectFrom(where === undefined ? jobs.table : jobs.asJob)
+        .selectFrom(where ? jobs.asJob : jobs.table)
         .select('priority')
-        .where(
-          job.and([
-            isPending(),
-            job(time, '<=', inDueOrder(now())),
-            isUnlocked(),
-            job.exists(last),
-            ...(where ? [where] : []),
-          ]),
-        )
+        .where(job.and([isPending(), job(time, '<=', inDueOrder(now())), isUnlocked(), job.exists(last), isMine]))
       const ofDue = (order: 'asc' | 'desc', limit: number) =>
         db.selectFrom(due.orderBy(time, order).limit(limit).as(own.due)).select(`${own.due}.priority`)
       const lower = ofDue('asc', longestWaiting).union(ofDue('desc', latest)).orderBy('priority', 'desc')
