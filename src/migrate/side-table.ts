@@ -3,15 +3,16 @@ import { findSideTable, type SideTable, sideComment, sideFlaw } from '../schema/
 import { execute, inTransaction, literal, type MigrationDatabase } from './migration-database.js'
 import { schemaOfNew } from './target.js'
 
-/** What is there under the name of a side table is not of ours, or of a later version than this package knows. */
+/** What is there under the name of a side table is another table. */
 export class SideTableTakenError extends Error {
   override readonly name = 'SideTableTakenError'
   readonly code = 'SIDE_TABLE_TAKEN'
 }
 
 /**
- * Makes a side table, or brings it to this package's version.
- * @param steps the statements of each version, those of the first make the table; they are given its quoted name
+ * Makes a side table, or brings it to this package's version. One that has lost its comment is taken for one of the first version.
+ * @param steps the statements of each version, those of the first make the table, those of others may be run again; they are given its
+ *   quoted name
  */
 export async function createSideTable(
   db: MigrationDatabase,
@@ -22,13 +23,11 @@ export async function createSideTable(
     const found = await findSideTable(trx, side)
     const table = found?.table ?? { schema: await schemaOfNew(trx, side.name), name: side.name }
     const name = quotedName(table)
-    if (found !== undefined && found.version === undefined) {
-      throw new SideTableTakenError(sideFlaw(found, side))
-    }
-    const version = found?.version ?? 0
-    if (version >= side.version) return
+    if (found?.isOurs === false) throw new SideTableTakenError(sideFlaw(found, side, 'write'))
+    const present = found === undefined ? 0 : (found.version ?? 1)
+    if (present >= side.version && found?.version !== undefined) return
     const plain = trx.withoutPlugins()
-    for (const step of steps.slice(version)) for (const statement of step(name)) await execute(plain, statement)
+    for (const step of steps.slice(present)) for (const statement of step(name)) await execute(plain, statement)
     await execute(plain, `comment on table ${name} is ${literal(sideComment(side))}`)
   })
 }
@@ -38,7 +37,7 @@ export async function dropSideTable(db: MigrationDatabase, side: SideTable): Pro
   await inTransaction(db, async (trx) => {
     const found = await findSideTable(trx, side)
     if (found === undefined) return
-    if (found.version === undefined) throw new SideTableTakenError(sideFlaw(found, side))
+    if (!found.isOurs) throw new SideTableTakenError(sideFlaw(found, side, 'write'))
     await execute(trx.withoutPlugins(), `drop table ${quotedName(found.table)}`)
   })
 }

@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import { startError } from '../pg/connection-error.js'
 import { mayPass, sqlState } from '../pg/error-class.js'
-import { type Declared, declareAll, declared, type Served } from '../schedule/declare.js'
-import { type Fired, FiringError, fireOne, nextFirings } from '../schedule/fire.js'
+import { declaredOf, reviewDeclared, type Served, writeSchedules } from '../schedule/declare.js'
+import { type Fired, FiringError, fireDue, nextFirings } from '../schedule/fire.js'
 import type { Schedule } from '../schedule/schedule.js'
 import { type ScheduleKey, type Schedules, schedulesOf } from '../schedule/schedules-table.js'
 import { identifyTable, type Lookup } from '../schema/identify.js'
@@ -14,6 +14,7 @@ import { Bell } from '../watch/bell.js'
 import { Pause } from '../watch/pause.js'
 import type { Subscription, SubscriptionHooks } from '../watch/shared-listener.js'
 import { ask } from '../worker/ask.js'
+import { FailedSchedules, isOfAll } from './failed-schedules.js'
 
 /** What a scheduler needs of a worker. */
 export interface Scheduling {
@@ -46,11 +47,12 @@ const lookInterval = 30_000
 /** How long (milliseconds) a statement or a firing may take. */
 const limit = 60_000
 
-/** How long (milliseconds) a schedule is left to another runner that is just firing it. */
+/** How long (milliseconds) a schedule is left to another runner that is just firing it: twice as long each time, up to so long. */
 const busyInterval = 50
+const longestBusy = 2_000
 
-/** How long (milliseconds) a schedule that could not be fired is left alone. */
-const failedInterval = 10_000
+/** The most schedules that are fired together. */
+const mostTogether = 100
 
 /** Fires schedules: those that its runner declares, and those that are kept for the tables of its workers. */
 export class Scheduler {
@@ -58,8 +60,11 @@ export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #bell = new Bell()
   readonly #pause = new Pause()
-  /** Schedules that could not be fired, and until when (monotonic milliseconds) they are left alone. */
-  readonly #failed = new Map<string, { readonly key: ScheduleKey; readonly until: number }>()
+  readonly #failed = new FailedSchedules()
+  /** Tables of which one schedule at a time is fired, as one of several could not be. */
+  readonly #oneByOne = new Set<TableName>()
+  #busy = busyInterval
+  #reviewedAt = Number.NEGATIVE_INFINITY
   #served: Served = { declared: [], tables: [] }
   #table: Schedules | undefined
   #subscription: Subscription | undefined
@@ -84,6 +89,7 @@ export class Scheduler {
         this.#running ??= this.#run()
       } catch (error) {
         if (!retry || !mayPass(error) || sqlState(error)?.startsWith('28')) throw startError(error)
+        this.#report(error, 'declaring schedules, which is tried again')
         await this.#pause.longer(error)
       }
     }
@@ -98,24 +104,36 @@ export class Scheduler {
   }
 
   async #declare(): Promise<void> {
-    const { workers, schedules, undeclared } = this.#options
+    const { workers, schedules = [] } = this.#options
     const tables = await Promise.all(workers.map(({ db, table }) => identifyTable(db, table)))
-    const all: Declared[] = []
-    for (const schedule of schedules ?? []) all.push(await declared(schedule))
-    this.#served = { declared: all, tables: distinct([...tables, ...all.map(({ of }) => of)]) }
-    if (schedules === undefined) return
+    const declared = await declaredOf(schedules)
+    this.#served = { declared, tables: distinct([...tables, ...declared.map(({ of }) => of)]) }
+    if (this.#options.schedules === undefined) return
     const table = await schedulesOf(this.#db)
-    const left = await this.#ask('declaring schedules', table, (schedules) =>
-      declareAll(schedules, this.#served, undeclared === 'remove'),
+    await this.#ask('declaring schedules', table, async (asked) => {
+      if (!this.#stopped) await writeSchedules(asked, declared, 'code')
+    })
+    await this.#review(table)
+  }
+
+  /** So that code of several versions may run at the same time: what none of it declares is not fired, and removed by and by. */
+  async #review(schedules: Schedules): Promise<void> {
+    const { undeclared } = this.#options
+    if (this.#options.schedules === undefined || this.#stopped) return
+    if (performance.now() < this.#reviewedAt + lookInterval) return
+    const isFirst = this.#reviewedAt === Number.NEGATIVE_INFINITY
+    this.#reviewedAt = performance.now()
+    const left = await this.#ask('looking for schedules that no code declares', schedules, (asked) =>
+      reviewDeclared(asked, this.#served, undeclared === 'remove'),
     )
-    this.#options.tell.leftOver(left, undeclared)
+    if (undeclared === 'remove' || isFirst) this.#options.tell.leftOver(left, undeclared)
   }
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
       const wait = await this.#look().catch((error: unknown) => {
         this.#table = undefined // it may have been dropped, or made anew
-        this.#report(error)
+        this.#report(error, 'looking for schedules that are due')
         return this.#pause.next(error)
       })
       await this.#bell.wait(Math.min(wait, lookInterval))
@@ -126,18 +144,58 @@ export class Scheduler {
   async #look(): Promise<number> {
     const schedules = await this.#found()
     if (schedules === undefined) return lookInterval
-    let waits = await this.#nextFirings(schedules)
-    for (const [place, of] of this.#served.tables.entries()) {
-      while (isDue(waits[place]) && !this.#stopped && (await this.#fireOne(schedules, of)));
-    }
-    if (waits.some(isDue)) waits = await this.#nextFirings(schedules)
+    await this.#review(schedules)
+    const before = await this.#nextFirings(schedules)
+    const due = this.#served.tables.filter((_, place) => isDue(before[place]))
+    const hasFired = await this.#fireAll(schedules, due)
+    const waits = due.length === 0 ? before : await this.#nextFirings(schedules)
     this.#pause.reset()
     this.#told = undefined
-    const wait = Math.min(
-      ...waits.map((each) => each ?? lookInterval),
-      this.#failed.size > 0 ? failedInterval : lookInterval,
-    )
-    return wait <= 0 ? busyInterval : wait + 1 // a timer may be early by less
+    this.#busy = hasFired || !waits.some(isDue) ? busyInterval : Math.min(longestBusy, this.#busy * 2)
+    const wait = Math.min(...waits.map((each) => each ?? lookInterval), this.#failed.wait, lookInterval)
+    return wait <= 0 ? this.#busy : wait + 1 // a timer may be early by less
+  }
+
+  /** Some of each table in turn, until none is due. @returns whether any was fired */
+  async #fireAll(schedules: Schedules, due: readonly TableName[]): Promise<boolean> {
+    let hasFired = false
+    for (let tables = due; tables.length > 0 && !this.#stopped; ) {
+      const more: TableName[] = []
+      for (const of of tables) if (!this.#stopped && (await this.#fireSome(schedules, of))) more.push(of)
+      hasFired ||= more.length > 0
+      tables = more
+    }
+    this.#oneByOne.clear()
+    return hasFired
+  }
+
+  /** @returns whether any was due */
+  async #fireSome(schedules: Schedules, of: TableName): Promise<boolean> {
+    const most = this.#oneByOne.has(of) ? 1 : mostTogether
+    try {
+      const except = this.#failed.leftAlone
+      const fired = await this.#ask('firing schedules', schedules, (asked) =>
+        fireDue(asked, of, this.#served, { except, most }),
+      )
+      for (const each of fired) {
+        this.#failed.remove(each)
+        this.#options.tell.fired(each)
+      }
+      return fired.length > 0
+    } catch (error) {
+      const { keys, cause } = error instanceof FiringError ? error : { keys: [], cause: error }
+      if (isOfAll(cause)) throw cause
+      const [key, ...others] = keys
+      if (others.length > 0) this.#oneByOne.add(of)
+      else if (key !== undefined) this.#leaveAlone(key, cause)
+      else this.#report(cause, `firing schedules of ${of.name}`)
+      return key !== undefined
+    }
+  }
+
+  #leaveAlone(key: ScheduleKey, error: unknown): void {
+    const seconds = Math.round(this.#failed.add(key) / 1000)
+    this.#options.tell.failed(error, `firing the schedule ${key.name}, which is tried again in ${seconds} s`, key)
   }
 
   /** The table of schedules, looked up once; where nothing is declared it may be missing. */
@@ -153,29 +211,8 @@ export class Scheduler {
 
   #nextFirings(schedules: Schedules): Promise<(number | null)[]> {
     return this.#ask('looking for the next schedule', schedules, (asked) =>
-      nextFirings(asked, this.#served, this.#leftAlone()),
+      nextFirings(asked, this.#served, this.#failed.leftAlone),
     )
-  }
-
-  /** @returns whether one was due */
-  async #fireOne(schedules: Schedules, of: TableName): Promise<boolean> {
-    try {
-      const fired = await this.#ask('firing a schedule', schedules, (asked) =>
-        fireOne(asked, of, this.#served, this.#leftAlone()),
-      )
-      if (fired !== undefined) this.#options.tell.fired(fired)
-      return fired !== undefined
-    } catch (error) {
-      if (!(error instanceof FiringError) || mayPass(error.cause)) throw error
-      this.#failed.set(JSON.stringify(error.key), { key: error.key, until: performance.now() + failedInterval })
-      this.#options.tell.failed(error.cause, `firing the schedule ${error.key.name}`, error.key)
-      return true
-    }
-  }
-
-  #leftAlone(): ScheduleKey[] {
-    for (const [name, { until }] of this.#failed) if (until <= performance.now()) this.#failed.delete(name)
-    return [...this.#failed.values()].map(({ key }) => key)
   }
 
   #ask<Value>(
@@ -195,10 +232,10 @@ export class Scheduler {
   }
 
   /** Once for each reason: while a server is away every look fails alike. */
-  #report(error: unknown): void {
+  #report(error: unknown, doing: string): void {
     if (this.#told === String(error)) return
     this.#told = String(error)
-    this.#options.tell.failed(error, 'looking for schedules that are due')
+    this.#options.tell.failed(error, doing)
   }
 }
 

@@ -1,16 +1,17 @@
-import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { notified } from '../predicates/notice.js'
-import type { JobId } from '../schema/columns.js'
-import { type JobDatabase, jobsOf } from '../schema/job-database.js'
+import { findTable, type WrittenName, writtenName } from '../schema/identify.js'
+import { jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, Queryable } from '../schema/job-table.js'
 import { schedulesChannel } from '../schema/names.js'
 import { shown } from '../schema/shown.js'
-import { type Declared, declared, deleteSchedule, jobTableOf, writeSchedule } from './declare.js'
+import { declaredOf, deleteSchedules, jobTableOf, writeSchedules } from './declare.js'
 import { dueSlots } from './due-slots.js'
-import { insertSlots } from './fire.js'
+import { insertKept } from './fire.js'
 import { ScheduleError, slotsOf } from './recurrence.js'
 import { type KeptScheduleOptions, scheduleOf } from './schedule.js'
 import {
+  inTransaction,
   isOfTable,
   isSchedule,
   type KeptSchedule,
@@ -35,15 +36,16 @@ export async function addSchedule<DB, Table extends keyof DB & string>(
   options: KeptScheduleOptions<DB, Table>,
 ): Promise<void> {
   const schedule = scheduleOf(jobsOf(db, table), options)
-  const given: Declared = await declared(schedule)
-  if (given.values === undefined) {
+  const [given] = await declaredOf([schedule])
+  if (given?.values === undefined) {
     throw new ScheduleError(
       'INVALID_SCHEDULE',
       'values: those of an added schedule are kept in the database; give plain values, or declare the schedule with the runner',
     )
   }
   const schedules = await schedulesOf(db)
-  if (!(await writeSchedule(schedules, given, 'hand'))) {
+  const [refused] = await writeSchedules(schedules, [given], 'hand')
+  if (refused !== undefined) {
     throw new ScheduleError(
       'INVALID_SCHEDULE',
       `The schedule ${shown(schedule.name)} of ${table} is declared in code: change it there, or choose another name`,
@@ -64,8 +66,14 @@ export async function removeSchedule<DB, Table extends keyof DB & string>(
   name: string,
 ): Promise<boolean> {
   const schedules = await schedulesOf(db)
-  return deleteSchedule(schedules, { of: await jobTableOf(jobsOf(db, table)), name })
+  const written = writtenName(db, table)
+  const of = await findTable(db, written)
+  return deleteSchedules(schedules, of === undefined ? isOfGoneTable(written, name) : isSchedule({ of, name }))
 }
+
+/** Of a table that was dropped, or has another name now. */
+const isOfGoneTable = ({ schema, name: table }: WrittenName, name: string) =>
+  sql<boolean>`job_table = ${table} and name = ${name} and job_schema = coalesce(${schema ?? null}::text, job_schema)`
 
 /**
  * Pauses a schedule until it is resumed, also where code declares it: no slot is fired. Jobs that it made go on.
@@ -78,7 +86,7 @@ export async function pauseSchedule<DB, Table extends keyof DB & string>(
   name: string,
 ): Promise<void> {
   const { schedules, kept } = await found(db, table, name)
-  await change(schedules, kept, sql`paused_at = coalesce(paused_at, now())`)
+  await change(schedules, kept, sql`paused_at = coalesce(paused_at, now())`, sql`true`)
 }
 
 /**
@@ -92,9 +100,10 @@ export async function resumeSchedule<DB, Table extends keyof DB & string>(
   name: string,
 ): Promise<void> {
   const { schedules, kept } = await found(db, table, name)
-  if (kept.pausedAt === undefined || kept.nextSlot === undefined) return
-  const { next } = dueSlots(slotsOf(kept), kept.nextSlot, kept.now, 'skip')
-  await change(schedules, kept, sql`paused_at = null, next_slot = ${timeOrNull(next)}`)
+  if (kept.pausedAt === undefined) return
+  const { next } = kept.nextSlot ? dueSlots(slotsOf(kept), kept.nextSlot, kept.now, 'skip') : { next: undefined }
+  // Once: whoever else resumes it meanwhile has done the same, and it may have been fired since.
+  await change(schedules, kept, sql`paused_at = null, next_slot = ${timeOrNull(next)}`, sql`paused_at is not null`)
   await tellRunners(schedules)
 }
 
@@ -113,13 +122,13 @@ export async function triggerSchedule<DB, Table extends keyof DB & string>(
   const jobs = jobsOf(db, table)
   const { schedules, kept } = await found(db, table, name)
   if (kept.values === null) {
-    await change(schedules, kept, sql`triggered_at = now()`)
+    await change(schedules, kept, sql`triggered_at = coalesce(triggered_at, now()), triggers = triggers + 1`, sql`true`)
     await tellRunners(schedules)
     return undefined
   }
-  return inTransaction(jobs.db, async (trx) => {
-    const [id] = (await insertSlots(trx, kept, [kept.now])) as [JobId] // one slot, one job
-    await change({ ...schedules, db: trx.withoutPlugins() }, kept, sql`last_job = ${String(id)}`)
+  return inTransaction({ ...schedules, db: jobs.db }, async ({ db: trx, table: of }) => {
+    const id = await insertKept(trx, kept, kept.now)
+    await change({ db: trx.withoutPlugins(), table: of }, kept, sql`last_job = ${String(id)}`, sql`true`)
     const own = jobsOf(trx, jobs.name)
     const [job] = await own.db.selectFrom(own.table).selectAll().where('id', '=', id).execute()
     return job as Job<DB, Table> // a row of the user's table
@@ -139,8 +148,9 @@ export interface ScheduleState {
   readonly skipIfUnfinished: boolean
   /** Undefined: code gives them. */
   readonly values: Readonly<Record<string, unknown>> | undefined
-  /** Whether code declares it. */
+  /** Whether code declares it; and since when no running code that declares it was seen, which is removed after an hour. */
   readonly declared: boolean
+  readonly undeclaredAt: Date | undefined
   /** Undefined: none comes any more. While it is paused, the slot at which it was. */
   readonly nextSlot: Date | undefined
   /** The last slot that was fired, and the id of the last job. */
@@ -159,15 +169,17 @@ export async function listSchedules<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table?: JobTable<DB, Table>,
 ): Promise<ScheduleState[]> {
-  const schedules = await schedulesOf(db)
+  const schedules = await schedulesOf(db, 'read')
   const isWanted = table === undefined ? sql<boolean>`true` : isOfTable([await jobTableOf(jobsOf(db, table))])
   const kept = await readSchedules(schedules, isWanted, sql`order by job_schema, job_table, name`)
-  return kept.map(({ of, cron, timeZone, every, values, lastJob, hasSlotColumn, triggeredAt, now, ...state }) => ({
-    ...state,
-    table: of.schema === 'public' ? of.name : `${of.schema}.${of.name}`,
-    ...{ cron: cron ?? undefined, timeZone: timeZone ?? undefined, every: every ?? undefined },
-    ...{ values: values ?? undefined, lastJob: lastJob ?? undefined },
-  }))
+  return kept.map(
+    ({ of, cron, timeZone, every, values, lastJob, hasSlotColumn, triggeredAt, triggers, now, ...state }) => ({
+      ...state,
+      table: of.schema === 'public' ? of.name : `${of.schema}.${of.name}`,
+      ...{ cron: cron ?? undefined, timeZone: timeZone ?? undefined, every: every ?? undefined },
+      ...{ values: values ?? undefined, lastJob: lastJob ?? undefined },
+    }),
+  )
 }
 
 /** @throws ScheduleError with the names that there are */
@@ -181,16 +193,14 @@ async function found<DB>(db: Queryable<DB>, table: string, name: string) {
   throw new ScheduleError('NO_SUCH_SCHEDULE', `There is no schedule ${shown(name)} of ${table}: ${names}`)
 }
 
-async function change(schedules: Schedules, key: ScheduleKey, changes: RawBuilder<unknown>): Promise<void> {
-  const table = nameOf(schedules)
-  await sql`update ${table} set ${changes}, updated_at = now() where ${isSchedule(key)}`.execute(schedules.db)
-}
-
-function inTransaction<Result>(
-  db: Kysely<JobDatabase>,
-  work: (trx: Kysely<JobDatabase>) => Promise<Result>,
-): Promise<Result> {
-  return db.isTransaction ? work(db) : db.transaction().execute(work)
+async function change(
+  schedules: Schedules,
+  key: ScheduleKey,
+  changes: RawBuilder<unknown>,
+  where: RawBuilder<unknown>,
+): Promise<void> {
+  const [table, isMeant] = [nameOf(schedules), sql`${isSchedule(key)} and ${where}`]
+  await sql`update ${table} set ${changes}, updated_at = now() where ${isMeant}`.execute(schedules.db)
 }
 
 /** Wakes runners that listen, once it is committed: a schedule may be due earlier than they know. */

@@ -7,7 +7,7 @@ import type { Slots } from './recurrence.js'
 export type Missed = 'skip' | 'once' | 'all'
 
 /** A slot counts as missed when it is so many milliseconds late: what a restart or a failover takes is none. */
-const grace = 60_000
+export const grace = 60_000
 
 /** The most jobs of one firing. */
 const mostSlots = 1_000

@@ -1,24 +1,24 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { hasIdIn } from '../predicates/rows.js'
 import { isFinal } from '../predicates/status.js'
 import { enqueue } from '../queue/enqueue.js'
 import type { JobId } from '../schema/columns.js'
-import { type JobAlias, type JobDatabase, realJobsOf } from '../schema/job-database.js'
+import { type JobAlias, type JobDatabase, type Jobs, realJobsOf } from '../schema/job-database.js'
 import type { NewJob } from '../schema/job-table.js'
 import type { TableName } from '../schema/names.js'
 import { idOf } from '../schema/row.js'
-import { asJsonText, textsOf } from '../schema/text.js'
+import { asJsonText, asText, textsOf } from '../schema/text.js'
 import type { Served } from './declare.js'
 import { type DueSlots, dueSlots } from './due-slots.js'
 import { slotsOf } from './recurrence.js'
-import { valuesAt, withPluginsOf } from './schedule.js'
+import { type Schedule, valuesAt, withPluginsOf } from './schedule.js'
 import {
-  isSchedule,
+  inTransaction,
   type KeptSchedule,
   nameOf,
   readSchedules,
   type ScheduleKey,
   type Schedules,
-  timeOrNull,
 } from './schedules-table.js'
 
 /** What was done about a schedule that was due. */
@@ -31,45 +31,44 @@ export interface Fired extends ScheduleKey {
   readonly unfinished: boolean
 }
 
-/** A schedule whose jobs could not be inserted; it is as it was. */
+/** Schedules whose jobs could not be inserted; they are as they were. */
 export class FiringError extends Error {
   override readonly name = 'FiringError'
   readonly code = 'FIRING'
-  readonly key: ScheduleKey
+  readonly keys: readonly ScheduleKey[]
 
-  constructor(key: ScheduleKey, cause: unknown) {
-    super(`The schedule ${key.name} of ${key.of.name} was not fired`, { cause })
-    this.key = key
+  constructor(keys: readonly ScheduleKey[], cause: unknown) {
+    super('Schedules were not fired', { cause })
+    this.keys = keys
   }
 }
 
 /**
- * Fires one schedule of a table that is due: in one transaction its row moves on and its jobs are inserted. Who else looks at the
- * same time passes its row over; who looks later finds it moved on. So each slot is fired once, whoever is killed meanwhile.
+ * Fires schedules of a table that are due: in one transaction their rows move on and their jobs are inserted. Who else looks at the
+ * same time passes the rows over; who looks later finds them moved on. So each slot is fired once, whoever is killed meanwhile.
  *
  * @param except schedules that are left alone
- * @returns undefined where none is due
+ * @param most how many are fired at once
+ * @returns what was fired; of none where none is due
  * @throws FiringError; whatever else the database says
  */
-export function fireOne(
-  { db, table }: Schedules,
+export async function fireDue(
+  schedules: Schedules,
   of: TableName,
   served: Served,
-  except: readonly ScheduleKey[],
-): Promise<Fired | undefined> {
-  // Of a row that somebody else has moved on, a snapshot of a whole transaction would make an error.
-  const transaction = db.transaction().setIsolationLevel('read committed')
-  return transaction.execute(async (trx) => {
-    const schedules = { db: trx, table }
-    const isDue = sql<boolean>`${isServed(of, served, except)} and fires_at <= now()`
-    const [kept] = await readSchedules(schedules, isDue, sql`order by fires_at limit 1 for update of s skip locked`)
-    if (kept === undefined) return undefined
-    try {
-      return await fire(schedules, kept, served)
-    } catch (error) {
-      throw new FiringError({ of: kept.of, name: kept.name }, error)
-    }
-  })
+  { except, most }: { readonly except: readonly ScheduleKey[]; readonly most: number },
+): Promise<Fired[]> {
+  const keys: ScheduleKey[] = []
+  try {
+    return await inTransaction(schedules, async (trx) => {
+      const isDue = sql<boolean>`${isServed(of, served, except)} and fires_at <= now()`
+      const kept = await readSchedules(trx, isDue, sql`order by fires_at limit ${most} for update of s skip locked`)
+      keys.push(...kept.map(({ of, name }) => ({ of, name })))
+      return kept.length === 0 ? [] : await fire(trx, of, kept, served)
+    })
+  } catch (error) {
+    throw keys.length === 0 ? error : new FiringError(keys, error)
+  }
 }
 
 /** Milliseconds until the next schedule of each table is due, in their order; null: none of it will be. */
@@ -87,29 +86,48 @@ export async function nextFirings(
   return JSON.parse(text ?? '[]') as (number | null)[] // just made
 }
 
-/** By its index: the schedules of one table, by when they fire. */
+/** By its index: the schedules of one table, by when they fire. Those that code has declared are fired while some declares them. */
 function isServed(of: TableName, { declared }: Served, except: readonly ScheduleKey[]): RawBuilder<SqlBool> {
   const namesOf = (keys: readonly ScheduleKey[]) => keys.filter((key) => isSame(key.of, of)).map(({ name }) => name)
-  return sql`job_schema = ${of.schema} and job_table = ${of.name}
-    and (job_values is not null or name = any(${namesOf(declared)}::text[])) and name <> all(${namesOf(except)}::text[])`
+  return sql`job_schema = ${of.schema} and job_table = ${of.name} and name <> all(${namesOf(except)}::text[])
+    and (job_values is not null and undeclared_at is null or name = any(${namesOf(declared)}::text[]))`
 }
 
 const isSame = (one: TableName, other: TableName): boolean => one.schema === other.schema && one.name === other.name
 
-async function fire(schedules: Schedules, kept: KeptSchedule, served: Served): Promise<Fired> {
-  const { of, name, triggeredAt, lastJob } = kept
+/** What is to become of a schedule. */
+interface Plan extends Pick<DueSlots, 'next' | 'passedOver'> {
+  readonly kept: KeptSchedule
+  /** The code that gives its values; undefined: they are kept. */
+  readonly code: Schedule | undefined
+  readonly slots: readonly Date[]
+  readonly unfinished: boolean
+}
+
+async function fire(trx: Schedules, of: TableName, kept: readonly KeptSchedule[], served: Served): Promise<Fired[]> {
+  const unfinished = await unfinishedOf(trx.db, of, kept)
+  const plans = kept.map((each) => planOf(each, unfinished.has(each.lastJob ?? ''), served))
+  const jobs = new Map<Plan, JobId[]>()
+  for (const [, group] of Map.groupBy(plans, ({ code }) => code?.jobs.db)) await insertJobs(trx.db, of, group, jobs)
+  const fired = plans.map((plan) => ({ ...plan, jobs: jobs.get(plan) ?? [] }))
+  await moveOn(trx, fired)
+  return fired.map(({ kept: { of, name }, slots, jobs, passedOver, unfinished }) => {
+    return { of, name, slots, jobs, passedOver, unfinished }
+  })
+}
+
+function planOf(kept: KeptSchedule, isUnfinished: boolean, { declared }: Served): Plan {
+  const { triggeredAt, triggers, skipIfUnfinished } = kept
   const { slots, next, passedOver } = dueOf(kept)
-  const unfinished = slots.length > 0 && kept.skipIfUnfinished && (await isUnfinished(schedules.db, of, lastJob))
+  const byHand = triggeredAt === undefined ? [] : Array.from({ length: Math.max(1, triggers) }, () => triggeredAt)
+  const unfinished = slots.length > 0 && skipIfUnfinished && (isUnfinished || byHand.length > 0)
   // That one job is all that may be unfinished.
-  const due = unfinished ? [] : kept.skipIfUnfinished ? slots.slice(-1) : slots
-  const fired = triggeredAt === undefined ? due : [triggeredAt, ...due]
-  const jobs = fired.length === 0 ? [] : await insertJobs(schedules.db, kept, fired, served)
-  await sql`
-    update ${nameOf(schedules)} set next_slot = ${timeOrNull(next)}, last_slot = ${timeOrNull(due.at(-1) ?? kept.lastSlot)},
-      last_job = ${jobs.at(-1)?.toString() ?? lastJob}, triggered_at = null, updated_at = now()
-    where ${isSchedule(kept)}`.execute(schedules.db)
+  const due = unfinished ? [] : skipIfUnfinished ? slots.slice(-1) : slots
   const left = passedOver ?? (due.length < slots.length ? slots[0] : undefined)
-  return { of, name, slots: fired, jobs, passedOver: left, unfinished }
+  const isThis = ({ of, name }: ScheduleKey) => isSame(of, kept.of) && name === kept.name
+  const code = kept.values === null ? declared.find(isThis)?.schedule : undefined
+  if (kept.values === null && code === undefined) throw new TypeError('no code of this process gives its values')
+  return { kept, code, slots: [...byHand, ...due], next, passedOver: left, unfinished }
 }
 
 /** A paused one is due only by hand. */
@@ -119,51 +137,69 @@ function dueOf(kept: KeptSchedule): DueSlots {
   return dueSlots(slotsOf(kept), nextSlot, now, missed)
 }
 
-async function isUnfinished(trx: Kysely<JobDatabase>, of: TableName, id: string | null): Promise<boolean> {
-  if (id === null) return false
+/** The ids of last jobs that have not ended, of schedules that ask. */
+async function unfinishedOf(
+  trx: Kysely<JobDatabase>,
+  of: TableName,
+  kept: readonly KeptSchedule[],
+): Promise<Set<string | null>> {
+  const ids = kept.flatMap(({ skipIfUnfinished, lastJob }) => (skipIfUnfinished && lastJob !== null ? [lastJob] : []))
+  if (ids.length === 0) return new Set()
   const { db, table } = realJobsOf(trx, of)
-  const isThere = db
-    .selectFrom(table)
-    .select('status')
-    .where('id', '=', id)
-    .where(({ not }) => not(isFinal()))
-  return (await isThere.execute()).length > 0
+  const query = db.selectFrom(table).select((eb) => asText(eb.ref('id')))
+  const isUnfinished = query.where(hasIdIn(ids)).where(({ not }) => not(isFinal()))
+  return new Set(await textsOf(db, isUnfinished.compile()))
 }
 
-/** The jobs of slots: by the code that declares them where the values are not kept. */
+/** Of schedules whose values are kept, or come from one handle of the user's. */
 async function insertJobs(
   trx: Kysely<JobDatabase>,
-  kept: KeptSchedule,
-  slots: readonly Date[],
-  { declared }: Served,
-): Promise<JobId[]> {
-  if (kept.values !== null) return insertSlots(trx, kept, slots)
-  const code = declared.find(
-    ({ of, name }) => of.schema === kept.of.schema && of.name === kept.of.name && name === kept.name,
-  )
-  if (code === undefined) return []
-  const { schedule } = code
-  const rows = slots.map((slot) => withSlot(valuesAt(schedule, slot), slot, kept.hasSlotColumn))
-  return idsOf(await enqueue(withPluginsOf(schedule.jobs, trx), schedule.jobs.name, rows as NewRows)) // the door's types have checked them
-}
-
-/** The jobs of slots, of values that are kept. */
-export async function insertSlots(
-  trx: Kysely<JobDatabase>,
-  { of, values, hasSlotColumn }: KeptSchedule,
-  slots: readonly Date[],
-): Promise<JobId[]> {
-  const { db, name } = realJobsOf(trx, of)
-  const rows = slots.map((slot) => withSlot(values ?? {}, slot, hasSlotColumn))
-  return idsOf(await enqueue(db, name, rows as NewRows)) // they were checked when they were declared
+  of: TableName,
+  plans: readonly Plan[],
+  jobs: Map<Plan, JobId[]>,
+): Promise<void> {
+  const code = plans[0]?.code
+  const { db, name }: Pick<Jobs, 'db' | 'name'> =
+    code === undefined ? realJobsOf(trx, of) : { db: withPluginsOf(code.jobs, trx), name: code.jobs.name }
+  const rows = plans.flatMap(({ kept, code, slots }) => {
+    const valuesOf = (slot: Date) => (code === undefined ? (kept.values ?? {}) : valuesAt(code, slot))
+    return slots.map((slot) => withSlot(valuesOf(slot), slot, kept.hasSlotColumn))
+  })
+  const inserted = rows.length === 0 ? [] : await enqueue(db, name, rows as NewRows) // the door's types have checked them
+  let start = 0
+  for (const plan of plans) {
+    jobs.set(plan, inserted.slice(start, start + plan.slots.length).map(idOf))
+    start += plan.slots.length
+  }
 }
 
 type NewRows = readonly NewJob<JobDatabase, JobAlias>[]
 
-const idsOf = (rows: readonly object[]): JobId[] => rows.map(idOf)
+/** A job of a schedule whose values are kept. */
+export async function insertKept(trx: Kysely<JobDatabase>, kept: KeptSchedule, slot: Date): Promise<JobId> {
+  const { db, name } = realJobsOf(trx, kept.of)
+  const row = withSlot(kept.values ?? {}, slot, kept.hasSlotColumn)
+  return idOf(await enqueue(db, name, row as NewRows[number])) // it was checked when it was declared
+}
 
 /** The slot's time is in its job, where there is a column for it and the values don't say otherwise. */
 function withSlot(values: object, slot: Date, hasSlotColumn: boolean): object {
   const isGiven = ['scheduled_for', 'scheduledFor'].some((name) => Reflect.get(values, name) !== undefined)
   return hasSlotColumn && !isGiven ? { ...values, scheduled_for: slot } : values
+}
+
+async function moveOn(schedules: Schedules, fired: readonly (Plan & { readonly jobs: readonly JobId[] })[]) {
+  const columns = fired.map(({ kept, slots, next, jobs }) => ({
+    ...{ schema: kept.of.schema, table: kept.of.name, name: kept.name, next: next?.toISOString() },
+    last: (slots.filter((slot) => slot !== kept.triggeredAt).at(-1) ?? kept.lastSlot)?.toISOString(),
+    job: jobs.at(-1)?.toString() ?? kept.lastJob,
+  }))
+  const all = (column: keyof (typeof columns)[number], type: string) =>
+    sql`${columns.map((each) => each[column] ?? null)}::${sql.raw(type)}[]`
+  const texts = sql.join([all('schema', 'text'), all('table', 'text'), all('name', 'text'), all('job', 'text')])
+  await sql`
+    update ${nameOf(schedules)} s set next_slot = moved.next, last_slot = moved.last, last_job = moved.job,
+      triggered_at = null, triggers = 0, updated_at = now()
+    from unnest(${texts}, ${all('next', 'timestamptz')}, ${all('last', 'timestamptz')}) as moved(schema, "table", name, job, next, last)
+    where (s.job_schema, s.job_table, s.name) = (moved.schema, moved.table, moved.name)`.execute(schedules.db)
 }

@@ -84,13 +84,16 @@ interface GivenOptions extends CommonOptions {
 
 const optionNames: readonly string[] = ['name', 'cron', 'timeZone', 'every', 'values', 'missed', 'skipIfUnfinished']
 
+const longestName = 200
+
 /** @throws ScheduleError, DurationError, NewJobError */
 export function scheduleOf(jobs: Jobs, options: GivenOptions & Recurrence): Schedule {
   const unknown = Object.keys(options).filter((name) => !optionNames.includes(name))
   if (unknown.length > 0) throw invalid(`${unknown.join(', ')}: no such option; there are ${optionNames.join(', ')}`)
   const { name, missed = 'once', skipIfUnfinished = false, values = {} } = options
-  if (typeof name !== 'string' || name === '' || name.includes('\0')) {
-    throw invalid(`name: ${shown(name)} is invalid; give a text, as in 'nightly'`)
+  const isText = typeof name === 'string' && name !== '' && name.isWellFormed() && !name.includes('\0')
+  if (!isText || name.length > longestName) {
+    throw invalid(`name: ${shown(name)} is invalid; give a text of at most ${longestName} characters, as in 'nightly'`)
   }
   if (!['skip', 'once', 'all'].includes(missed)) {
     throw invalid(`missed: ${shown(missed)} is invalid; give 'skip', 'once' or 'all'`)

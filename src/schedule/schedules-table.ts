@@ -30,11 +30,15 @@ export interface KeptSchedule extends ScheduleKey, KeptRecurrence {
   readonly skipIfUnfinished: boolean
   /** Whether code declares it. */
   readonly declared: boolean
+  /** Since when no running code that declares it was seen. */
+  readonly undeclaredAt: Date | undefined
   readonly nextSlot: Date | undefined
   readonly lastSlot: Date | undefined
   /** The id of the last job that it made. */
   readonly lastJob: string | null
+  /** When it was triggered by hand last, and how many jobs that is to make. */
   readonly triggeredAt: Date | undefined
+  readonly triggers: number
   readonly pausedAt: Date | undefined
   /** Whether its job table has a column for the slot: `scheduled_for`, a timestamptz. */
   readonly hasSlotColumn: boolean
@@ -46,9 +50,9 @@ export interface KeptSchedule extends ScheduleKey, KeptRecurrence {
  * The table as the user's plugins and the search_path find it.
  * @throws SideTableError
  */
-export async function schedulesOf<DB>(db: ReadonlyQueryable<DB>): Promise<Schedules> {
+export async function schedulesOf<DB>(db: ReadonlyQueryable<DB>, use: 'read' | 'write' = 'write'): Promise<Schedules> {
   const jobs = jobsOf(db, schedulesTable.name)
-  return { db: jobs.db.withoutPlugins(), table: await sideTable(jobs.db, schedulesTable) }
+  return { db: jobs.db.withoutPlugins(), table: await sideTable(jobs.db, schedulesTable, use) }
 }
 
 /** Its name in a statement. */
@@ -91,8 +95,8 @@ const hasSlotColumn = sql`exists (
 /** As text past all type parsers. */
 const row = asJsonText([
   ...['job_schema', 'job_table', 'name', 'cron', 'time_zone', 'every_ms', 'job_values'].map((name) => sql.ref(name)),
-  ...['missed', 'skip_if_unfinished', 'declared', 'last_job'].map((name) => sql.ref(name)),
-  ...['next_slot', 'last_slot', 'triggered_at', 'paused_at'].map(milliseconds),
+  ...['missed', 'skip_if_unfinished', 'declared', 'triggers', 'last_job'].map((name) => sql.ref(name)),
+  ...['next_slot', 'last_slot', 'triggered_at', 'paused_at', 'undeclared_at'].map(milliseconds),
   hasSlotColumn,
   milliseconds('now()'),
 ])
@@ -102,18 +106,21 @@ type Row = readonly [
   ...recurrence: [cron: string | null, timeZone: string | null, every: number | null],
   values: KeptValues | null,
   ...options: [missed: Missed, skipIfUnfinished: boolean, declared: boolean],
+  triggers: number,
   lastJob: string | null,
   ...times: [next: number | null, last: number | null, triggered: number | null, paused: number | null],
+  undeclared: number | null,
   hasSlotColumn: boolean,
   now: number,
 ]
 
-function keptSchedule([schema, table, name, cron, timeZone, every, values, missed, skip, declared, job, ...rest]: Row) {
-  const [next, last, triggered, paused, hasColumn, now] = rest
+function keptSchedule(row: Row): KeptSchedule {
+  const [schema, table, name, cron, timeZone, every, values, missed, skipIfUnfinished, declared, ...rest] = row
+  const [triggers, lastJob, next, last, triggered, paused, undeclared, hasSlotColumn, now] = rest
   return {
-    ...{ of: { schema, name: table }, name, cron, timeZone, every, values, missed, skipIfUnfinished: skip, declared },
+    ...{ of: { schema, name: table }, name, cron, timeZone, every, values, missed, skipIfUnfinished, declared },
     ...{ nextSlot: dateAt(next), lastSlot: dateAt(last), triggeredAt: dateAt(triggered), pausedAt: dateAt(paused) },
-    ...{ lastJob: job, hasSlotColumn: hasColumn, now: new Date(Math.floor(now)) },
+    ...{ undeclaredAt: dateAt(undeclared), triggers, lastJob, hasSlotColumn, now: new Date(Math.floor(now)) },
   }
 }
 
@@ -122,3 +129,21 @@ const dateAt = (time: number | null): Date | undefined => (time === null ? undef
 /** A time, or none. */
 export const timeOrNull = (time: Date | undefined): RawBuilder<unknown> =>
   time === undefined ? sql`null` : timestamp(time)
+
+/** How long (milliseconds) a statement waits for a lock, and the server for the next statement: a runner that is gone is to hold no row. */
+const longestLockWait = 10_000
+const longestSilence = 20_000
+
+/** Begins a transaction of our own: each of its statements sees what was committed before it. */
+export function inTransaction<Result>(
+  { db, table }: Schedules,
+  work: (schedules: Schedules) => Promise<Result>,
+): Promise<Result> {
+  if (db.isTransaction) return work({ db, table })
+  const transaction = db.transaction().setIsolationLevel('read committed')
+  return transaction.execute(async (trx) => {
+    const bounds = `set local lock_timeout = ${longestLockWait}; set local idle_in_transaction_session_timeout = ${longestSilence}`
+    await sql.raw(bounds).execute(trx)
+    return work({ db: trx, table })
+  })
+}

@@ -1,12 +1,15 @@
 import { sql } from 'kysely'
 import { findTable, type Lookup, writtenName } from './identify.js'
 import { quotedName, type TableName } from './names.js'
+import { asJsonText, textsOf } from './text.js'
 
 /** A table of ours that stands beside the job tables; a function of `kysely-jobs/migrate` makes it. */
 export interface SideTable {
   readonly name: string
   /** What it is for, as its comment says. */
   readonly purpose: string
+  /** A column that no other table has: it is known by it where its comment is lost. */
+  readonly column: string
   /** The version that this package makes and needs: it knows all that are older. */
   readonly version: number
   /** The oldest version that a package must know to work with it: columns are added, and no package of before misses any. */
@@ -19,15 +22,16 @@ export interface SideTable {
 export const schedulesTable: SideTable = {
   name: 'job_schedules',
   purpose: 'Recurring jobs of kysely-jobs.',
+  column: 'skip_if_unfinished',
   version: 1,
   knownFrom: 1,
   madeBy: 'createJobSchedules',
 }
 
-/** A side table that is missing (`NO_SIDE_TABLE`), or not of a version that this package can work with (`SIDE_TABLE_VERSION`). */
+/** A side table that is missing (`NO_SIDE_TABLE`), or not one that this package can work with (`SIDE_TABLE_UNFIT`). */
 export class SideTableError extends Error {
   override readonly name = 'SideTableError'
-  readonly code: 'NO_SIDE_TABLE' | 'SIDE_TABLE_VERSION'
+  readonly code: 'NO_SIDE_TABLE' | 'SIDE_TABLE_UNFIT'
 
   constructor(code: SideTableError['code'], message: string) {
     super(message)
@@ -44,57 +48,68 @@ const versionPattern = /Version (\d+), for packages that know version (\d+) or a
 /** A side table as the database has it. */
 export interface FoundSideTable {
   readonly table: TableName
-  /** Undefined: it has not the comment of one. */
+  /** Undefined: its comment does not say. */
   readonly version: number | undefined
   readonly knownFrom: number | undefined
-  /** Whether the role that asks may read and write it. */
-  readonly mayUse: boolean
+  /** Whether it has the column of one. */
+  readonly isOurs: boolean
+  readonly mayRead: boolean
+  readonly mayWrite: boolean
 }
 
 /** Looks for it as the user's plugins (schema, case) and the search_path say; undefined: it is not there. */
-export async function findSideTable(db: Lookup, { name }: SideTable): Promise<FoundSideTable | undefined> {
-  const table = await findTable(db, writtenName(db, name))
+export async function findSideTable(db: Lookup, side: SideTable): Promise<FoundSideTable | undefined> {
+  const table = await findTable(db, writtenName(db, side.name))
   if (table === undefined) return undefined
-  const { rows } = await sql<{ comment: string | null; privileges: string }>`
-    select pg_catalog.obj_description(c.oid, 'pg_class') as comment, pg_catalog.concat(
-      pg_catalog.has_table_privilege(c.oid, 'SELECT'), pg_catalog.has_table_privilege(c.oid, 'INSERT'),
-      pg_catalog.has_table_privilege(c.oid, 'UPDATE'), pg_catalog.has_table_privilege(c.oid, 'DELETE')) as privileges
-    from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(${quotedName(table)})`.execute(db.withoutPlugins())
-  const [, version, knownFrom] = versionPattern.exec(rows[0]?.comment ?? '') ?? []
-  return {
-    table,
-    version: version === undefined ? undefined : Number(version),
-    knownFrom: knownFrom === undefined ? undefined : Number(knownFrom),
-    mayUse: rows[0]?.privileges === 'tttt',
-  }
+  const may = (privilege: string) => sql`pg_catalog.has_table_privilege(c.oid, ${privilege})`
+  const hasColumn = sql`exists (
+    select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = ${side.column} and not a.attisdropped)`
+  const comment = sql`pg_catalog.obj_description(c.oid, 'pg_class')`
+  const writes = sql`${may('INSERT')} and ${may('UPDATE')} and ${may('DELETE')}`
+  const asked = asJsonText([comment, hasColumn, may('SELECT'), writes])
+  const query = sql`
+    select ${asked} from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(${quotedName(table)})`
+  const [text] = await textsOf(db, query.compile(db.withoutPlugins()))
+  const [said, ...can] = JSON.parse(text ?? '[null]') as [string | null, ...boolean[]] // just made
+  const [isOurs = false, mayRead = false, mayWrite = false] = can
+  const [, version, knownFrom] = versionPattern.exec(said ?? '') ?? []
+  return { table, version: numberOf(version), knownFrom: numberOf(knownFrom), isOurs, mayRead, mayWrite }
 }
+
+const numberOf = (digits: string | undefined) => (digits === undefined ? undefined : Number(digits))
 
 /**
  * A side table that serves, in the version that this package needs, or in a later one that serves it too.
- * @throws SideTableError with the migration that is missing
+ * @param use whether it is only read
+ * @throws SideTableError with the migration that is missing, or the grant
  */
-export async function sideTable(db: Lookup, side: SideTable): Promise<TableName> {
+export async function sideTable(db: Lookup, side: SideTable, use: 'read' | 'write'): Promise<TableName> {
   const found = await findSideTable(db, side)
-  const migration = `let a migration call ${side.madeBy}(db) of kysely-jobs/migrate`
   if (found === undefined) {
-    const text = `There is no table ${quotedName(writtenName(db, side.name))} in this database: ${migration}`
+    const text = `There is no table ${quotedName(writtenName(db, side.name))} in this database: let a migration call ${side.madeBy}(db) of kysely-jobs/migrate`
     throw new SideTableError('NO_SIDE_TABLE', text)
   }
-  const flaw = sideFlaw(found, side)
-  if (flaw !== undefined) throw new SideTableError('SIDE_TABLE_VERSION', flaw)
+  const flaw = sideFlaw(found, side, use)
+  if (flaw !== undefined) throw new SideTableError('SIDE_TABLE_UNFIT', flaw)
   return found.table
 }
 
 /** Why a side table does not serve, and the remedy; undefined: it does. */
-export function sideFlaw({ table, version, knownFrom = 0, mayUse }: FoundSideTable, side: SideTable) {
+export function sideFlaw(found: FoundSideTable, side: SideTable, use: 'read' | 'write'): string | undefined {
+  const { table, version, knownFrom = 0, isOurs, mayRead, mayWrite } = found
   const name = quotedName(table)
-  if (version === undefined) return `${name} is there, and no table that ${side.madeBy} made: rename it`
+  const migration = `let a migration call ${side.madeBy}(db) of kysely-jobs/migrate`
+  if (!isOurs) return `${name} is there, and no table that ${side.madeBy} made: rename it`
+  if (version === undefined) return `${name} has lost its comment, which says of what version it is: ${migration}`
   if (version < side.version) {
-    return `${name} is of version ${version}, and this package needs ${side.version}: let a migration call ${side.madeBy}(db) of kysely-jobs/migrate, which brings it up to date`
+    return `${name} is of version ${version}, and this package needs ${side.version}: ${migration}, which brings it up to date`
   }
   if (side.version < knownFrom) {
     return `${name} is of version ${version}, for packages that know version ${knownFrom}; this one knows ${side.version}: install a later kysely-jobs`
   }
-  if (!mayUse) return `${name} may not be used by this role: grant select, insert, update, delete on ${name} to it`
+  const rights = use === 'read' ? 'select' : 'select, insert, update, delete'
+  if (!mayRead || (use === 'write' && !mayWrite)) {
+    return `${name} may not be used by this role: grant ${rights} on ${name} to it`
+  }
   return undefined
 }

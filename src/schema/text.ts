@@ -15,7 +15,9 @@ export function asJsonText(values: readonly Expression<unknown>[]) {
 }
 
 /** A statement of the user's schema and case, but whose answer no plugin of theirs sees. */
-type Answering = QueryExecutorProvider & { withoutPlugins(): QueryExecutorProvider }
+interface Answering {
+  withoutPlugins(): QueryExecutorProvider
+}
 
 /** The rows of the answer, each with its values by position: a plugin may call them differently. */
 export async function valuesOf(db: Answering, query: CompiledQuery): Promise<unknown[][]> {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { fireOne, nextFirings } from '../../src/schedule/fire.js'
+import { fireDue, nextFirings } from '../../src/schedule/fire.js'
 import { schedulesOf } from '../../src/schedule/schedules-table.js'
 import { testDatabase } from '../support/database.js'
 import { plansOf } from '../support/plan.js'
@@ -23,7 +23,8 @@ test.each(['analyzed', 'without statistics'])('among 200,000 schedules, %s, few 
   const [looking] = await plansOf(pool, (handle) => nextFirings({ ...schedules, db: handle }, served, []))
   expect(looking?.scans).not.toContain('Seq Scan: job_schedules')
   expect(looking?.buffers).toBeLessThan(20)
-  const firing = await plansOf(pool, (handle) => fireOne({ ...schedules, db: handle }, reportJobs, served, []))
+  const options = { except: [], most: 1 }
+  const firing = await plansOf(pool, (handle) => fireDue({ ...schedules, db: handle }, reportJobs, served, options))
   expect(firing.map(({ sql: text }) => text.trim().split(/\s/)[0])).toEqual(['select', 'insert', 'update'])
   for (const { scans, buffers } of firing) {
     expect(scans).not.toContain('Seq Scan: job_schedules')

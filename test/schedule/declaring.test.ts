@@ -61,25 +61,46 @@ test('a later deploy changes what it declares, and keeps what it does not: the n
 test('a changed interval counts from the last slot', async () => {
   const often = (every: '1h' | '10m') => schedule(db, 'report_jobs', { name: 'often', every, values: { kind: 'a' } })
   await deploy({ schedules: [often('1h')] })
-  await sql`update job_schedules set last_slot = '2030-01-01T00:00Z'`.execute(db)
+  await sql`update job_schedules set last_slot = date_trunc('minute', now()) - interval '42 minutes'`.execute(db)
   await deploy({ schedules: [often('10m')] })
   const [state] = await listSchedules(db)
-  expect(state?.nextSlot?.toISOString()).toBe('2030-01-01T00:10:00.000Z')
+  const [last, next] = [state?.lastSlot?.getTime() ?? 0, state?.nextSlot?.getTime() ?? 0]
+  expect((next - last) / 60_000).toBe(50) // on its beat, and none of those that would have been before
 })
 
-test('a schedule that code declared and does not any more is removed; one that was added by hand is not', async () => {
+const undeclared = async () =>
+  (await listSchedules(db)).filter(({ undeclaredAt }) => undeclaredAt !== undefined).map(({ name }) => name)
+
+test('a schedule that code declared and does not any more is fired no more, and removed an hour later; one that was added by hand is not', async () => {
   await addSchedule(db, 'report_jobs', { name: 'by hand', cron: '@daily', values: { kind: 'a' } })
   await deploy({ schedules: [declared('one'), declared('two')] })
-  expect(await names()).toEqual(['by hand', 'one', 'two'])
+  await deploy({ schedules: [declared('two')] })
+  await deploy({})
+  expect([await names(), await undeclared()]).toEqual([['by hand', 'one', 'two'], ['one']])
+  for (const name of ['one', 'two']) await setNextSlot(db, name, '0 s')
+  const { told } = await running(db, { schedules: [declared('two')] })
+  await expect.poll(() => told.map((event) => event.schedule)).toEqual(['two'])
+  await sql`update job_schedules set undeclared_at = now() - interval '61 minutes' where undeclared_at is not null`.execute(
+    db,
+  )
   await deploy({ schedules: [declared('two')] })
   expect(await names()).toEqual(['by hand', 'two'])
-  await deploy({})
-  expect(await names()).toEqual(['by hand', 'two'])
   await deploy({ schedules: [] })
-  expect(await names()).toEqual(['by hand'])
+  expect(await undeclared()).toEqual(['two'])
 })
 
-test('kept, it is told of at each start, and those of other tables are nobody else’s business', async () => {
+test('while code of two versions runs, each fires what it declares, also after the older one has started again', async () => {
+  const newer = await running(db, { schedules: [declared('old'), declared('new')] })
+  await pauseSchedule(db, 'report_jobs', 'new')
+  await deploy({ schedules: [declared('old')] })
+  expect(await undeclared()).toEqual(['new'])
+  await newer.runner.stop()
+  await deploy({ schedules: [declared('old'), declared('new')] })
+  expect(await undeclared()).toEqual([])
+  expect((await listSchedules(db)).map(({ pausedAt }) => pausedAt !== undefined)).toEqual([true, false])
+})
+
+test('kept, it is told of at the start, and those of other tables are nobody else’s business', async () => {
   const warned: string[] = []
   const logger = { ...quiet, warn: (_facts: object, text: string) => warned.push(text) }
   const greeting = schedule(db, 'mail_jobs', { name: 'greeting', cron: '@daily', values: { to: 'ada' } })
@@ -87,10 +108,33 @@ test('kept, it is told of at each start, and those of other tables are nobody el
   await deploy({ schedules: [greeting], workers: [mail] })
   await deploy({ schedules: [declared('one')] })
   await deploy({ schedules: [declared('two')], undeclared: 'keep', logger })
-  expect(await names()).toEqual(['greeting', 'one', 'two'])
+  expect([await names(), await undeclared()]).toEqual([['greeting', 'one', 'two'], []])
   expect(warned).toEqual([
     'report_jobs: the schedule one is there, and this code does not declare it: removeSchedule removes it',
   ])
+})
+
+test('a slot that has come is not lost to a deploy that changes the schedule, and no slots are made up', async () => {
+  const often = (every: '24h' | '1m') =>
+    schedule(db, 'report_jobs', { name: 'often', every, values: { kind: 'often' }, missed: 'all' })
+  await deploy({ schedules: [often('24h'), declared('nightly')] })
+  await sql`update job_schedules set last_slot = now() - interval '40 hours'`.execute(db)
+  for (const name of ['often', 'nightly']) await setNextSlot(db, name, '30 s')
+  const { told } = await running(db, { schedules: [often('1m'), declared('nightly', { cron: '0 4 * * *' })] })
+  await expect.poll(() => told.length).toBe(2)
+  expect(told.map(({ jobs }) => jobs.length)).toEqual([1, 1])
+})
+
+test('a slot far beyond what is expected, as a clock that was wrong leaves it, is put right by a start', async () => {
+  const often = schedule(db, 'report_jobs', { name: 'often', every: '1h', values: { kind: 'often' } })
+  await deploy({ schedules: [often, declared('nightly')] })
+  await sql`update job_schedules set next_slot = now() + interval '3 years', last_slot = now() + interval '3 years'`.execute(
+    db,
+  )
+  await deploy({ schedules: [often, declared('nightly')] })
+  for (const { nextSlot } of await listSchedules(db)) {
+    expect(nextSlot?.getTime()).toBeLessThan(Date.now() + 25 * 3_600_000)
+  }
 })
 
 test('code takes over a schedule of the same name that was added by hand, which is refused the other way round', async () => {
@@ -114,7 +158,10 @@ test('what is wrong is refused when it is declared', () => {
   const refused = (options: object) => () =>
     schedule(db, 'report_jobs', { name: 'a', cron: '@daily', values: { kind: 'a' }, ...options })
   expect(refused({ name: '' })).toThrow(
-    new ScheduleError('INVALID_SCHEDULE', `name: "" is invalid; give a text, as in 'nightly'`),
+    new ScheduleError(
+      'INVALID_SCHEDULE',
+      `name: "" is invalid; give a text of at most 200 characters, as in 'nightly'`,
+    ),
   )
   expect(refused({ missed: 'some' })).toThrow(`missed: "some" is invalid; give 'skip', 'once' or 'all'`)
   expect(refused({ skipIfUnfinished: 1 })).toThrow('skipIfUnfinished: 1 is invalid; give true or false')
@@ -150,11 +197,9 @@ test('values that only code can give are not kept; plain ones are, also those th
       declared('plain', { values: kept }),
     ],
   })
-  expect((await listSchedules(db)).map(({ values }) => values)).toEqual([
-    undefined,
-    undefined,
-    { ...kept, scheduled_for: '2030-01-01T00:00:00.000Z' },
-  ])
+  const [first, second, plain] = (await listSchedules(db)).map(({ values }) => values)
+  expect([first, second]).toEqual([undefined, undefined])
+  expect({ ...plain, scheduled_for: new Date(String(plain?.scheduled_for)) }).toEqual(kept)
 })
 
 test('without their table, or with one of another version, a runner that declares schedules says what to do', async () => {
@@ -189,6 +234,11 @@ test('without their table, or with one of another version, a runner that declare
     'is of version 0, and this package needs 1: let a migration call createJobSchedules(db)',
   )
   await comment('mine')
+  await expect(start()).rejects.toThrow('has lost its comment, which says of what version it is: let a migration call')
+  await createJobSchedules(other.db)
+  await start()
+  await dropJobSchedules(other.db)
+  await other.db.schema.createTable('job_schedules').addColumn('name', 'text').execute()
   await expect(start()).rejects.toThrow('is there, and no table that createJobSchedules made: rename it')
   await expect(createJobSchedules(other.db)).rejects.toThrow(SideTableTakenError)
   await expect(dropJobSchedules(other.db)).rejects.toThrow(SideTableTakenError)
@@ -214,7 +264,8 @@ test('a role that may not use the table is told which grant it lacks', async () 
   await sql`grant select on job_schedules to clerk`.execute(other.db)
   await other.db.connection().execute(async (connection) => {
     await sql`set role clerk`.execute(connection)
-    await expect(listSchedules(connection)).rejects.toThrow(
+    expect(await listSchedules(connection)).toEqual([])
+    await expect(pauseSchedule(connection, 'report_jobs', 'a')).rejects.toThrow(
       '"public"."job_schedules" may not be used by this role: grant select, insert, update, delete on "public"."job_schedules" to it',
     )
     await sql`reset role`.execute(connection)

@@ -1,5 +1,14 @@
-import { sql } from 'kysely'
-import { addSchedule, createRunner, createWorker, listSchedules, type Schedule, schedule } from 'kysely-jobs'
+import { type Kysely, sql } from 'kysely'
+import {
+  addSchedule,
+  createRunner,
+  createWorker,
+  enqueue,
+  listSchedules,
+  type Schedule,
+  schedule,
+  triggerSchedule,
+} from 'kysely-jobs'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createReportTables, quiet, type ReportDatabase, reports, running, setNextSlot } from './reports.js'
@@ -146,4 +155,55 @@ test('a runner that listens hears of a schedule that is added', async () => {
   await expect.poll(() => worker.health().listener).toBe('listening')
   await addSchedule(db, 'report_jobs', { name: 'new', every: '1s', values: { kind: 'new' } })
   await expect.poll(() => told.length, { timeout: 15_000 }).toBeGreaterThan(0)
+})
+
+test('a schedule whose statement Postgres refuses holds up neither others of its table nor those of other tables', async () => {
+  const typo = { kind: 'a', pgaes: 1 } as never
+  const greeting = schedule(db, 'mail_jobs', { name: 'greeting', cron: '@yearly', values: { to: 'ada' } })
+  const all = [daily({ name: 'a', values: () => typo }), daily({ name: 'b' }), daily({ name: 'c' }), greeting]
+  const before = await running(db, { schedules: all })
+  await before.runner.stop()
+  for (const { name } of all) await setNextSlot(db, name, '0 s')
+  const { told, errors } = await running(db, { schedules: all })
+  await expect.poll(() => told.map((event) => event.schedule).toSorted()).toEqual(['b', 'c', 'greeting'])
+  await expect
+    .poll(() => errors.map(String))
+    .toEqual(['error: column "pgaes" of relation "report_jobs" does not exist'])
+})
+
+test('many that are due at once are fired together, each once', async () => {
+  const all = Array.from({ length: 500 }, (_, n) => daily({ name: `schedule ${n}`, values: { kind: `of ${n}` } }))
+  const before = await running(db, { schedules: all })
+  await before.runner.stop()
+  await sql`update job_schedules set next_slot = date_trunc('second', now())`.execute(db)
+  const runners = [await running(db, { schedules: all }), await running(db, { schedules: all })]
+  await expect.poll(() => runners.flatMap(({ told }) => told).length).toBe(500)
+  const jobs = await reports(db)
+  expect(new Set(jobs.map(({ kind }) => kind)).size).toBe(500)
+  expect(jobs).toHaveLength(500)
+})
+
+test('kept values are inserted as enqueue would: dates, arrays, json', async () => {
+  await sql`create table odd_jobs (like report_jobs including all, day date, local timestamp, numbers float8[], times timestamptz[], facts jsonb)`.execute(
+    db,
+  )
+  const odd = db as unknown as Kysely<any>
+  const time = new Date(2026, 5, 1, 3)
+  const values = {
+    kind: 'a',
+    day: time,
+    local: time,
+    numbers: [1, Number.NaN],
+    times: [time],
+    facts: { at: time, of: [1] },
+  }
+  await enqueue(odd, 'odd_jobs', values)
+  await addSchedule(odd, 'odd_jobs', { name: 'odd', cron: '@yearly', values })
+  await triggerSchedule(odd, 'odd_jobs', 'odd')
+  const rows = await odd.selectFrom('odd_jobs').select(['day', 'local', 'numbers', 'times', 'facts']).execute()
+  expect(rows[1]).toEqual(rows[0])
+  const bad = { kind: 'a', day: new Date('x') }
+  await expect(addSchedule(odd, 'odd_jobs', { name: 'bad', cron: '@yearly', values: bad })).rejects.toThrow(
+    `values: odd_jobs.day can't be kept: Invalid time value`,
+  )
 })
