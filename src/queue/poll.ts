@@ -1,11 +1,13 @@
-import { sql } from 'kysely'
-import { job } from '../predicates/column.js'
+import { type Expression, type SqlBool, sql } from 'kysely'
+import { column, job } from '../predicates/column.js'
 import { isLeaseExpired } from '../predicates/lease.js'
 import { type Notice, notified } from '../predicates/notice.js'
+import { isAmong } from '../predicates/rows.js'
 import type { Duration } from '../schema/duration.js'
 import type { Jobs } from '../schema/job-database.js'
 import { asJsonText, textsOf } from '../schema/text.js'
 import type { Claim } from './claim.js'
+import { type RowKey, rowsOf } from './fenced.js'
 import { nextDue } from './next-due.js'
 
 /** A job table to look at. */
@@ -16,6 +18,14 @@ export interface PolledTable {
   readonly claim: Claim
   /** Asks only for jobs that are due from then on. */
   readonly since?: Date | undefined
+  /** Leases that its workers hold as far as they know. */
+  readonly held?: HeldLeases | undefined
+}
+
+/** Rows that workers hold, and what any of these rows has as `locked_by` while they do. */
+export interface HeldLeases {
+  readonly leases: readonly RowKey[]
+  readonly tokens: readonly string[]
 }
 
 /** What awaits a table's workers. */
@@ -24,6 +34,8 @@ export interface Polled {
   readonly due: number | null
   /** There is a job whose lease has expired. */
   readonly expired: boolean
+  /** Of the leases that its workers hold as far as they know, some are not held: cancelled, or settled just now. */
+  readonly lost: boolean
 }
 
 /**
@@ -41,18 +53,21 @@ export async function pollTables(
   const query = sql`${sql.join(parts, sql` union all `)}`.compile(tables[0].jobs.db.withoutPlugins())
   const seen = (await textsOf(tables[0].jobs.db, query)).map((text) => JSON.parse(text ?? '') as Seen) // made below
   const polled = seen.filter(([place]) => place >= 0).toSorted(([a], [b]) => a - b)
-  return polled.map(([, due, expired]) => ({ due: due === null ? null : Number(due), expired }))
+  return polled.map(([, due, expired, lost]) => ({ due: due === null ? null : Number(due), expired, lost }))
 }
 
-/** The place of the table, milliseconds until the next job is due (as a text, since they may be infinite), and whether a lease has expired. */
-type Seen = readonly [place: number, due: string | null, expired: boolean]
+/**
+ * The place of the table, milliseconds until the next job is due (as a text, since they may be infinite), whether a lease has
+ * expired, and whether one is lost.
+ */
+type Seen = readonly [place: number, due: string | null, expired: boolean, lost: boolean]
 
 /** A row that only notifies. */
 function toldBy({ jobs }: PolledTable, notice: Notice) {
   return jobs.db.selectNoFrom(asJsonText([job.lit(-1), job.lit(null), job(notified(notice), 'is', null)]))
 }
 
-function pollOf({ jobs, lease, claim, since }: PolledTable, place: number) {
+function pollOf({ jobs, lease, claim, since, held }: PolledTable, place: number) {
   // Ordered by what the running index is ordered by: with stale statistics the table itself would be read.
   const expired = jobs.db
     .selectFrom(jobs.table)
@@ -62,5 +77,19 @@ function pollOf({ jobs, lease, claim, since }: PolledTable, place: number) {
     .limit(1)
     .$asScalar()
   const due = job.cast<string | null>(nextDue(jobs, claim, since), 'text')
-  return jobs.db.selectNoFrom(asJsonText([job.lit(place), due, job.fn.coalesce(expired, job.lit(false))]))
+  return jobs.db.selectNoFrom(
+    asJsonText([job.lit(place), due, job.fn.coalesce(expired, job.lit(false)), lostOf(jobs, held)]),
+  )
+}
+
+/** By the primary key: a few pages for each lease, and none where nothing runs. */
+function lostOf(jobs: Jobs, held: HeldLeases = { leases: [], tokens: [] }): Expression<SqlBool> {
+  if (held.leases.length === 0) return job.lit(false)
+  const stillHeld = jobs.db
+    .selectFrom(jobs.table)
+    .select(job.fn.countAll<number>().as('held'))
+    .where(isAmong(rowsOf(jobs, held.leases)))
+    .where(job(column('locked_by'), '=', job.fn<string>('any', [job.val(held.tokens)])))
+    .$asScalar()
+  return job(stillHeld, '<', job.lit(held.leases.length))
 }

@@ -4,7 +4,7 @@ import { Bell } from '../watch/bell.js'
 import { inTime } from '../watch/deadline.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
 import { Claimer } from './claim/claimer.js'
-import type { Member } from './claim/poller.js'
+import { drifting, type Member } from './claim/poller.js'
 import { Deadline } from './deadline.js'
 import { Holds } from './hold/holds.js'
 import { keepArchiveOf } from './kept-archive.js'
@@ -21,9 +21,6 @@ import { UntoldJobs } from './untold-jobs.js'
 
 /** After the deadline of a stop: for handlers that heed their signal, for what they leave to write, for the listener. */
 const [graceAfterAbort, graceForWriting, graceForClosing] = [400, 300, 200]
-
-/** Polls of workers that were started together drift apart by this share. */
-const pollJitter = 0.1
 
 /** The parts of a worker that runs, and how they are joined: bell, claimer, slots, settler, lease renewer, rescuer, listener. */
 export class StartedWorker {
@@ -187,6 +184,8 @@ export class StartedWorker {
         this.#dueIn(milliseconds)
       },
       rescue: () => this.#rescuer.rescue(),
+      held: () => (this.#subscription?.state === 'listening' ? undefined : this.#renewer.lasting),
+      check: () => this.#renewer.check(),
       unsure: (error) => {
         scope.report(error, 'looking for due jobs and expired leases')
         this.#bell.ring()
@@ -198,7 +197,7 @@ export class StartedWorker {
     const { pollInterval, listen } = this.#scope.settings
     const deaf = listen !== undefined && this.#subscription?.state !== 'listening'
     const interval = deaf ? Math.min(pollInterval, pollIntervalUnheard) : pollInterval
-    return interval * (1 + (Math.random() * 2 - 1) * pollJitter)
+    return drifting(interval)
   }
 
   #begin(attempts: readonly Attempt[]): void {

@@ -1,5 +1,5 @@
 import type { Notice } from '../../predicates/notice.js'
-import { type Polled, type PolledTable, pollTables } from '../../queue/poll.js'
+import { type HeldLeases, type Polled, type PolledTable, pollTables } from '../../queue/poll.js'
 import type { Subscription } from '../../watch/shared-listener.js'
 import { after, type Timer } from '../../watch/timer.js'
 import { ask } from '../ask.js'
@@ -18,13 +18,17 @@ export interface Member {
   due(milliseconds: number): void
   /** Jobs of workers that are gone may be there. */
   rescue(): void
+  /** Leases of running jobs that nobody would tell it of. */
+  held(): HeldLeases | undefined
+  /** Leases may be lost. */
+  check(): void
   /** The poll failed: the worker asks by itself. */
   unsure(error: unknown): void
 }
 
 /**
  * Polls the tables of all workers of a process, in one statement a period: are jobs due without a notification, have
- * leases expired? Ten workers are not ten polls.
+ * leases expired, were running jobs cancelled? Ten workers are not ten polls.
  */
 export class Poller {
   readonly #members = new Set<Member>()
@@ -66,7 +70,7 @@ export class Poller {
 
   /** All tables at once; where that fails, each by itself, so that one that is broken or locked stops no other. */
   async #see(rescuers: readonly Member[]): Promise<void> {
-    const [first, ...others] = rescuers.map(({ watched }) => watched)
+    const [first, ...others] = rescuers.map((rescuer) => ({ ...rescuer.watched, held: this.#heldBy(rescuer.claim) }))
     if (first === undefined) return
     const limit = Math.min(...rescuers.map(({ watched }) => watched.lease)) / 3
     try {
@@ -89,8 +93,14 @@ export class Poller {
     return statements([])
   }
 
+  #heldBy(claim: string): HeldLeases {
+    const held = this.#of(claim).flatMap((member) => member.held() ?? [])
+    return { leases: held.flatMap(({ leases }) => leases), tokens: held.flatMap(({ tokens }) => tokens) }
+  }
+
   #tell(rescuer: Member, polled: Polled | undefined): void {
     if (polled === undefined) return
+    if (polled.lost) for (const member of this.#of(rescuer.claim)) member.check()
     if (polled.expired && this.#members.has(rescuer)) rescuer.rescue()
     if (polled.due !== null) for (const member of this.#of(rescuer.claim)) member.due(polled.due)
   }
@@ -98,6 +108,14 @@ export class Poller {
   #of(claim: string): Member[] {
     return [...this.#members].filter((member) => member.claim === claim)
   }
+}
+
+/** Polls of workers that were started together drift apart by this share. */
+const jitter = 0.1
+
+/** An interval that is a little longer or shorter each time. */
+export function drifting(interval: number): number {
+  return interval * (1 + (Math.random() * 2 - 1) * jitter)
 }
 
 /** Whoever waits longest decides when a lease of the table has expired. */

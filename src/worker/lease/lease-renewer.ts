@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
 import { heartbeat } from '../../queue/heartbeat.js'
+import type { HeldLeases } from '../../queue/poll.js'
 import { type JobState, statesOf } from '../../queue/state.js'
+import { tokensOf } from '../../schema/lease-token.js'
 import { ask } from '../ask.js'
 import { halves } from '../halves.js'
 import { type AbortReason, CancelledError, LeaseLostError } from '../run/abort-reason.js'
@@ -17,6 +19,8 @@ export const abortAfter = 5 / 6
 const beat = 1 / 12
 /** Anyone who may connect can say that a lease was taken, as often as they like: so long (milliseconds) between two looks. */
 const checkPeriod = 1_000
+/** Leases that are younger (milliseconds) are not asked for by each poll. */
+const lastsAfter = 1_000
 
 /**
  * Renews the leases of a worker's attempts, all in one statement, and aborts those that can't be renewed in time
@@ -64,6 +68,13 @@ export class LeaseRenewer {
 
   get #held(): Attempt[] {
     return [...this.#attempts.values()].filter(({ holdsLease, holder }) => holdsLease && holder === undefined)
+  }
+
+  /** Of jobs that have gone on for a while: short ones are over before it matters whether they were cancelled. */
+  get lasting(): HeldLeases {
+    const since = performance.now() - lastsAfter
+    const leases = this.#held.filter(({ isOpen, completed, claimedAt }) => isOpen && !completed && claimedAt <= since)
+    return { leases, tokens: tokensOf(this.#scope.worker) }
   }
 
   /** Milliseconds that the oldest lease has left; undefined where there is none. */
