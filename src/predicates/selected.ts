@@ -12,10 +12,12 @@ export type JobSelection<Row> =
 
 /**
  * A selection as a predicate on the table under the name `job`.
- * @throws TypeError for a selection that names nothing: a verb over all jobs has to be asked for (`where: (eb) => eb.lit(true)`)
+ * @throws TypeError for a selection that names nothing, or names jobs in both ways: a verb over all jobs has to be asked for (`where: (eb) => eb.lit(true)`)
  */
 export function isSelected<Row>(selection: JobSelection<Row>): Expression<SqlBool> {
-  if (selection.ids !== undefined) return hasIdIn(selection.ids)
-  if (typeof selection.where === 'function') return selection.where(expressionBuilder<{ job: Row }, 'job'>())
+  const { ids, where } = selection
+  if (ids !== undefined && where !== undefined) throw new TypeError('Which jobs? Give either ids or where, not both')
+  if (Array.isArray(ids)) return hasIdIn(ids)
+  if (typeof where === 'function') return where(expressionBuilder<{ job: Row }, 'job'>())
   throw new TypeError('Which jobs? Give { ids: [...] } or { where: (eb) => ... }')
 }

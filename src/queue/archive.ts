@@ -6,7 +6,9 @@ import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
 import { quotedName, type TableName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
-import { type ChangedJobs, writeInChunks } from './chunks.js'
+import { BulkRun } from './bulk-run.js'
+import type { ChangedJobs } from './changed-jobs.js'
+import { type BulkWrite, writeInChunks } from './chunks.js'
 import { keysOf } from './fenced.js'
 import { type Moved, toArchive } from './moved.js'
 import { haveEnded, type PruneOptions } from './prune.js'
@@ -63,8 +65,11 @@ export async function archiveJobs<DB, Table extends keyof DB & string>(
   const ended = haveEnded(options)
   const old = jobs.db.selectFrom(jobs.table).where(ended).orderBy('updated_at')
   const ids = (await keysOf(jobs, old.limit(options.limit ?? 1000))).map(({ id }) => id)
-  return writeInChunks(jobs, { ids }, ended, async ({ db, table, isLocked }) => {
+  const write: BulkWrite['write'] = async ({ db, table, isLocked }) => {
     const rows = await movedRows<{ id: JobId }>(jobs, db.deleteFrom(table).where(isLocked), moved)
     return rows.map(({ id }) => id)
-  })
+  }
+  const run = new BulkRun()
+  await writeInChunks({ jobs, may: ended, write, removes: true }, { ids }, run)
+  return run.result
 }

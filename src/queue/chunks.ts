@@ -5,21 +5,16 @@ import { isAmong } from '../predicates/rows.js'
 import { isSelected, type JobSelection } from '../predicates/selected.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobDatabase, Jobs } from '../schema/job-database.js'
-import { keysOf, type RowKey, rowsOf } from './fenced.js'
+import type { BulkRun } from './bulk-run.js'
+import { type RowKey, rowsOf } from './fenced.js'
+import { pagesOf, pagesOfKeys } from './key-pages.js'
 import { ofLocked, toldOf } from './locked.js'
 
 /** The most rows of one statement: locked, written and committed together. */
 const chunkSize = 1000
 
-/** A job that the table did not let be changed. */
-export interface RefusedJob {
-  readonly id: JobId
-  /** What Postgres said; its `detail` may hold values of the row. */
-  readonly error: unknown
-}
-
-/** The ids of the jobs that were changed, and beside them those that were refused. */
-export type ChangedJobs = JobId[] & { readonly refused: readonly RefusedJob[] }
+/** How often a chunk is written that others undo: by a deadlock, or a snapshot that is too old. */
+const mostTries = 5
 
 /** Rows of a chunk, as the statement that writes to them finds them. */
 interface Chunk {
@@ -28,54 +23,75 @@ interface Chunk {
   readonly isLocked: Expression<SqlBool>
 }
 
-/** Both as one. */
-export function together(some: ChangedJobs, others: ChangedJobs): ChangedJobs {
-  return changedJobs([...some, ...others], [...some.refused, ...others.refused])
+/** What a bulk verb does with the rows of one table. */
+export interface BulkWrite {
+  readonly jobs: Jobs
+  /** Which of the selected jobs it writes to: those that may be when it begins, and still when their chunk comes. */
+  readonly may: Expression<SqlBool>
+  /** Writes to the rows of a chunk. @returns their ids */
+  readonly write: (chunk: Chunk) => Promise<JobId[]>
+  /** The rows leave their table, so they are locked as for a deletion. Default false. */
+  readonly removes?: boolean
 }
-
-function changedJobs(ids: JobId[], refused: readonly RefusedJob[]): ChangedJobs {
-  return Object.defineProperty(ids, 'refused', { value: refused, enumerable: refused.length > 0 }) as ChangedJobs // just given
-}
-
-/** Writes to the rows of a chunk. @returns their ids */
-type Write = (chunk: Chunk) => Promise<JobId[]>
 
 /**
- * Writes to selected jobs in chunks: those that `may` be written when it begins, and still are when their chunk comes.
- * Outside of a transaction each chunk is its own. A chunk that is refused for a row of it is halved until that row is
- * alone; in a transaction of the user's it is undone by a savepoint, so that the transaction goes on.
+ * Writes to selected jobs in chunks. Outside of a transaction each chunk is its own. A chunk that is refused for a row of
+ * it is halved until that row is alone; in a transaction of the user's it is undone by a savepoint, so that the transaction
+ * goes on.
  */
-export async function writeInChunks<Row>(
-  jobs: Jobs,
-  selection: JobSelection<Row>,
-  may: Expression<SqlBool>,
-  write: Write,
-): Promise<ChangedJobs> {
-  const selected = job.and([isSelected(selection), may])
+export async function writeInChunks<Row>(bulk: BulkWrite, selection: JobSelection<Row>, run: BulkRun): Promise<void> {
+  if (run.isStopped) return
+  const { jobs, may } = bulk
   const byIds = selection.ids !== undefined && jobs.key === undefined
-  const rows = byIds ? oneOfEach(selection.ids) : await keysOf(jobs, jobs.db.selectFrom(jobs.asJob).where(selected))
-  const changed: JobId[] = []
-  const refused: RefusedJob[] = []
-  const writeChunk = async (chunk: readonly RowKey[]): Promise<void> => {
-    const among = isAmong(rowsOf(jobs, chunk))
-    // The user's condition knows the table as `job`, the statement does not.
-    const locked = jobs.db.selectFrom(jobs.asJob).where(among).where(selected).forNoKeyUpdate()
-    const target = byIds ? { db: jobs.db, isLocked: job.and([among, may]) } : ofLocked(jobs, toldOf(jobs, locked))
-    try {
-      changed.push(...(await undoable(jobs, () => write({ ...target, table: jobs.table }))))
-    } catch (error) {
-      if (concernsAll(error)) throw error
-      const [row, ...others] = chunk
-      if (row !== undefined && others.length === 0) refused.push({ id: row.id, error })
-      else for (const half of halves(chunk)) await writeChunk(half)
-    }
-  }
-  for (let start = 0; start < rows.length; start += chunkSize) {
-    await writeChunk(rows.slice(start, start + chunkSize))
+  const selected = job.and([isSelected(selection), may])
+  const pages = byIds
+    ? pagesOfKeys(oneOfEach(selection.ids), chunkSize)
+    : await pagesOf(jobs, jobs.db.selectFrom(jobs.asJob).where(selected), chunkSize)
+  if (!byIds) run.expect(bulk, pages.rows)
+  const [changed, refused] = [run.changed.length, run.refused.length]
+  for (const page of pages) {
+    if (run.isStopped) return
+    await writeChunk(bulk, byIds ? undefined : selected, page, run)
     // Said of a row where a policy refuses it, and of the table where the role may not write to it.
-    if (changed.length === 0 && sqlState(refused[0]?.error) === '42501') throw refused[0]?.error
+    const error = run.refused[refused]?.error
+    if (run.changed.length === changed && sqlState(error) === '42501') throw error
+    await run.tell()
   }
-  return changedJobs(changed, refused)
+}
+
+/** @param selected the condition of the user's, which knows the table as `job`, as the statement that writes does not */
+async function writeChunk(
+  bulk: BulkWrite,
+  selected: Expression<SqlBool> | undefined,
+  rows: readonly RowKey[],
+  run: BulkRun,
+): Promise<void> {
+  const { jobs, may, write } = bulk
+  const among = isAmong(rowsOf(jobs, rows))
+  const locking = () => {
+    const query = jobs.db
+      .selectFrom(jobs.asJob)
+      .where(among)
+      .where(onceFound(selected ?? may))
+    return ofLocked(jobs, toldOf(jobs, bulk.removes ? query.forUpdate() : query.forNoKeyUpdate()))
+  }
+  const target = selected === undefined ? { db: jobs.db, isLocked: job.and([among, onceFound(may)]) } : locking()
+  try {
+    run.add(await unlessUndone(jobs, () => undoable(jobs, () => write({ ...target, table: jobs.table }))))
+  } catch (error) {
+    if (concernsAll(error)) throw error
+    const [row, ...others] = rows
+    if (row !== undefined && others.length === 0) run.add([], [{ id: row.id, error }])
+    else for (const half of halves(rows)) await writeChunk(bulk, selected, half, run)
+  }
+}
+
+/**
+ * A condition that is looked at once a row is found. Bare, it invites the planner to a partial index, or one of the user's, of
+ * which each chunk then reads all that matches: to cancel a million jobs took 40 s, and takes 13 s.
+ */
+function onceFound(condition: Expression<SqlBool>): Expression<SqlBool> {
+  return job.case().when(condition).then(job.lit(true)).else(job.lit(false)).end()
 }
 
 function oneOfEach(ids: readonly JobId[]): RowKey[] {
@@ -85,6 +101,18 @@ function oneOfEach(ids: readonly JobId[]): RowKey[] {
 function halves<Entry>(entries: readonly Entry[]): Entry[][] {
   const middle = Math.ceil(entries.length / 2)
   return [entries.slice(0, middle), entries.slice(middle)]
+}
+
+/** What others undo is written again: workers lock the same rows in an order of theirs. A snapshot of the user's stays too old. */
+async function unlessUndone<Result>({ db }: Jobs, statement: () => Promise<Result>): Promise<Result> {
+  const passing = db.isTransaction ? /^40P01$/ : /^40(?:P01|001)$/
+  for (let tries = 1; ; tries++) {
+    try {
+      return await statement()
+    } catch (error) {
+      if (tries === mostTries || !passing.test(sqlState(error) ?? '')) throw error
+    }
+  }
 }
 
 /** In a transaction of the user's, a statement that fails must not end it. */

@@ -17,6 +17,9 @@ export const own = {
   key: 'kysely_jobs_key',
   /** The one column of what is read for ourselves. */
   text: 'kysely_jobs_text',
+  /** So many rows as are read together, and how many they are. */
+  page: 'kysely_jobs_page',
+  count: 'kysely_jobs_count',
   /** Rows that a statement takes out of one table, and puts into another. */
   gone: 'kysely_jobs_gone',
   put: 'kysely_jobs_put',

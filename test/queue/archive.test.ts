@@ -1,4 +1,4 @@
-import { CamelCasePlugin, type Kysely, sql } from 'kysely'
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
 import { archiveJobs, cancelJobs, countJobs, createWorker, enqueue, retryJobs } from 'kysely-jobs'
 import { addJobColumns, createJobArchive, createJobTable } from 'kysely-jobs/migrate'
 import { fetchNextJobs, inspectJobTable, leaseOf, settle } from 'kysely-jobs/queue'
@@ -7,7 +7,7 @@ import { testDatabase } from '../support/database.js'
 import { next } from '../worker/mail-jobs.js'
 import { worker } from './mail-jobs.js'
 
-const { db } = await testDatabase(async (db) => {
+const { db, pool } = await testDatabase(async (db) => {
   await createJobTable(db, 'jobs', (table) => table.addColumn('to', 'text'), {
     columns: ['finished_at', 'result'],
     archive: {},
@@ -46,6 +46,19 @@ test('retryJobs brings archived jobs back, by their ids or by a condition, with 
   ])
   expect((await rowsOf('jobs_archive')).map(({ id }) => id)).toEqual([cleo])
   expect(await fetchNextJobs(db, 'jobs', { worker, limit: 9 })).toMatchObject([{ id: ada, attempts_count: 1 }])
+})
+
+test('a dry run of a retry counts jobs of the table and of its archive in one statement', async () => {
+  const [ada] = await archived(db, 'jobs', { to: 'ada' }, { to: 'bob' })
+  await enqueue(db, 'jobs', [{ to: 'ada' }, { to: 'cleo' }])
+  const statements: string[] = []
+  const log = ({ query }: { query: { sql: string } }) => void statements.push(query.sql)
+  const logged = new Kysely<any>({ dialect: new PostgresDialect({ pool }), log })
+  const ofAda: { where: (eb: any) => any } = { where: (job) => job('to', '=', 'ada') }
+  expect(await retryJobs(logged, 'jobs', ofAda, { dryRun: true })).toBe(2)
+  expect(statements.filter((statement) => statement.includes('"to"'))).toHaveLength(1)
+  expect(await retryJobs(db, 'jobs', { ids: [ada, ada] }, { dryRun: true })).toBe(1)
+  expect(await rowsOf('jobs_archive')).toHaveLength(2)
 })
 
 test('a retry that may not look into the archive, or finds no such column there, writes nothing', async () => {

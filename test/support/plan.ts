@@ -9,6 +9,8 @@ export interface Plan {
   readonly buffers: number
   /** The ways in which tables were read, as `Index Scan: job` or `Seq Scan: level`; what was never executed is left out. */
   readonly scans: readonly string[]
+  /** The indexes that were read. */
+  readonly indexes: readonly string[]
 }
 
 interface Node {
@@ -59,6 +61,7 @@ async function explain(client: pg.PoolClient, sql: string, parameters: unknown[]
   const { rows } = await client.query(`explain (analyze, buffers, timing off, format json) ${sql}`, parameters)
   await client.query('rollback to savepoint unexplained')
   const root: Node = rows[0]['QUERY PLAN'][0].Plan
+  const indexes = executed(root).flatMap((node) => node['Index Name'] ?? [])
   return {
     sql,
     parameters,
@@ -66,6 +69,7 @@ async function explain(client: pg.PoolClient, sql: string, parameters: unknown[]
     scans: [
       ...new Set(executed(root).map((node) => `${node['Node Type']}: ${node['Relation Name'] ?? node['Index Name']}`)),
     ],
+    indexes: [...new Set(indexes)],
   }
 }
 
