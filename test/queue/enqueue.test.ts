@@ -16,7 +16,8 @@ const { db, pool } = await testDatabase((handle) =>
         .addColumn('to', 'text', (column) => column.notNull().defaultTo('nobody'))
         .addColumn('size', 'integer', (column) => column.check(sql`size < 1000000`))
         .addColumn('body', 'jsonb')
-        .addColumn('note', 'text'),
+        .addColumn('note', 'text')
+        .addColumn('file', 'bytea'),
     { columns: ['priority', 'max_attempts'], notify: 'none' },
   ),
 )
@@ -87,6 +88,35 @@ test('a statement holds no more than some megabytes, whatever the rows hold, and
     'check constraint',
   )
   expect(await count()).toBe(20)
+})
+
+/** How many rows each insert of an enqueue has. */
+async function insertsOf(rows: readonly object[]): Promise<number[]> {
+  const inserts: number[] = []
+  const log = ({ query }: { query: { sql: string; parameters: readonly unknown[] } }) => {
+    if (query.sql.startsWith('insert')) inserts.push(query.sql.split('values ')[1]?.match(/\(/g)?.length ?? 0)
+  }
+  const logged = new Kysely<any>({ dialect: new PostgresDialect({ pool }), log })
+  const jobs = await enqueue(logged, 'mail_jobs', rows)
+  expect(jobs.map(({ to }) => to)).toEqual(rows.map((_, n) => `person ${n}`))
+  return inserts
+}
+
+test('one huge row among many goes by itself, and the others together, whatever kind of value it has', async () => {
+  const large = 'x'.repeat(9_000_000)
+  const huge = [{ note: large }, { body: { text: large } }, { file: Buffer.alloc(9_000_000, 1) }]
+  for (const value of huge) {
+    const rows = Array.from({ length: 1001 }, (_, n) => ({ to: `person ${n}`, ...(n === 500 && value) }))
+    expect(await insertsOf(rows)).toEqual([500, 1, 500])
+  }
+})
+
+test('rows of bytes and of texts beyond ASCII are counted as what is sent', async () => {
+  const person = (n: number) => ({ to: `person ${n}` })
+  const files = Array.from({ length: 20 }, (_, n) => ({ ...person(n), file: Buffer.alloc(1_000_000) }))
+  expect(await insertsOf(files)).toEqual([7, 7, 6])
+  const texts = Array.from({ length: 20 }, (_, n) => ({ ...person(n), note: '語'.repeat(333_333) }))
+  expect(await insertsOf(texts)).toEqual([7, 7, 6])
 })
 
 test('or not at all: the last of 70,000 is refused, and none is there', async () => {
