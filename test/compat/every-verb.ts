@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { type Kysely, sql } from 'kysely'
-import { archiveJobs, cancelJobs, countJobs, createWorker, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
+import {
+  archiveJobs,
+  cancelJobs,
+  countJobs,
+  createWorker,
+  deleteJobs,
+  enqueue,
+  pruneJobs,
+  rescheduleJobs,
+  retryJobs,
+} from 'kysely-jobs'
 import { createJobArchive, dropJobArchive, keepJobArchive } from 'kysely-jobs/migrate'
 import {
   fetchNextJobs,
@@ -81,7 +91,11 @@ type Lease = { readonly id: JobId; readonly attempt: number }
 
 async function changedByHand(db: Kysely<any>, table: string, ids: readonly JobId[]): Promise<void> {
   const [a, b, c, d] = ids as [JobId, JobId, JobId, JobId]
+  const ofD: { where: (eb: any) => any } = { where: (eb) => eb('id', '=', d) }
+  assert.equal((await rescheduleJobs(db, table, ofD, { to: 'infinity' })).length, 1)
+  assert.equal((await rescheduleJobs(db, table, { ids: [d] }, { delay: '1h' })).length, 1)
   assert.equal((await cancelJobs(db, table, { ids: [c] })).length, 1)
+  assert.equal(await cancelJobs(db, table, ofD, { dryRun: true }), 1)
   assert.equal((await cancelJobs(db, table, { where: (eb) => eb('id', '=', d) })).length, 1)
   assert.deepEqual(await statuses(db, table, ids), ['succeeded', 'failed', 'cancelled', 'cancelled'])
   assert.equal((await retryJobs(db, table, { ids: [a, b, c, d] })).length, 4)
@@ -141,7 +155,10 @@ async function archived(db: Kysely<any>, table: string, ids: readonly JobId[]): 
 
 async function pruned(db: Kysely<any>, table: string): Promise<void> {
   await db.updateTable(table).set({ updated_at: sql`now() - interval '1 hour'` }).execute()
-  assert.equal(await pruneJobs(db, table, { olderThan: '1m' }), 2) // two of four were deleted
+  assert.equal(await deleteJobs(db, table, { where: (eb) => eb.lit(true) }, { dryRun: true }), 2) // two of four were deleted
+  const [first] = await db.selectFrom(table).select('id').execute()
+  assert.equal((await deleteJobs(db, table, { where: (eb) => eb('id', '=', first?.id) })).length, 1)
+  assert.equal(await pruneJobs(db, table, { olderThan: '1m' }), 1)
   assert.equal((await countJobs(db, table, { exact: true })).statuses.job_status_succeeded, 0)
 }
 

@@ -400,4 +400,13 @@ export const inWorkers: readonly Mutant[] = [
     test: 'test/worker/no-connection.test.ts',
     title: 'what got no connection in time is not sent when there is one',
   },
+  {
+    name: 'polls that tell of no lost lease',
+    breaks: 'where workers only poll, a cancelled handler goes on until its next heartbeat',
+    file: 'src/worker/claim/poller.ts',
+    text: 'if (polled.lost) for (const member of this.#of(rescuer.table)) member.check()',
+    replacement: '',
+    test: 'test/worker/cancelled-unheard.test.ts',
+    title: 'so does a job whose row is deleted',
+  },
 ]

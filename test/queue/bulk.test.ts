@@ -146,6 +146,8 @@ describe.each(verbs)('%s', (_name, run) => {
       where: (eb: any) => eb.exists(eb.selectFrom('leavers').select('name').whereRef('leavers.name', '=', 'job.to')),
     }
     expect(await run(db, leaves, { dryRun: true })).toBe(1)
+    const named = { where: (eb: any) => eb('to', 'in', db.selectFrom('leavers').select('name')) }
+    expect(await run(db, named, { dryRun: true })).toBe(1)
     expect(await run(db, leaves)).toEqual([ada?.id])
   })
 

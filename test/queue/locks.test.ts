@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import { cancelJobs, countJobs, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
+import { cancelJobs, countJobs, deleteJobs, enqueue, pruneJobs, rescheduleJobs, retryJobs } from 'kysely-jobs'
 import {
   fetchNextJobs,
   findExpired,
@@ -53,6 +53,8 @@ const verbs: [name: string, run: (trx: Kysely<any>, ids: readonly string[]) => P
   ],
   ['cancel', (trx, ids) => cancelJobs(trx, 'mail_jobs', { ids })],
   ['retry of final jobs', (trx, ids) => retryJobs(trx, 'mail_jobs', { ids })],
+  ['reschedule', (trx) => rescheduleJobs(trx, 'mail_jobs', { where: (eb) => eb.lit(true) }, { to: 'tomorrow' })],
+  ['delete', (trx) => deleteJobs(trx, 'mail_jobs', { where: (eb) => eb.lit(true) })],
   ['prune', (trx) => pruneJobs(trx, 'mail_jobs', { olderThan: 0 })],
   ['count', (trx) => countJobs(trx, 'mail_jobs', { exact: true })],
   ['inspect', (trx) => inspectJobTable(trx, 'mail_jobs')],

@@ -1,6 +1,16 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Kysely, sql } from 'kysely'
-import { cancelJobs, countJobs, createWorker, enqueue, type Job, pruneJobs, retryJobs } from 'kysely-jobs'
+import {
+  cancelJobs,
+  countJobs,
+  createWorker,
+  deleteJobs,
+  enqueue,
+  type Job,
+  pruneJobs,
+  rescheduleJobs,
+  retryJobs,
+} from 'kysely-jobs'
 import { createJobArchive, createJobTable, dropJobArchive } from 'kysely-jobs/migrate'
 import {
   fetchNextJobs,
@@ -127,15 +137,25 @@ const deeds: Record<string, ((as: Kysely<any>) => Promise<unknown>)[]> = {
       expect(await settle(as, table, [outcome], { worker: holder })).toHaveLength(1)
     }),
   ],
-  '`retryJobs`, `cancelJobs`': [
+  '`retryJobs`, `cancelJobs`, `rescheduleJobs`': [
     async (as) => expect(await retryJobs(as, table, { ids: [await aged('job_status_failed')] })).toHaveLength(1),
     async (as) => expect(await cancelJobs(as, table, { ids: [await running()] })).toHaveLength(1),
     async (as) => {
       await running()
       expect(await cancelJobs(as, table, { where: (job) => job('attempts_count', '=', 1) })).toHaveLength(1)
     },
+    async (as) => {
+      const { id } = await enqueue(db, table, { user_id: 'ann' })
+      expect(await rescheduleJobs(as, table, { ids: [id] }, { delay: '1h' })).toHaveLength(1)
+      expect(await rescheduleJobs(as, table, { where: (job) => job('id', '=', id) }, { to: 'now' })).toHaveLength(1)
+    },
   ],
-  '`pruneJobs`': [
+  '`pruneJobs`, `deleteJobs`': [
+    async (as) => expect(await deleteJobs(as, table, { ids: [await aged('job_status_failed')] })).toHaveLength(1),
+    async (as) => {
+      const id = await aged('job_status_failed')
+      expect(await deleteJobs(as, table, { where: (job) => job('id', '=', id) })).toHaveLength(1)
+    },
     async (as) => {
       await aged('job_status_failed')
       expect(await pruneJobs(as, table, { olderThan: '1m' })).toBe(1)

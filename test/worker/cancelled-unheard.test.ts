@@ -58,7 +58,7 @@ test('so does a job whose row is deleted, of any of the workers of a process', a
   const second = await polling(['ben'], { concurrency: 1 }, own)
   await db.deleteFrom('mail_jobs').execute()
   await expect
-    .poll(() => [...first.aborted, ...second.aborted], { timeout: 10_000 })
+    .poll(() => [...first.aborted, ...second.aborted], { timeout: 6_000 })
     .toEqual([
       ['ada', 'LEASE_LOST'],
       ['ben', 'LEASE_LOST'],
