@@ -148,6 +148,8 @@ describe.each(verbs)('%s', (_name, run) => {
     expect(await run(db, leaves, { dryRun: true })).toBe(1)
     const named = { where: (eb: any) => eb('to', 'in', db.selectFrom('leavers').select('name')) }
     expect(await run(db, named, { dryRun: true })).toBe(1)
+    const correlated = db.selectFrom('leavers').select('name').where('name', '=', sql.ref('job.to'))
+    expect(await run(db, { where: (eb: any) => eb.exists(correlated) }, { dryRun: true })).toBe(1)
     expect(await run(db, leaves)).toEqual([ada?.id])
   })
 

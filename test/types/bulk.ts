@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import {
   type BulkProgress,
   type CancelOptions,
@@ -68,7 +68,8 @@ export async function conditions() {
   })
   const gone = db.selectFrom('users').select('id').where('email', 'like', '%@example.com')
   await cancelJobs(db, 'mail_jobs', { where: (eb) => eb('user_id', 'in', gone) })
-  await deleteJobs(db, 'mail_jobs', { where: (eb) => eb.exists(gone) })
+  const sameUser = db.selectFrom('users').select('id').where('id', '=', sql.ref<string>('job.user_id'))
+  await deleteJobs(db, 'mail_jobs', { where: (eb) => eb.not(eb.exists(sameUser)) })
 }
 
 /** A handle that knows no tables knows no columns. */

@@ -118,5 +118,12 @@ export function retried(job: ModelJob, now: number, delay: number): ModelJob | u
   return { ...anew, lastError: job.lastError }
 }
 
+export function rescheduled(job: ModelJob, now: number, delay: number): ModelJob | undefined {
+  return isPending(job) ? { ...job, runAt: now + delay, updatedAt: now } : undefined
+}
+
+/** Null: it is gone. */
+export const deleted = (job: ModelJob) => (isRunning(job) ? undefined : null)
+
 /** Final for a step of the clock. */
 export const isOld = (job: ModelJob, now: number) => isFinal(job) && job.updatedAt < now

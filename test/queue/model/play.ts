@@ -162,7 +162,7 @@ function oncePruned(verbs: readonly Verb[]): Verb[] {
 }
 
 function withPruned(done: readonly Done[], before: ReadonlyMap<string, Row>, after: ReadonlyMap<string, Row>): Story[] {
-  const deleting = done.filter(({ verb }) => verb.name === 'delete')
+  const deleting = done.filter(({ verb }) => verb.name.startsWith('delete'))
   const deleted = new Set(deleting.flatMap(({ touched }): unknown => touched))
   const pruned = [...before.keys()].filter((id) => !after.has(id) && !deleted.has(id))
   return done.map(({ verb, touched }) => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import type { Kysely } from 'kysely'
-import { cancelJobs, enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
+import { cancelJobs, deleteJobs, enqueue, pruneJobs, rescheduleJobs, retryJobs } from 'kysely-jobs'
 import { fetchNextJobs, heartbeat, release, rescue, settle } from 'kysely-jobs/queue'
 import { rolledBack } from '../mail-jobs.ts'
 import type { Kind, ModelJob, ModelLease } from './job.ts'
@@ -186,7 +186,7 @@ function byHand(
 
 const anyHand = said(
   'by hand',
-  fc.tuple(fc.constantFrom('cancel', 'retry', 'delete'), anyDelay, anyPicks),
+  fc.tuple(fc.constantFrom('cancel', 'retry', 'reschedule', 'delete', 'delete by SQL'), anyDelay, anyPicks),
   ([name, delay, picks]) => {
     const hands = {
       cancel: byHand(
@@ -199,8 +199,18 @@ const anyHand = said(
         async (db, ids) => (await retryJobs(db, 'mail_jobs', { ids }, { delay: delay * hour })).map(String),
         (job, now) => model.retried(job, now, delay),
       ),
+      reschedule: byHand(
+        'reschedule',
+        async (db, ids) => (await rescheduleJobs(db, 'mail_jobs', { ids }, { delay: delay * hour })).map(String),
+        (job, now) => model.rescheduled(job, now, delay),
+      ),
       delete: byHand(
         'delete',
+        async (db, ids) => (await deleteJobs(db, 'mail_jobs', { ids })).map(String),
+        model.deleted,
+      ),
+      'delete by SQL': byHand(
+        'delete by SQL',
         async (db, those) =>
           ids(
             await db
