@@ -5,7 +5,8 @@ import { testDatabase } from '../support/database.js'
 import { quiet } from '../worker/mail-jobs.js'
 import { createMailJobs } from './mail-jobs.js'
 
-const { db } = await testDatabase(createMailJobs)
+// Who waits looks for a deadlock once, after so long: on a busy machine the other side needs a moment to make it.
+const { db } = await testDatabase(createMailJobs, { pool: { options: '-c deadlock_timeout=2s' } })
 
 beforeEach(() => db.deleteFrom('mail_jobs').execute())
 
@@ -115,7 +116,7 @@ test.each([
   const touch = (handle: Kysely<any>, id: string | undefined) =>
     handle.updateTable('mail_jobs').set({ to: 'ben' }).where('id', '=', id).execute()
   const other = await db.startTransaction().execute()
-  await sql`set local deadlock_timeout = '60s'`.execute(other) // so the other side is undone, after a second
+  await sql`set local deadlock_timeout = '60s'`.execute(other) // so the other side is undone
   await touch(other, ids[1])
   const verb = (handle: Kysely<any>) => retryJobs(handle, 'mail_jobs', selectionOf(ids))
   const retried = isTransaction ? db.transaction().execute(verb) : verb(db)
