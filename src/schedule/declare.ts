@@ -200,9 +200,7 @@ export async function reviewDeclared(
   const isNew = sql<boolean>`${isOther} and undeclared_at is null`
   const left = await readSchedules({ db, table }, isNew, sql`order by job_schema, job_table, name`)
   if (left.length > 0) {
-    await sql`update ${name} set undeclared_at = now() where undeclared_at is null and ${isOneOf(left)}`.execute(
-      db,
-    )
+    await sql`update ${name} set undeclared_at = now() where undeclared_at is null and ${isOneOf(left)}`.execute(db)
   }
   await sql`delete from ${name} where ${isOther} and undeclared_at < now() - ${keptUndeclared}`.execute(db)
   return left

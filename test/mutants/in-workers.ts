@@ -404,7 +404,7 @@ export const inWorkers: readonly Mutant[] = [
     name: 'polls that tell of no lost lease',
     breaks: 'where workers only poll, a cancelled handler goes on until its next heartbeat',
     file: 'src/worker/claim/poller.ts',
-    text: 'if (polled.lost) for (const member of this.#of(rescuer.table)) member.check()',
+    text: 'if (polled.lost) for (const member of this.#of(rescuer.claim)) member.check()',
     replacement: '',
     test: 'test/worker/cancelled-unheard.test.ts',
     title: 'so does a job whose row is deleted',
