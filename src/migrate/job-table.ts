@@ -11,6 +11,7 @@ import { execute, inTransaction, type MigrationDatabase } from './migration-data
 import { checkOptions, columnChoices, JobTableOptionError, type JobTableOptions } from './options.js'
 import { dropUnusedType } from './status-type.js'
 import { changeTable, schemaOfNew } from './target.js'
+import { createUniqueIndexes } from './unique-indexes.js'
 
 /** A table under construction, with the columns it has so far. */
 type TableBuilder<Columns extends string = string> = CreateTableBuilder<string, Columns>
@@ -30,7 +31,7 @@ export async function createJobTable(
   db: MigrationDatabase,
   name: string,
   build: (table: TableBuilder<JobColumnName | OptionalColumnName>) => TableBuilder = (table) => table,
-  { archive, ...options }: JobTableOptions = {},
+  { archive, unique = [], ...options }: JobTableOptions = {},
 ): Promise<void> {
   checkOptions(options, { ...columnChoices, notify: ['trigger', 'none'] })
   if (typeof build !== 'function') {
@@ -56,6 +57,7 @@ export async function createJobTable(
     await setJobStorage(trx, name)
     await createJobIndexes(trx, name)
     if (options.notify !== 'none') await createJobTriggers(trx, name)
+    await createUniqueIndexes(trx, name, unique)
     if (archive !== undefined) await createJobArchive(trx, name, archive)
   })
 }

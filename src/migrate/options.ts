@@ -16,6 +16,15 @@ export interface JobColumnOptions {
   readonly columns?: readonly OptionalColumnName[]
 }
 
+/** A set of columns by which jobs are unique, or with what `createUniqueIndex` takes. */
+export type UniqueColumns =
+  | readonly string[]
+  | {
+      readonly columns: readonly string[]
+      readonly whileRunning?: 'ignore' | 'queue' | undefined
+      readonly within?: boolean | undefined
+    }
+
 export interface JobTableOptions extends JobColumnOptions {
   /**
    * `trigger` (default): inserts and retries wake the workers at once. `none`: commits stay free of NOTIFY's lock;
@@ -24,6 +33,8 @@ export interface JobTableOptions extends JobColumnOptions {
   readonly notify?: 'trigger' | 'none'
   /** Where finished jobs go when a worker's options say so, as {@link createJobArchive} makes it. Default: no archive. */
   readonly archive?: JobArchiveOptions | undefined
+  /** Sets of your own columns by which jobs are to be unique, each with its index, as {@link createUniqueIndex} makes it. Default: none. */
+  readonly unique?: readonly UniqueColumns[] | undefined
 }
 
 /** An option with a value it can't have; the message holds both and the choice. */

@@ -8,6 +8,12 @@ export const now = (): RawBuilder<Date> => sql`now()`
 /** The database's clock this very moment: what is written (a lease, a due time), also deep in a long transaction. */
 export const clockTimestamp = (): RawBuilder<Date> => sql`clock_timestamp()`
 
+/** A time that a statement computes once, so that an index can be read from there on. */
+export const once = (time: Expression<Date>): RawBuilder<Date> => sql`(select ${time})`
+
+/** The isolation level of the transaction, as Postgres writes it. */
+export const isolation = (): RawBuilder<string> => sql`pg_catalog.current_setting('transaction_isolation')`
+
 /** The first moment of 1970. */
 export const epoch = (): RawBuilder<Date> => sql`timestamptz 'epoch'`
 

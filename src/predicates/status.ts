@@ -1,5 +1,5 @@
-import { type AliasableExpression, type RawBuilder, type SqlBool, sql } from 'kysely'
-import { type JobStatus, pendingStatuses } from '../schema/statuses.js'
+import { type AliasableExpression, type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type JobStatus, pendingStatuses, unfinishedStatuses } from '../schema/statuses.js'
 import { column, job } from './column.js'
 
 /**
@@ -11,12 +11,24 @@ export const statusLiteral = (status: JobStatus): RawBuilder<JobStatus> => sql.l
 /** Whether the status is one of a few. @example db.selectFrom('jobs').where(hasStatus(['job_status_failed'])) */
 export function hasStatus(statuses: readonly JobStatus[], table?: string): AliasableExpression<SqlBool> {
   if (statuses.length === 0) return job.lit(false) // `in ()` is no SQL
-  return sql<SqlBool>`${column('status', table)} in (${sql.join(statuses.map(statusLiteral))})`
+  return isOneOf(column('status', table), statuses)
+}
+
+function isOneOf(status: Expression<unknown>, statuses: readonly JobStatus[]): AliasableExpression<SqlBool> {
+  return sql<SqlBool>`${status} in (${sql.join(statuses.map(statusLiteral))})`
 }
 
 /** Waiting for a claim: not started, or in retry. @example db.selectFrom('jobs').where(isPending()) */
 export function isPending(table?: string): AliasableExpression<SqlBool> {
   return hasStatus(pendingStatuses, table)
+}
+
+/** The same of a status that no name tells. */
+export const isPendingStatus = (status: Expression<unknown>) => isOneOf(status, pendingStatuses)
+
+/** Waiting or running. @example db.selectFrom('jobs').where(isUnfinished()) */
+export function isUnfinished(table?: string): AliasableExpression<SqlBool> {
+  return hasStatus(unfinishedStatuses, table)
 }
 
 /** Held by a worker. @example db.selectFrom('jobs').where(isRunning()) */
@@ -30,6 +42,5 @@ export function isRunning(table?: string): AliasableExpression<SqlBool> {
  * @example db.selectFrom('jobs').where(isFinal())
  */
 export function isFinal(table?: string): AliasableExpression<SqlBool> {
-  const unfinished = [...pendingStatuses, 'job_status_running'] as const
-  return sql<SqlBool>`${column('status', table)} not in (${sql.join(unfinished.map(statusLiteral))})`
+  return sql<SqlBool>`${column('status', table)} not in (${sql.join(unfinishedStatuses.map(statusLiteral))})`
 }

@@ -1,51 +1,70 @@
-import type { InsertObject } from 'kysely'
 import { sqlState } from '../pg/error-class.js'
-import { clockTimestamp, later, now } from '../predicates/clock.js'
-import { type Duration, milliseconds } from '../schema/duration.js'
+import type { Duration } from '../schema/duration.js'
 import { type Lookup, noSuchTable, writtenName } from '../schema/identify.js'
-import { type JobAlias, type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
-import type { Job, JobTable, NewJob, Queryable } from '../schema/job-table.js'
+import { type Jobs, jobsOf } from '../schema/job-database.js'
+import type { Job, JobTable, NewJob, Queryable, UniqueBy, UniqueNewJob } from '../schema/job-table.js'
+import { enqueueUnique } from './enqueue-unique.js'
 import { checkNewJob } from './new-job.js'
-import { sizeOf, widthOf } from './row-size.js'
+import { due, inChunks, type NewRow } from './new-rows.js'
+import { checkKey, type EnqueueOptions, type UniqueOptions, uniquenessOf } from './unique-options.js'
 
-export interface EnqueueOptions {
-  /** How long from now, by the database's clock, the jobs are due; in place of `run_at`. Default: at once. */
-  readonly delay?: Duration | undefined
+/** What stands after an enqueue of a unique job. */
+export interface Enqueued<DB, Table extends keyof DB> {
+  /** The job that was inserted, or that was there before. */
+  readonly job: Job<DB, Table>
+  /** Whether it was inserted by this call. */
+  readonly isNew: boolean
 }
-
-/** Postgres takes 65,535 parameters in a statement; half of that keeps a statement's plan and text small too. */
-const maxParameters = 32_000
-
-/** About the most bytes of values in a statement of more than one row: Postgres and both ends hold it all at once. */
-const maxBytes = 8_000_000
 
 /**
  * Inserts jobs: the typed shorthand of an ordinary insert, in the user's own transaction where one is given.
  * An array of any length goes in whole or not at all, in its order.
  *
- * @returns the inserted row, or the rows of an array.
- * @throws NewJobError for a column that the queue manages, or text Postgres can't hold
+ * With `unique`, a job is inserted only where none stands for its values, and the answer says which one does.
+ *
+ * @returns the inserted row, or the rows of an array; with `unique` for each `{ job, isNew }`
+ * @throws NewJobError for a column that the queue manages, a null in a column of `unique`, or text Postgres can't hold
+ * @throws EnqueueOptionError, JobExistsError, NoUniqueIndexError, HiddenJobError
  * @example
  * const job = await enqueue(trx, 'send_mail_jobs', { user_id, template: 'welcome' }, { delay: '5m' })
+ * @example
+ * const { job, isNew } = await enqueue(db, 'send_mail_jobs', { user_id, template: 'welcome' }, { unique: ['user_id', 'template'] })
  */
-export async function enqueue<DB, Table extends keyof DB & string, Item = never>(
+export async function enqueue<
+  DB,
+  Table extends keyof DB & string,
+  Item = never,
+  const Column extends string = never,
+  Within extends Duration | undefined = undefined,
+>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
-  values: [Item] extends [never] ? NewJob<DB, Table> : readonly NewJob<DB, Table>[] & Rows<Item>,
-  options: EnqueueOptions = {},
-): Promise<EnqueuedJobs<DB, Table, Item>> {
+  values: [Item] extends [never] ? GivenJob<DB, Table, Column> : readonly GivenJob<DB, Table, Column>[] & Rows<Item>,
+  options?: [Column] extends [never] ? EnqueueOptions : UniqueOptions<UniqueBy<DB, Table, Column>, Within>,
+): Promise<EnqueuedJobs<DB, Table, Item, Column>> {
   const jobs = jobsOf(db, table)
-  const rows = (Array.isArray(values) ? values : [values]) as readonly object[] // one or the other, which Item says to the caller alone
-  for (const row of rows) checkNewJob(row, table, options.delay !== undefined)
-  const inserted = await insertAll(jobs, rows.map(due(options))).catch(explained(jobs.db, table))
-  // rows of the user's table; an insert of one row returns one
-  return (Array.isArray(values) ? inserted : inserted[0]) as EnqueuedJobs<DB, Table, Item>
+  const { delay, ...unique }: EnqueueOptions | UniqueOptions<string, Duration | undefined> = options ?? {}
+  const uniqueness = uniquenessOf(unique)
+  const given = (Array.isArray(values) ? values : [values]) as readonly object[] // one or the other, which Item says to the caller alone
+  for (const row of given) checkNewJob(row, table, delay !== undefined)
+  if (uniqueness !== undefined) for (const row of given) checkKey(row, table, uniqueness.columns)
+  const rows = given.map(due({ delay }))
+  const enqueuing = uniqueness === undefined ? insertAll(jobs, rows) : enqueueUnique(jobs, uniqueness, rows)
+  const enqueued: readonly unknown[] = await enqueuing.catch(explained(jobs.db, table))
+  // rows of the user's table, or what stands for them; of one row there is one
+  return (Array.isArray(values) ? enqueued : enqueued[0]) as EnqueuedJobs<DB, Table, Item, Column>
 }
 
+type GivenJob<DB, Table extends keyof DB, Column> = [Column] extends [never]
+  ? NewJob<DB, Table>
+  : UniqueNewJob<DB, Table, Column>
+
 /** The job of one row, or the jobs of rows. */
-type EnqueuedJobs<DB, Table extends keyof DB & string, Item> = [Item] extends [never]
-  ? Job<DB, Table>
-  : Job<DB, Table>[]
+type EnqueuedJobs<DB, Table extends keyof DB & string, Item, Column> = [Item] extends [never]
+  ? EnqueuedJob<DB, Table, Column>
+  : EnqueuedJob<DB, Table, Column>[]
+
+type EnqueuedJob<DB, Table extends keyof DB, Column> = [Column] extends [never] ? Job<DB, Table> : Enqueued<DB, Table>
 
 /** Tells rows from a row by what only rows have: a type parameter for the values would let unknown columns pass. */
 interface Rows<Item> {
@@ -63,18 +82,6 @@ function explained(db: Lookup, table: string): (error: unknown) => never {
   }
 }
 
-/** A row without a value of its own still needs a column to be inserted by; `run_at` as its default would have it. */
-function due({ delay }: EnqueueOptions): (row: object) => NewRow {
-  const wait = delay === undefined ? undefined : milliseconds(delay, 'delay')
-  return (row) => {
-    if (wait !== undefined) return { ...row, run_at: later(clockTimestamp(), wait) }
-    return Object.values(row).every((value) => value === undefined) ? { run_at: now() } : row
-  }
-}
-
-/** A row to insert, seen as job columns: the door's types have checked the user's. */
-type NewRow = InsertObject<JobDatabase, JobAlias>
-
 async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]> {
   const chunks = inChunks(rows)
   if (chunks.length > 1 && !jobs.db.isTransaction) {
@@ -90,21 +97,4 @@ async function insertChunks({ db, name }: Jobs, chunks: readonly NewRow[][]): Pr
     for (const row of rows) inserted.push(row)
   }
   return inserted
-}
-
-function inChunks(rows: readonly NewRow[]): NewRow[][] {
-  const most = Math.max(1, Math.floor(maxParameters / Math.max(1, widthOf(rows))))
-  const chunks: NewRow[][] = []
-  let bytes = 0
-  for (const row of rows) {
-    const size = rows.length === 1 ? 0 : sizeOf(row)
-    bytes += size
-    const chunk = chunks.at(-1)
-    if (chunk !== undefined && chunk.length < most && bytes <= maxBytes) chunk.push(row)
-    else {
-      chunks.push([row])
-      bytes = size
-    }
-  }
-  return chunks
 }

@@ -1,5 +1,12 @@
 import type { DynamicModule, SelectType } from 'kysely'
-import type { JobColumnName, JobId, jobColumnNames, OptionalColumnName, QueueManagedColumn } from './columns.js'
+import type {
+  JobColumnName,
+  JobColumns,
+  JobId,
+  jobColumnNames,
+  OptionalColumnName,
+  QueueManagedColumn,
+} from './columns.js'
 import type { Lookup } from './identify.js'
 import type { JobStatus, jobStatuses, SeedJobStatus } from './statuses.js'
 
@@ -184,6 +191,16 @@ type Inserted<Column> = Column extends { readonly __insert__: infer Insert }
     : Insert
   : Column
 
+/** A column by which jobs may be unique; of any other the compiler lists those that there are. */
+export type UniqueBy<DB, Table extends keyof DB, Column extends string> =
+  Column extends OwnColumn<DB, Table> ? Column : OwnColumn<DB, Table>
+
+/** The columns of a job table that are the user's. */
+type OwnColumn<DB, Table extends keyof DB> = Exclude<
+  KeyOfEach<DB[Table]> & string,
+  ColumnKey<DB[Table], keyof JobColumns>
+>
+
 /** What an enqueuer may set: the user's own insertable columns, `id`, `run_at`, `priority`, `max_attempts`. */
 export type NewJob<DB, Table extends keyof DB> = EachNewRow<DB[Table]>
 
@@ -196,6 +213,19 @@ type NewRow<Row> = {
     | Inserted<Row[Column]>
     | undefined
 } & { readonly [Column in ColumnKey<Row, QueueManagedColumn>]?: 'the queue alone writes this column' }
+
+/** The same, where jobs are unique by columns: these are to be given, and not null, which equals nothing. */
+export type UniqueNewJob<DB, Table extends keyof DB, Unique> = EachUniqueRow<DB[Table], Unique>
+
+type EachUniqueRow<Row, Unique> = Row extends unknown ? NewRow<Row> & UniqueValues<Row, Unique> : never
+
+type UniqueValues<Row, Unique> = {
+  readonly [Column in keyof Row as Column extends ColumnKey<Row, keyof JobColumns>
+    ? never // refused where it is named
+    : Column extends Unique
+      ? Column
+      : never]: NonNullable<Inserted<Row[Column]>>
+}
 
 /** Whether an enqueuer must give a column, may, or can't. */
 type GivenAs<Row, Column extends keyof Row> =

@@ -32,6 +32,14 @@ export const runningIndexName = nameOf('job_running_')
 export const failedIndexName = nameOf('job_failed_')
 export const finishedIndexName = nameOf('job_finished_')
 
+/**
+ * The indexes of unique jobs, by the columns of the set: over unfinished jobs, over those that no worker has begun, and over all jobs by when
+ * they were enqueued.
+ */
+export const uniqueIndexName = nameBy('job_unique_')
+export const waitingIndexName = nameBy('job_waiting_')
+export const withinIndexName = nameBy('job_within_')
+
 /** The function that makes the partitions of an archive, and drops old ones. */
 export const keepArchiveName = nameOf('keep_job_archive_')
 
@@ -64,6 +72,16 @@ function nameOf(prefix: string) {
     const plain = prefix + name
     if (schema === 'public' && Buffer.byteLength(plain) <= maxNameBytes) return plain
     return shortened(plain, `_${hashOf([schema, name])}`)
+  }
+}
+
+/** `<prefix><table>__<column>__<column>`, with a hash where that would be too long, or where a name has the separator in it. */
+function nameBy(prefix: string) {
+  return ({ schema, name }: TableName, columns: readonly string[]): string => {
+    const parts = [name, ...columns]
+    const plain = prefix + parts.join('__')
+    if (Buffer.byteLength(plain) <= maxNameBytes && !parts.some((part) => part.includes('__'))) return plain
+    return shortened(plain, `_${hashOf([schema, ...parts])}`)
   }
 }
 

@@ -24,4 +24,9 @@ export const own = {
   gone: 'kysely_jobs_gone',
   put: 'kysely_jobs_put',
   all: 'kysely_jobs_all',
+  /** The keys of the jobs that are enqueued, each with its place; the jobs that stand for them; and whether a job is new. */
+  given: 'kysely_jobs_given',
+  place: 'kysely_jobs_place',
+  standing: 'kysely_jobs_standing',
+  isNew: 'kysely_jobs_new',
 } as const

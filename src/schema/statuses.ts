@@ -29,6 +29,9 @@ export type SeedJobStatus = Exclude<JobStatus, 'job_status_cancelled'>
 /** Statuses that wait for a claim. */
 export const pendingStatuses = ['job_status_not_started', 'job_status_retry'] as const satisfies readonly JobStatus[]
 
+/** Those of jobs that have not ended. */
+export const unfinishedStatuses = [...pendingStatuses, 'job_status_running'] as const satisfies readonly JobStatus[]
+
 /** Statuses no worker leaves by itself. */
 export const finalStatuses = [
   'job_status_succeeded',

@@ -11,7 +11,13 @@ import {
   rescheduleJobs,
   retryJobs,
 } from 'kysely-jobs'
-import { createJobArchive, dropJobArchive, keepJobArchive } from 'kysely-jobs/migrate'
+import {
+  createJobArchive,
+  createUniqueIndex,
+  dropJobArchive,
+  dropUniqueIndex,
+  keepJobArchive,
+} from 'kysely-jobs/migrate'
 import {
   fetchNextJobs,
   heartbeat,
@@ -34,6 +40,7 @@ const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}
  */
 export async function everyVerb(db: Kysely<any>, table: string, payload: (n: number) => object): Promise<void> {
   assert.deepEqual((await inspectJobTable(db, table)).advice, [])
+  await unique(db, table, payload)
   const ids = await enqueued(db, table, payload)
   await claimedAndSettled(db, table, ids)
   await changedByHand(db, table, ids)
@@ -63,6 +70,53 @@ async function enqueued(db: Kysely<any>, table: string, payload: (n: number) => 
   const due = await nextDueAt(db, table)
   assert.ok(due !== undefined && due <= 0)
   return [first, ...more, last].map(({ id }) => id)
+}
+
+/** What an enqueue of a unique job answers, whose columns the types don't know here. */
+type Standing = { readonly job: { readonly id: JobId }; readonly isNew: boolean }
+
+/** Unique jobs by the first column of the payload, in both ways and for a time; none is left. */
+async function unique(db: Kysely<any>, table: string, payload: (n: number) => object): Promise<void> {
+  const [column] = Object.keys(payload(0)).filter((name) => name !== 'id')
+  if (column === undefined) return
+  const call = async (rows: object[], options: object): Promise<Standing[]> => {
+    const answer: unknown = await enqueue(db, table, rows as never, { unique: [column], ...options } as never)
+    return answer as Standing[]
+  }
+  for (const whileRunning of ['ignore', 'queue'] as const) {
+    await createUniqueIndex(db, table, [column], { whileRunning, within: whileRunning === 'ignore' })
+    const [first] = await call([payload(0)], { whileRunning })
+    assert.equal(first?.isNew, true)
+    for (const onConflict of ['ignore', 'replace', 'keepEarliest'] as const) {
+      const answers = await call([payload(0), payload(1)], { whileRunning, onConflict })
+      assert.deepEqual(
+        answers.map(({ isNew }) => isNew),
+        [false, onConflict === 'ignore'],
+      )
+      assert.deepEqual(answers[0]?.job.id, first?.job.id)
+      assert.deepEqual(
+        answers.map(({ job }) => Object.keys(job)),
+        [first, first].map((one) => Object.keys(one?.job ?? {})),
+      )
+      assert.deepEqual(
+        (await call([payload(0)], { whileRunning, onConflict })).map(({ isNew }) => isNew),
+        [false],
+      )
+    }
+    await assert.rejects(call([payload(0)], { whileRunning, onConflict: 'error' }), { code: 'JOB_EXISTS' })
+    if (whileRunning === 'ignore') await throttled(db, table, () => call([payload(0)], { within: '1h' }))
+    await db.deleteFrom(table).execute()
+    await dropUniqueIndex(db, table, [column])
+    await assert.rejects(call([payload(0)], { whileRunning }), { code: 'NO_UNIQUE_INDEX' })
+  }
+}
+
+/** Of a table in which such a job stands. */
+async function throttled(db: Kysely<any>, table: string, call: () => Promise<Standing[]>): Promise<void> {
+  await db.updateTable(table).set({ status: 'job_status_succeeded' }).execute()
+  assert.equal((await call())[0]?.isNew, false)
+  await db.deleteFrom(table).execute()
+  assert.equal((await call())[0]?.isNew, true)
 }
 
 async function claimedAndSettled(db: Kysely<any>, table: string, ids: readonly JobId[]): Promise<void> {

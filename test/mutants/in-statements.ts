@@ -392,7 +392,7 @@ export const inStatements: readonly Mutant[] = [
   {
     name: 'enqueue without its delay',
     breaks: 'a reminder for tomorrow is sent today',
-    file: 'src/queue/enqueue.ts',
+    file: 'src/queue/new-rows.ts',
     text: 'run_at: later(clockTimestamp(), wait)',
     replacement: 'run_at: clockTimestamp()',
     test: 'test/queue/enqueue.test.ts',

@@ -3,6 +3,7 @@ import { inArchives } from './in-archives.ts'
 import { inBatches } from './in-batches.ts'
 import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
+import { inEnqueues } from './in-enqueues.ts'
 import { inHolds } from './in-holds.ts'
 import { inSchedules } from './in-schedules.ts'
 import { inStatements } from './in-statements.ts'
@@ -12,6 +13,7 @@ import type { Mutant } from './mutant.ts'
 /** All faults that the suite must catch. */
 export const mutants: readonly Mutant[] = [
   ...inStatements,
+  ...inEnqueues,
   ...inWorkers,
   ...inDeletions,
   ...inArchives,

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely'
-import { pruneJobs, retryJobs } from 'kysely-jobs'
+import { enqueue, pruneJobs, retryJobs } from 'kysely-jobs'
+import { createUniqueIndex } from 'kysely-jobs/migrate'
 import { fetchNextJobs, heartbeat, type LeasedOutcome, nextDueAt, rescue, settle } from 'kysely-jobs/queue'
 import { expect, test } from 'vitest'
 import { leasePattern } from '../../src/schema/lease-token.js'
@@ -139,4 +140,18 @@ test('a retry of final and pending jobs goes by their ids: no partial index invi
   expect(statements.at(-1)).toContain(
     `where ("id" = any($5) and case when not "status" in ('job_status_running') then true else false end) returning "id"`,
   )
+})
+
+test('an enqueue of a unique job inserts it or finds the one that stands, by literals that prove the index', async () => {
+  await createUniqueIndex(new Kysely<any>({ dialect: new PostgresDialect({ pool }) }), 'mail_jobs', ['to'])
+  const unique = ['to'] as const
+  const unfinished = `"status" in ('job_status_not_started', 'job_status_retry', 'job_status_running')`
+  const put = `insert into "mail_jobs" ("to") values ($2) on conflict ("to") where ${unfinished}`
+  const [ignored, ...none] = await sent((db) => enqueue(db, 'mail_jobs', { to: 'ada' }, { unique }))
+  expect(none).toEqual([])
+  expect(ignored).toContain(`${put} do nothing returning *`)
+  expect(ignored).toContain(`where kysely_jobs_row."to" = kysely_jobs_given."to" and ${unfinished} limit $3`)
+  const [replaced] = await sent((db) => enqueue(db, 'mail_jobs', { to: 'ada' }, { unique, onConflict: 'replace' }))
+  expect(replaced).toContain(`${put} do update set "to" = excluded."to", "run_at" = excluded."run_at"`)
+  expect(replaced).toContain(`where "mail_jobs"."status" in ('job_status_not_started', 'job_status_retry') returning *`)
 })

@@ -38,7 +38,7 @@ export async function plansOf(
     async query(text: unknown, parameters: unknown[]) {
       // A statement with a name would come as an object: a plan cached for an empty table serves for ever.
       if (typeof text !== 'string') throw new Error('a statement that is prepared by name')
-      if (/^(begin|start transaction|set|commit|rollback)/.test(text)) return { rows: [], command: text }
+      if (/^(begin|start|set|savepoint|release|commit|rollback)/.test(text)) return { rows: [], command: text }
       plans.push(await explain(client, text, parameters))
       return client.query(text, parameters)
     },

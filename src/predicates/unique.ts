@@ -1,0 +1,30 @@
+import { type AliasableExpression, type Expression, isExpression, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { column, job } from './column.js'
+import { statusLiteral } from './status.js'
+
+/**
+ * No worker has begun it. A claim sets `locked_at`, and what hands a job back leaves it, so that such a job does not come back among
+ * these, where another may wait by now.
+ */
+export function isUnbegun(table?: string): AliasableExpression<SqlBool> {
+  const isNotStarted = sql<SqlBool>`${column('status', table)} = ${statusLiteral('job_status_not_started')}`
+  return job.and([isNotStarted, job(column('locked_at', table), 'is', null)])
+}
+
+/** A user's column of a table in scope. Not as a reference: a name may have a dot, and plugins qualify those. */
+export const columnOf = (table: string, name: string): RawBuilder<unknown> => sql`${sql.raw(table)}.${sql.id(name)}`
+
+/** Whether two rows have the same values in these columns. */
+export function isSame(columns: readonly string[], one: string, other: string): Expression<SqlBool> {
+  return job.and(columns.map((name) => sql<SqlBool>`${columnOf(one, name)} = ${columnOf(other, name)}`))
+}
+
+/** What an insert would have put into a column, where it meets a row that is there. */
+export const excluded = (name: string): RawBuilder<never> => sql<never>`${columnOf('excluded', name)}`
+
+/** Whether a row that an insert returns is new. One that was there was locked before it was changed, and shows the lock. */
+export const isInserted = (): RawBuilder<boolean> => sql`(xmax = 0)`
+
+/** A value of the user's, or what they say in SQL. */
+export const given = (value: unknown): RawBuilder<unknown> =>
+  isExpression(value) ? sql`${value}` : sql`${sql.val(value)}`
