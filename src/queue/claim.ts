@@ -7,12 +7,32 @@ import type { Jobs } from '../schema/job-database.js'
 import { type Choice, chosen } from './fenced.js'
 import type { Asked } from './returned.js'
 
+/** Jobs by keys: a claim goes from one key that has pending jobs to the next, and takes of each what it may. */
+export interface Keyed {
+  /** The columns of the key, as the user writes them; none of them is ever null. None: all jobs have one key. */
+  readonly by: readonly string[]
+  /** At most so many running jobs of a key, and of all keys, over all workers. */
+  readonly max?: number | undefined
+  readonly total?: number | undefined
+  /**
+   * One job of a key after the other, in the order in which they were enqueued. A job that fails for good lets the next begin
+   * (`continue`), or not until it is retried or deleted (`block`).
+   */
+  readonly order?: 'continue' | 'block' | undefined
+}
+
+/** Whether claims by keys are counted, and have to wait for each other. */
+export const isLimited = ({ max, total, order }: Keyed): boolean =>
+  max !== undefined || total !== undefined || order !== undefined
+
 /** What a worker may take, as data: the fetch, the next due time and the poll are made of the same value. */
 export interface Claim extends Choice {
   /** The optional columns that it goes by: `priority` (higher runs first) and `started_at`. */
   readonly columns: readonly string[]
   /** Only jobs of this condition, which knows the table as `job`. Whoever has one asks by the user's handle, whose plugins know its names. */
   readonly where?: Expression<SqlBool> | undefined
+  /** Default: the jobs are taken as they come. */
+  readonly keyed?: Keyed | undefined
   /** What is returned of each job, the user's columns. Default: the whole row. */
   readonly select?: Asked['select']
   /** Takes also what was left locked, by a lock that was not renewed for so long. Default: what is locked is never taken. */

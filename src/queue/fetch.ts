@@ -186,7 +186,8 @@ export function nextByPriority(jobs: Jobs, claim: Claim, { limit, since }: Omit<
     .limit(limit)
 }
 
-function isPastSeedBackoff(rule: BackoffRule | undefined) {
+/** Whether a row in retry has waited as long as workers of IHP 1.4 have it wait. */
+export function isPastSeedBackoff(rule: BackoffRule | undefined) {
   return rule === undefined ? job.lit(true) : job.or([hasStatus(['job_status_not_started']), isRetryDue(rule)])
 }
 

@@ -1,4 +1,4 @@
-import type { Expression } from 'kysely'
+import { type Expression, isExpression } from 'kysely'
 import { millisecondsUntil, timestamp } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { inDueOrder } from '../predicates/due-order.js'
@@ -53,7 +53,7 @@ function answer([due]: readonly (string | null)[]): number | undefined {
 }
 
 /** The same as part of a statement: milliseconds, or null where none waits. */
-export function nextDue(jobs: Jobs, claim: Claim, since?: Date) {
+export function nextDue(jobs: Jobs, claim: Claim, since?: Date | Expression<Date>) {
   return jobs.db
     .selectFrom(earliest(jobs, claim, since).as(own.next))
     .select((eb) => dueIn(eb.ref(`${own.next}.run_at`)))
@@ -65,12 +65,16 @@ function dueIn(time: Expression<unknown>) {
 }
 
 /** By the index that is ordered by time: with `priority` that is the due index. */
-function earliest(jobs: Jobs, claim: Claim, since?: Date) {
+function earliest(jobs: Jobs, claim: Claim, since?: Date | Expression<Date>) {
   const asOrdered = (time: Expression<unknown>) => (isByPriority(claim) ? inDueOrder(time) : time)
   const time = asOrdered(column('run_at'))
   return waitingJobs(jobs, claim)
     .select('run_at')
-    .$call((query) => (since === undefined ? query : query.where(job(time, '>=', asOrdered(timestamp(since))))))
+    .$call((query) =>
+      since === undefined
+        ? query
+        : query.where(job(time, '>=', asOrdered(isExpression(since) ? since : timestamp(since)))),
+    )
     .orderBy(time)
     .limit(1)
 }

@@ -69,12 +69,17 @@ function leaseText({ since, by }: NonNullable<Asked['claimed']>) {
   return sql`pg_catalog.encode(${time(column('run_at'))} || ${time(since)} || ${mark}, 'hex')`
 }
 
-/** Those of a user's columns that their table lacks, by the names that the catalog has. */
-export function missingColumns(jobs: Jobs, select: readonly string[], real: ReadonlyMap<string, unknown>): string[] {
-  const { selections = [] } = jobs.db.selectFrom(jobs.table).select(select.map(columnNamed)).toOperationNode()
-  const written = selections.map(({ selection }) => {
+/** A user's columns by the names that the catalog has. */
+export function realNames(jobs: Jobs, columns: readonly string[]): string[] {
+  const { selections = [] } = jobs.db.selectFrom(jobs.table).select(columns.map(columnNamed)).toOperationNode()
+  return selections.map(({ selection }) => {
     // the name as the user's plugins leave it
     return AliasNode.is(selection) && ColumnNode.is(selection.node) ? selection.node.column.name : ''
   })
-  return select.filter((_, i) => !real.has(written[i] ?? ''))
+}
+
+/** Those that their table lacks. */
+export function missingColumns(jobs: Jobs, columns: readonly string[], real: ReadonlyMap<string, unknown>): string[] {
+  const names = realNames(jobs, columns)
+  return columns.filter((_, i) => !real.has(names[i] ?? ''))
 }

@@ -23,6 +23,8 @@ export interface JobTableDescription {
   readonly table: TableName
   /** The type of each column, the user's own included, as Postgres writes it: `timestamp with time zone`. */
   readonly columns: ReadonlyMap<string, string>
+  /** The columns that may be null. */
+  readonly nullable: ReadonlySet<string>
   /** Whether `status` can hold `job_status_cancelled`, the one value the seed's tables lack. */
   readonly holdsCancelled: boolean
   /** Whether the role that asks may delete rows. */
@@ -56,6 +58,7 @@ export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: 
   return {
     table: name,
     columns: new Map(catalog.columns.map((column) => [column.name, column.type])),
+    nullable: new Set(catalog.columns.filter(({ notNull }) => !notNull).map(({ name }) => name)),
     holdsCancelled: heldStatuses(catalog).includes('job_status_cancelled'),
     mayDelete: catalog.mayDelete,
     key: keyOf(catalog)?.key,

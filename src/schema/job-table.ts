@@ -35,7 +35,7 @@ type IsCamelCase<Row> =
 export type ColumnKey<Row, Name extends string> = IsCamelCase<Row> extends true ? CamelCase<Name> : Name
 
 /** kysely's own `Generated<Timestamp>` selects as another ColumnType, hence twice. */
-type Selected<Column> = SelectType<SelectType<Column>>
+export type Selected<Column> = SelectType<SelectType<Column>>
 
 /**
  * What reading a column must give. Timestamps are never read by us, so whatever the user's driver makes of

@@ -39,6 +39,12 @@ export const finishedIndexName = nameOf('job_finished_')
 export const uniqueIndexName = nameBy('job_unique_')
 export const waitingIndexName = nameBy('job_waiting_')
 export const withinIndexName = nameBy('job_within_')
+/** The indexes of jobs by a key: of those that wait, of those that run, and of who is next in line. */
+export const keyIndexNames = {
+  waiting: nameBy('job_key_waiting_'),
+  running: nameBy('job_key_running_'),
+  line: nameBy('job_key_line_'),
+} as const
 
 /** The function that makes the partitions of an archive, and drops old ones. */
 export const keepArchiveName = nameOf('keep_job_archive_')

@@ -12,6 +12,9 @@ export const own = {
   due: 'kysely_jobs_due',
   next: 'kysely_jobs_next',
   counted: 'kysely_jobs_counted',
+  /** The keys that a claim visits, and the columns of one, each with its number behind it. */
+  walk: 'kysely_jobs_walk',
+  keyPart: 'kysely_jobs_part_',
   locked: 'kysely_jobs_locked',
   /** What tells a row from all others, as text, where its id does not. */
   key: 'kysely_jobs_key',

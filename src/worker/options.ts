@@ -1,9 +1,10 @@
 import type { Expression, SqlBool } from 'kysely'
 import { type Backoff, exponential, isBackoffRule, linear } from '../predicates/backoff.js'
+import type { Keyed } from '../queue/claim.js'
 import type { Duration } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
 import type { ListenSource } from '../watch/listener.js'
-import { type ClaimOptions, condition } from './claim-options.js'
+import { type ClaimOptions, condition, keyed } from './claim-options.js'
 import { listenSource } from './listen-source.js'
 import { consoleLogger, harmless, type Logger } from './logger.js'
 import { atLeast, flag, oneOf, positive, WorkerOptionError } from './option-values.js'
@@ -74,6 +75,7 @@ export interface Settings {
   readonly finished: 'keep' | 'archive'
   readonly select: readonly string[] | undefined
   readonly where: Expression<SqlBool> | undefined
+  readonly keyed: Keyed | undefined
   readonly hold: 'lease' | 'transaction'
   readonly holdFor: number
   readonly lease: number
@@ -98,6 +100,10 @@ const defaults = {
   finished: 'keep',
   select: undefined,
   where: undefined,
+  limit: undefined,
+  fifo: undefined,
+  onFailure: undefined,
+  fairBy: undefined,
   hold: 'lease',
   holdFor: 100,
   lease: '60s',
@@ -142,6 +148,7 @@ export function settingsOf(options: GivenOptions = {}): Settings {
     finished: oneOf(['keep', 'archive'], given.finished, 'finished'),
     select: names(given.select),
     where: condition(given.where),
+    keyed: keyed(given, oneOf(['lease', 'transaction'], given.hold, 'hold')),
     hold: oneOf(['lease', 'transaction'], given.hold, 'hold'),
     holdFor: positive(given.holdFor, 'holdFor'),
     lease: positive(given.lease, 'lease'),

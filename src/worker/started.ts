@@ -4,6 +4,7 @@ import { Bell } from '../watch/bell.js'
 import { inTime } from '../watch/deadline.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
 import { Claimer } from './claim/claimer.js'
+import { tellOfFreedKeys } from './claim/freed-keys.js'
 import { drifting, type Member } from './claim/poller.js'
 import { Deadline } from './deadline.js'
 import { Holds } from './hold/holds.js'
@@ -120,6 +121,7 @@ export class StartedWorker {
     this.#leaveQuarantine()
     this.#leaveMemory()
     this.#bell.close()
+    await tellOfFreedKeys(this.#scope)
     await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForClosing)
     return this.#slots.busy
   }
@@ -227,7 +229,7 @@ export class StartedWorker {
   /** There is room for handlers whose outcomes can be written, and for jobs in memory. */
   #wrote(): void {
     this.#slots.begin()
-    this.#claimer.slotFreed()
+    this.#claimer.wrote()
     this.#tellIfIdle()
   }
 
@@ -235,6 +237,7 @@ export class StartedWorker {
     this.#claimer.slotFreed()
     if (attempt.holdsLease) return
     this.#settled(attempt)
+    this.#claimer.wrote()
     this.#tellIfIdle()
   }
 

@@ -1,9 +1,13 @@
 import type { Expression, SqlBool } from 'kysely'
 import { sqlState } from '../pg/error-class.js'
+import type { Claim, Keyed } from '../queue/claim.js'
 import { adviceOnCondition } from '../queue/condition-index.js'
-import { missingColumns } from '../queue/returned.js'
+import { adviceOnKey } from '../queue/key-advice.js'
+import { proveKeyed } from '../queue/keyed-fetch.js'
+import { missingColumns, realNames } from '../queue/returned.js'
 import type { JobTableDescription } from '../schema/inspect.js'
 import type { Jobs } from '../schema/job-database.js'
+import { quoted, quotedName } from '../schema/names.js'
 import { archives } from './known-table.js'
 import { WorkerOptionError } from './option-values.js'
 import type { Settings } from './options.js'
@@ -16,12 +20,46 @@ import type { Settings } from './options.js'
 export async function fitted(settings: Settings, real: JobTableDescription, jobs: Jobs): Promise<string[]> {
   refuseFinished(settings, real, jobs.name)
   refuseColumns(settings, real, jobs)
-  const { where } = settings
-  if (where === undefined) return []
-  await proveCondition(jobs, where)
-  const columns = [...real.columns.keys()]
-  const advice = await adviceOnCondition(jobs, { columns, where, lease: settings.lease }, real.table)
-  return advice === undefined ? [] : [advice]
+  const { where, keyed, lease } = settings
+  const claim = { columns: [...real.columns.keys()], where, lease }
+  const advice: (string | undefined)[] = []
+  if (where !== undefined) {
+    await proveCondition(jobs, where)
+    advice.push(await adviceOnCondition(jobs, claim, real.table))
+  }
+  if (keyed !== undefined) {
+    refuseKey(keyed, real, jobs)
+    await proveKey(jobs, { ...claim, keyed })
+    advice.push(await adviceOnKey(jobs, keyed, real.table))
+  }
+  return advice.filter((sentence) => sentence !== undefined)
+}
+
+/** A key is what jobs are counted by: one that is null would be of nobody. */
+function refuseKey({ by }: Keyed, real: JobTableDescription, jobs: Jobs): void {
+  const missing = missingColumns(jobs, by, real.columns)
+  if (missing.length > 0) {
+    const list = [...real.columns.keys()].join(', ')
+    throw new WorkerOptionError(`${keyOptions}: ${jobs.name} has no column '${missing[0]}'; there are ${list}`)
+  }
+  const nullable = realNames(jobs, by).find((name) => real.nullable.has(name))
+  if (nullable === undefined) return
+  throw new WorkerOptionError(
+    `${keyOptions}: '${nullable}' of ${jobs.name} may be null, and a key never is; let a migration say: alter table ${quotedName(real.table)} alter column ${quoted(nullable)} set not null`,
+  )
+}
+
+const keyOptions = 'limit, fifo, fairBy'
+
+/** A key of a type that Postgres can't order, say. */
+async function proveKey(jobs: Jobs, claim: Claim & { readonly keyed: Keyed }): Promise<void> {
+  try {
+    await proveKeyed(jobs, claim)
+  } catch (error) {
+    if (!/^(?:22|42)/.test(sqlState(error) ?? '')) throw error
+    const text = error instanceof Error ? error.message : String(error)
+    throw new WorkerOptionError(`${keyOptions}: Postgres refuses the key: ${text}`)
+  }
 }
 
 /** A condition that Postgres would refuse with each look. */

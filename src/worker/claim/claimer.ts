@@ -4,12 +4,13 @@ import type { Bell } from '../../watch/bell.js'
 import { NoticeLimit } from '../../watch/notice-limit.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
-import type { Claimed, Holds } from '../hold/holds.js'
+import type { Holds } from '../hold/holds.js'
 import { Attempt } from '../run/attempt.js'
 import type { Slots } from '../run/slots.js'
 import type { WorkerScope } from '../scope.js'
 import { BacklogCursor } from './backlog-cursor.js'
 import { ClaimStatements, type ToClaim } from './claim-statements.js'
+import type { Claimed } from './claimed.js'
 import { Leases } from './leases.js'
 import { onItsWay, type SentFetch } from './sent-fetch.js'
 
@@ -44,13 +45,11 @@ export class Claimer {
   #interruptions = 0
   /** The most jobs of a fetch: fewer while one of them is refused, until it is alone. */
   #most = Number.POSITIVE_INFINITY
-  /** How many jobs the last fetch brought. */
-  #brought = 0
   #isWaiting = false
   /** The last fetch brought all there was, until the next due time is known: a free slot has nothing to wait for. */
   #isLull = false
-  /** The last fetch left something, as far as it knows: the next is planned for what the table holds now. */
-  #isBacklog = false
+  /** How the last fetch went: what it brought, and whether it left more, or jobs that are due and may not begin before others end. */
+  #last = { brought: 0, isFull: false, isBlocked: false }
   /** When (wall clock) the last fetch came back, and since when (monotonic) none does. */
   lastFetch: Date | undefined
   failingSince: number | undefined
@@ -112,15 +111,15 @@ export class Claimer {
       if (fetch === undefined) return Number.POSITIVE_INFINITY
       const claimed = await this.#claimedBy(fetch)
       if (claimed === undefined) return 0
-      const { rows } = claimed
+      const { rows, left } = claimed
       this.#cameBack(rows)
-      const isFull = rows.length >= fetch.limit
-      this.#isBacklog = isFull
-      this.#brought = rows.length
-      this.#backlog.advance(rows, { isWhole: fetch.since === undefined, isFull, took: performance.now() - fetch.sent })
+      const isFull = left?.isMore ?? rows.length >= fetch.limit
+      this.#last = { brought: rows.length, isFull, isBlocked: left?.isBlocked ?? false }
+      const look = { isWhole: fetch.since === undefined, isFull, took: performance.now() - fetch.sent }
+      if (left === undefined) this.#backlog.advance(rows, look)
       this.#isLull = !isFull
       await this.#take(claimed, fetch, isFull)
-      return isFull ? 0 : await this.#untilNext(rows.length, fetch)
+      return isFull ? 0 : await this.#untilNext(claimed, fetch)
     } catch (error) {
       this.failingSince ??= performance.now()
       this.#scope.report(error, 'fetching jobs')
@@ -142,6 +141,14 @@ export class Claimer {
     } finally {
       this.#isWaiting = false
     }
+  }
+
+  /** Outcomes were written: jobs of the same keys may begin. */
+  wrote(): void {
+    if (this.#last.isBlocked) {
+      this.foundNothing = false
+      this.#bell.ring()
+    } else this.slotFreed()
   }
 
   /** Milliseconds that a notification's look for jobs has to wait. */
@@ -169,7 +176,7 @@ export class Claimer {
 
   /** Asks for as many jobs as there is room for. */
   #send(): SentFetch | undefined {
-    const isHeld = this.#holds.isFor(this.#brought) && this.#interruptions === 0 && this.#most > 1
+    const isHeld = this.#holds.isFor(this.#last.brought) && this.#interruptions === 0 && this.#most > 1
     const { batch } = this.#scope.settings
     const limit = Math.min(this.#room, this.#most, (isHeld && batch?.size) || Number.POSITIVE_INFINITY) // one transaction holds one batch
     const isBusy = this.#slots.ready > 0 || this.#slots.free === 0
@@ -187,7 +194,7 @@ export class Claimer {
     const isOne = this.#most === 1
     if (isHeld) return this.#holds.claim(this.#statements, given, isStopped)
     const ahead = given.limit > this.#slots.free
-    return this.#leases.claim(this.#statements, { ...given, ahead, isOne, isPrepared: !this.#isBacklog }, isStopped)
+    return this.#leases.claim(this.#statements, { ...given, ahead, isOne, isPrepared: !this.#last.isFull }, isStopped)
   }
 
   /** Nothing is claimed ahead while there may be more jobs that were interrupted, and but one of those that are to be alone. */
@@ -212,8 +219,13 @@ export class Claimer {
   }
 
   /** After a fetch that did not fill the slots: when the next job is due, or a fetch from the beginning. */
-  async #untilNext(claimed: number, { sent, since }: SentFetch): Promise<number> {
+  async #untilNext({ rows, left }: Claimed, { sent, since }: SentFetch): Promise<number> {
     if (await this.#bell.wait(lull)) return 0
+    if (left !== undefined) {
+      this.#isLull = false
+      this.foundNothing = this.#interruptions === 0
+      return left.due ?? Number.POSITIVE_INFINITY
+    }
     if (this.#holds.isOpen && this.#scope.settings.batch === undefined) {
       this.#isLull = false
       return Number.POSITIVE_INFINITY // what is held looks due; its end rings
@@ -228,7 +240,7 @@ export class Claimer {
       const isMissed = since !== undefined && horizon === undefined
       const isNew = isMissed || -due < performance.now() - sent // the fetch could not find it
       // else it is not ours: another transaction holds its lock, or (sharing with the seed) its backoff has not passed
-      return claimed > 0 || isNew ? 0 : this.#contendedPause.next()
+      return rows.length > 0 || isNew ? 0 : this.#contendedPause.next()
     }
     this.#backlog.compare(performance.now() - asked)
     this.#isLull = this.#backlog.isOwed

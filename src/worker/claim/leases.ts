@@ -1,9 +1,10 @@
 import { release } from '../../queue/release.js'
 import { ask } from '../ask.js'
-import type { Claimed } from '../hold/holds.js'
 import { Attempt } from '../run/attempt.js'
 import type { WorkerScope } from '../scope.js'
 import type { ClaimStatements, ToClaim } from './claim-statements.js'
+import type { Claimed } from './claimed.js'
+import { KeyedClaims } from './keyed-claims.js'
 
 /** How a claim by leases is to be sent. */
 export interface LeaseOptions extends ToClaim {
@@ -17,9 +18,12 @@ export interface LeaseOptions extends ToClaim {
 /** Claims jobs by leases. */
 export class Leases {
   readonly #scope: WorkerScope
+  readonly #keyed: KeyedClaims | undefined
 
   constructor(scope: WorkerScope) {
     this.#scope = scope
+    const { keyed } = scope.settings
+    this.#keyed = keyed && new KeyedClaims(scope, keyed, (rows) => this.release(rows))
   }
 
   /**
@@ -31,6 +35,7 @@ export class Leases {
     { isOne, departed, ...given }: LeaseOptions,
     isStopped: () => boolean,
   ): Promise<Claimed | undefined> {
+    if (this.#keyed !== undefined) return this.#keyed.claim({ limit: given.limit, isOne, departed }, isStopped)
     const { userJobs, settings } = this.#scope
     const fetch = statements.fetch(given.since)
     const late = (rows: readonly object[] = []) => void this.release(rows)

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Since } from '../../queue/claim.js'
 import { inTime } from '../../watch/deadline.js'
-import type { Claimed } from '../hold/holds.js'
+import type { Claimed } from './claimed.js'
 
 /** A fetch that was sent. */
 export interface SentFetch {

@@ -3,6 +3,7 @@ import { type CompiledSuccess, compileSuccess, lockNotAvailable, longestLockWait
 import { interruptionsIn } from '../../schema/row.js'
 import { lend } from '../ask.js'
 import type { ClaimStatements, ToClaim } from '../claim/claim-statements.js'
+import type { Claimed } from '../claim/claimed.js'
 import type { Slots } from '../run/slots.js'
 import type { WorkerScope } from '../scope.js'
 import { SettleStatement } from '../settle/settle-statement.js'
@@ -26,12 +27,6 @@ const harmlessTime = 1_000
 
 /** Each harm makes both twice as long, up to so many times; what goes well, half as long. */
 const mostCaution = 64
-
-/** Jobs that were claimed, and what holds them where that is no lease. */
-export interface Claimed {
-  readonly rows: readonly object[]
-  readonly hold?: JobHold
-}
 
 /**
  * The transactions that hold a worker's jobs. A job that ends its process while it is held loses no attempt by that, and

@@ -4,6 +4,7 @@ import type { RowKey } from '../../queue/fenced.js'
 import { type Rescued, rescue, rescueLimit } from '../../queue/rescue.js'
 import { leaseOf } from '../../schema/row.js'
 import { ask } from '../ask.js'
+import { tellOfFreedKeys } from '../claim/freed-keys.js'
 import { halves } from '../halves.js'
 import { PassedOver } from '../passed-over.js'
 import { maxAttemptsOf } from '../run/outcome.js'
@@ -66,6 +67,7 @@ export class Rescuer {
     if (rescued.length > 0) {
       this.#scope.tell('rescued', { jobs: rescued })
       this.#rescued()
+      void tellOfFreedKeys(this.#scope)
     }
     return isFull
   }

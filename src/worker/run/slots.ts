@@ -1,3 +1,4 @@
+import { isLimited } from '../../queue/claim.js'
 import type { Outcome } from '../../queue/outcome.js'
 import { after } from '../../watch/timer.js'
 import { type HeldJobs, Prefetch } from '../claim/prefetch.js'
@@ -40,6 +41,7 @@ export class Slots {
   #closed = false
   readonly #turn = new Turn(() => this.#fill())
   readonly #prefetch: Prefetch
+  readonly #isLimited: boolean
   readonly #stallCheck: ReturnType<typeof setInterval>
 
   constructor(scope: WorkerScope, handling: Handling, settler: Settler, freed: (attempt: Attempt) => void) {
@@ -47,6 +49,7 @@ export class Slots {
     this.#handling = handling
     this.#settler = settler
     this.#freed = freed
+    this.#isLimited = scope.settings.keyed !== undefined && isLimited(scope.settings.keyed)
     this.#prefetch = new Prefetch(scope.settings.concurrency, scope.share.memory, handling.size)
     this.#stallCheck = setInterval(() => this.#releaseStalled(), longestWait)
   }
@@ -69,9 +72,11 @@ export class Slots {
     return Math.max(0, this.#scope.settings.concurrency - this.#runs.size) * this.#handling.size
   }
 
-  /** How many more jobs to claim now. */
+  /** How many more jobs to claim now: where they are limited, none ahead, as what waits here counts as running. */
   get room(): number {
-    return this.#scope.share.quarantine.isClosed ? 0 : this.#prefetch.room(this.#held)
+    if (this.#scope.share.quarantine.isClosed) return 0
+    const room = this.#prefetch.room(this.#held)
+    return this.#isLimited ? Math.min(room, this.free) : room
   }
 
   /** How long a handler takes, in milliseconds. */

@@ -1,0 +1,201 @@
+import { CompiledQuery, type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { isDue } from '../predicates/claimable.js'
+import { now } from '../predicates/clock.js'
+import { column, job } from '../predicates/column.js'
+import { committedLater } from '../predicates/commit.js'
+import { placeOfClaim } from '../predicates/interruption.js'
+import { hasStatus, isRunning } from '../predicates/status.js'
+import type { Jobs } from '../schema/job-database.js'
+import { quotedName, type TableName } from '../schema/names.js'
+import { own } from '../schema/own-names.js'
+import { pendingStatuses } from '../schema/statuses.js'
+import { asJsonText, textsOf } from '../schema/text.js'
+import { type Claim, isByPriority, type Keyed, waitingJobs } from './claim.js'
+import { compiled, numberPlace, textPlace } from './compiled.js'
+import { keysOf, type RowKey } from './fenced.js'
+import { claiming, type FetchSettings, inTurn, isPastSeedBackoff } from './fetch.js'
+import { isOfKey, keyWalk, type Walk, type Walked, walkedSetting } from './key-walk.js'
+import { ofLocked, toldOf } from './locked.js'
+import { nextDue } from './next-due.js'
+import { prepared } from './prepared.js'
+import { type Returned, returnedOf } from './returned.js'
+
+/** A claim that goes from key to key. */
+export interface KeyedSettings extends FetchSettings {
+  readonly keyed: Keyed
+}
+
+/** What each run of such a fetch is given. */
+export interface KeyedGiven {
+  /** The most jobs in all, and of one key. */
+  readonly limit: number
+  readonly quota: number
+  readonly walk: Walk
+  readonly isPrepared: boolean
+}
+
+/** A fetch by keys, in a transaction that {@link inClaim} has begun. */
+export type CompiledKeyedFetch = (trx: Jobs['db'], given: KeyedGiven) => Promise<object[]>
+
+/**
+ * Runs a claim by keys as a transaction of a connection. Where anything is limited, all who claim jobs of the table wait for each other
+ * until it ends, by a lock that is taken in a statement of its own: the next one sees what those before have claimed. Taken within
+ * the claim, it would see what was when it began to wait. The server ends what says nothing for so many milliseconds: a worker that
+ * the network has cut off must not hold up the others.
+ *
+ * @param limited the table, where its claims have to wait for each other
+ */
+export async function inClaim<Result>(
+  connection: Jobs['db'],
+  { limited, silence }: { readonly limited: TableName | undefined; readonly silence: number },
+  claim: () => Promise<Result>,
+): Promise<Result> {
+  const say = (...statements: readonly string[]) => connection.executeQuery(CompiledQuery.raw(statements.join('; ')))
+  const lock = limited && `select pg_advisory_xact_lock(hashtextextended(${literal(lockName(limited))}, 0))`
+  const bound = `set local idle_in_transaction_session_timeout = ${Math.ceil(silence)}`
+  // In one message, as each waits for its answer.
+  await say('begin isolation level read committed', bound, ...(lock === undefined ? [] : [lock]))
+  try {
+    const result = await claim()
+    await say('commit')
+    return result
+  } catch (error) {
+    await say('rollback').catch(() => {}) // whatever it says, the first error is why
+    throw error
+  }
+}
+
+const lockName = (table: TableName): string => `kysely-jobs claim ${quotedName(table)}`
+
+const literal = (text: string): string => `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
+
+export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKeyedFetch {
+  const claimed = { since: column('locked_at'), by: column('locked_by') } // which the statement has written
+  const returned = returnedOf(jobs, { ...claim, claimed })
+  const places = { limit: numberPlace(), quota: numberPlace(), most: numberPlace(), ...lastPlaces(claim.keyed) }
+  const fetch = compiled<typeof places, object>(jobs, places, ({ limit, quota, most, ...last }) =>
+    build(jobs, claim, returned, { limit, quota, walk: { last: Object.values(last), most } }),
+  )
+  return async (trx, { walk, isPrepared, limit, quota }) => {
+    const last = Object.fromEntries(Object.keys(lastPlaces(claim.keyed)).map((name, n) => [name, walk.last[n] ?? null]))
+    const query = fetch({ limit, quota, most: walk.most, ...last } as typeof places) // a text or null for each place
+    const { rows } = await trx.executeQuery(isPrepared ? prepared(query) : query)
+    return inTurn(returned.rowsOf(rows), isByPriority(claim))
+  }
+}
+
+/** What tells the row that such a fetch would take first; undefined: there is none. In the same transaction. */
+export async function firstAllowed(
+  jobs: Jobs,
+  claim: KeyedSettings,
+  given: Omit<KeyedGiven, 'isPrepared' | 'limit'>,
+): Promise<RowKey | undefined> {
+  const { db, isLocked } = ofAllowed(jobs, claim, { ...given, limit: 1 })
+  const [first] = await keysOf(jobs, db.selectFrom(jobs.table).where(isLocked))
+  return first
+}
+
+/** Whether Postgres takes the statement. @throws what it says */
+export async function proveKeyed(jobs: Jobs, claim: Claim & { readonly keyed: Keyed }): Promise<void> {
+  const walk = { last: claim.keyed.by.map(() => null), most: 1 }
+  const { db, isLocked } = ofAllowed(jobs, { ...claim, worker: '' }, { limit: 0, quota: 0, walk })
+  await keysOf(jobs, db.selectFrom(jobs.table).where(isLocked))
+}
+
+function lastPlaces({ by }: Keyed): Record<string, string> {
+  return Object.fromEntries(by.map((_, n) => [`last${n}`, textPlace()]))
+}
+
+function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, given: Omit<KeyedGiven, 'isPrepared'>) {
+  const { db, isLocked } = ofAllowed(jobs, claim, given)
+  return db
+    .updateTable(jobs.table)
+    .set(claiming(claim, placeOfClaim(false)))
+    .where(isLocked)
+    .where(committedLater())
+    .$if(isWhole, (query) => query.returningAll())
+    .$if(list.length > 0, (query) => query.returning(list))
+    .compile()
+}
+
+/** The jobs of each key that may be taken, until there are enough. */
+function ofAllowed(jobs: Jobs, claim: KeyedSettings, { limit, quota, walk }: Omit<KeyedGiven, 'isPrepared'>) {
+  const { keyed } = claim
+  const all = roomOf(jobs, keyed.total, limit, job.lit(true))
+  if (keyed.by.length === 0) return ofLocked(jobs, lockedOf(jobs, jobsOfKey(jobs, claim, keyed, all)))
+  const { name, query } = keyWalk(jobs, claim, keyed, walk)
+  const db = jobs.db.withRecursive(name as never, () => query as never) as unknown as Jobs['db'] // its other tables are the same
+  const due = sql.ref(own.due)
+  const room = roomOf(jobs, keyed.max, quota, isOfKey(keyed))
+  const ofKey = lockedOf(jobs, jobsOfKey(jobs, claim, keyed, room))
+  const picked = sql`(select ${due}.* from ${sql.ref(own.walk)} cross join lateral ${ofKey} as ${due} limit ${all})`
+  return ofLocked({ ...jobs, db }, picked as Expression<never>) // what tells them
+}
+
+const lockedOf = (jobs: Jobs, rows: ReturnType<typeof jobsOfKey>) => toldOf(jobs, rows).forNoKeyUpdate().skipLocked()
+
+/** The due jobs of one key that may be taken now, in their order. */
+function jobsOfKey(jobs: Jobs, claim: Claim, keyed: Keyed, room: RawBuilder<number>) {
+  const { retryBackoff } = claim
+  const due = waitingJobs(jobs, claim)
+    .where(isDue())
+    .where(keyed.by.length === 0 ? job.lit(true) : isOfKey(keyed))
+    .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
+  if (keyed.order !== undefined) return due.where(isNextInLine(jobs, keyed, keyed.order)).limit(1)
+  return due
+    .$if(isByPriority(claim), (query) => query.orderBy('priority', 'desc'))
+    .orderBy('run_at')
+    .limit(room)
+}
+
+/** How many jobs may begin, no more than `most`: whatever runs counts, whoever claimed it. */
+function roomOf(jobs: Jobs, max: number | undefined, most: number, isCounted: Expression<SqlBool>): RawBuilder<number> {
+  if (max === undefined) return sql`${most}::bigint`
+  const running = jobs.db
+    .selectFrom(jobs.table)
+    .select(job.fn.countAll().as(own.counted))
+    .where(isRunning())
+    .where(isCounted)
+  return sql`least(${most}::bigint, greatest(0, ${max}::bigint - ${running}))`
+}
+
+/** Whether a job is the first of its key that has not ended, and none of the key runs. */
+function isNextInLine(jobs: Jobs, keyed: Keyed, order: 'continue' | 'block') {
+  const holding = [...pendingStatuses, 'job_status_running'] as const
+  const ofKey = () => jobs.db.selectFrom(jobs.table).select('id').where(isOfKey(keyed))
+  const first = ofKey()
+    .where(hasStatus(order === 'block' ? [...holding, 'job_status_failed', 'job_status_timed_out'] : holding))
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(1)
+  return job.and([job('id', '=', first), job.not(job.exists(ofKey().where(isRunning())))])
+}
+
+/** What is left after a fetch by keys. */
+export interface Left {
+  /** Undefined: no key has pending jobs. */
+  readonly walked: Walked | undefined
+  /** Jobs are due: what may be taken of them was, as far as the walk has come. */
+  readonly isWaiting: boolean
+  /** Milliseconds until a job is due that is not yet; undefined: none will be. */
+  readonly due: number | undefined
+}
+
+/** Asks for that, in the transaction of the fetch. */
+export type CompiledLeft = (trx: Jobs['db']) => Promise<Left>
+
+export function compileLeft(jobs: Jobs, claim: Claim): CompiledLeft {
+  const asText = (due: Expression<number | null>) => job.cast<string | null>(due, 'text')
+  const asked = [walkedSetting(), asText(nextDue(jobs, claim)), asText(nextDue(jobs, claim, now()))]
+  const query = jobs.db.selectNoFrom(asJsonText(asked)).compile()
+  return async (trx) => {
+    const [text] = await textsOf(trx, query)
+    const [walked, earliest, next] = JSON.parse(text ?? '') as [string | null, string | null, string | null] // just made
+    const [keys, ...last] = walked === null ? [] : (JSON.parse(walked) as [number, ...string[]]) // as the walk says it
+    return {
+      walked: keys === undefined ? undefined : { keys, last },
+      isWaiting: earliest !== null && Number(earliest) <= 0,
+      due: next === null ? undefined : Number(next),
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import { mayPass } from '../../pg/error-class.js'
+import { type Claim, isLimited, type Keyed } from '../../queue/claim.js'
+import {
+  type CompiledKeyedFetch,
+  type CompiledLeft,
+  compileKeyedFetch,
+  compileLeft,
+  firstAllowed,
+  inClaim,
+  type KeyedGiven,
+  type KeyedSettings,
+  type Left,
+} from '../../queue/keyed-fetch.js'
+import type { Jobs } from '../../schema/job-database.js'
+import { ask } from '../ask.js'
+import type { WorkerScope } from '../scope.js'
+import type { Claimed, LeftBehind } from './claimed.js'
+
+/** A fetch visits four times as many keys as it may bring jobs, and at least so many; where it brings none, twice as many, up to so many. */
+const keysPerJob = 4
+const fewestKeys = 100
+const mostKeys = 100_000
+
+/** Claims jobs from key to key, each time from where the last fetch ended. */
+export class KeyedClaims {
+  readonly #scope: WorkerScope
+  readonly #keyed: Keyed
+  readonly #release: (rows: readonly object[]) => Promise<void>
+  /** The key that was visited last, and how many there were, as far as was seen. */
+  #last: readonly string[] = []
+  #keys = 1
+  #most = fewestKeys
+  #compiled: { readonly claim: Claim; readonly fetch: CompiledKeyedFetch; readonly left: CompiledLeft } | undefined
+
+  constructor(scope: WorkerScope, keyed: Keyed, release: (rows: readonly object[]) => Promise<void>) {
+    this.#scope = scope
+    this.#keyed = keyed
+    this.#release = release
+  }
+
+  /**
+   * @param given as many as may begin; the one job that is first, as one that is refused is looked for
+   * @param isStopped whether nobody wants them any more
+   * @returns undefined where the one that was asked for was refused
+   */
+  async claim(
+    given: { readonly limit: number; readonly isOne: boolean; departed(): void },
+    isStopped: () => boolean,
+  ): Promise<Claimed | undefined> {
+    const { userJobs, settings } = this.#scope
+    const late = (claimed: Claimed | undefined) => void this.#release(claimed?.rows ?? [])
+    const claim = async (db: Jobs['db']): Promise<Claimed | undefined> => {
+      if (isStopped()) return { rows: [] }
+      const found = await (given.isOne ? this.#one(db) : this.#transaction(db, given, this.#statements.fetch))
+      return found && { rows: found.rows, left: this.#leftBehind(given.limit, found) }
+    }
+    return ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
+  }
+
+  #transaction(
+    db: Jobs['db'],
+    { limit, departed }: { readonly limit: number; departed(): void },
+    fetch: CompiledKeyedFetch,
+  ): Promise<Found> {
+    return this.#inClaim(db, async () => {
+      const fetched = fetch(db, { limit, ...this.#given(limit) })
+      departed()
+      const rows = await fetched
+      return { rows, left: await this.#statements.left(db.withoutPlugins()) }
+    })
+  }
+
+  #inClaim<Result>(db: Jobs['db'], claim: () => Promise<Result>): Promise<Result> {
+    const { table, settings } = this.#scope
+    const limited = isLimited(this.#keyed) ? table : undefined
+    return inClaim(db, { limited, silence: settings.lease / 3 }, claim)
+  }
+
+  /** The job that is first, alone. Where the table refuses its claim, it is passed over. */
+  async #one(db: Jobs['db']): Promise<Found | undefined> {
+    const { userJobs, passedOver, report } = this.#scope
+    const find = () => firstAllowed({ ...userJobs, db }, this.#settings, this.#given(1))
+    const row = await this.#inClaim(db, find)
+    const only = row && compileKeyedFetch(userJobs, { ...this.#settings, only: [row] })
+    try {
+      return await this.#transaction(db, { limit: 1, departed: () => {} }, only ?? this.#statements.fetch)
+    } catch (error) {
+      if (row === undefined || mayPass(error)) throw error
+      passedOver.add([row])
+      report(error, `claiming job ${row.id}, which is passed over for ${Math.round(passedOver.time / 1000)} s`)
+      return undefined
+    }
+  }
+
+  /** Of each key as many as come to it in one round, where nothing else says how many. */
+  #given(limit: number): Pick<KeyedGiven, 'quota' | 'walk' | 'isPrepared'> {
+    const quota = isLimited(this.#keyed) ? limit : Math.max(1, Math.ceil(limit / this.#keys))
+    const most = Math.min(mostKeys, Math.max(this.#most, limit * keysPerJob))
+    return { quota, walk: { last: this.#last, most }, isPrepared: false }
+  }
+
+  #leftBehind(limit: number, { rows, left: { walked, isWaiting, due } }: Found): LeftBehind {
+    const { walk, quota } = this.#given(limit)
+    const keys = walked?.keys ?? 0
+    const isWhole = keys < walk.most
+    this.#last = walked?.last ?? []
+    this.#keys = Math.max(1, keys)
+    this.#most = rows.length === 0 && !isWhole ? this.#most * 2 : fewestKeys
+    const isCut = quota < limit && rows.length > 0 // keys may have more than came to them
+    const isMore = rows.length >= limit || (isWaiting && (!isWhole || isCut))
+    return { isMore, isBlocked: isWaiting && !isMore, due }
+  }
+
+  get #settings(): KeyedSettings {
+    return { ...this.#scope.claim, keyed: this.#keyed, worker: this.#scope.worker }
+  }
+
+  /** Built once, and anew where the claim has changed. */
+  get #statements() {
+    const { claim, userJobs, claimedJobs } = this.#scope
+    if (this.#compiled?.claim.columns !== claim.columns || this.#compiled.claim.except !== claim.except) {
+      const fetch = compileKeyedFetch(userJobs, this.#settings)
+      this.#compiled = { claim, fetch, left: compileLeft(claimedJobs, claim) }
+    }
+    return this.#compiled
+  }
+}
+
+interface Found {
+  readonly rows: readonly object[]
+  readonly left: Left
+}

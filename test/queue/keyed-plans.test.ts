@@ -1,0 +1,59 @@
+import { type Kysely, sql } from 'kysely'
+import { createJobTable, createKeyIndexes } from 'kysely-jobs/migrate'
+import { expect, test } from 'vitest'
+import type { Keyed } from '../../src/queue/claim.js'
+import { compileKeyedFetch, compileLeft } from '../../src/queue/keyed-fetch.js'
+import { jobsOf } from '../../src/schema/job-database.js'
+import { testDatabase } from '../support/database.js'
+import { plansOf } from '../support/plan.js'
+
+const { db, pool } = await testDatabase(async (db) => {
+  for (const [table, keys] of [
+    ['few', 10],
+    ['many', 10_000],
+    ['urgent', 10_000],
+  ] as const) {
+    const columns = table === 'urgent' ? (['priority'] as const) : []
+    await createJobTable(db, table, (builder) => builder.addColumn('tenant', 'integer', (it) => it.notNull()), {
+      columns,
+    })
+    await createKeyIndexes(db, table, ['tenant'], { fifo: 'continue' })
+    await sql`insert into ${sql.table(table)} (tenant, run_at) select n % ${keys}::int, now() - n * interval '1 s' from generate_series(1, 200000) n`.execute(
+      db,
+    )
+    await sql`update ${sql.table(table)} set status = 'job_status_running', locked_by = gen_random_uuid(), locked_at = now()
+      where id in (select distinct on (tenant) id from ${sql.table(table)} where tenant < 5)`.execute(db)
+  }
+})
+
+const worker = '0192f0c4-0000-8000-8000-000000000000'
+
+const claims: [name: string, keyed: Keyed][] = [
+  ['a limit', { by: ['tenant'], max: 2 }],
+  ['a line', { by: ['tenant'], order: 'continue' }],
+  ['in turn', { by: ['tenant'] }],
+]
+
+/** The buffers of a fetch of ten jobs by keys, and of the question for what is left. */
+async function buffersOf(table: string, keyed: Keyed) {
+  const claim = { columns: table === 'urgent' ? ['priority'] : [], worker, keyed }
+  const plans = await plansOf(pool, async (handle: Kysely<any>) => {
+    const jobs = jobsOf(handle, table)
+    const given = { limit: 10, quota: 1, walk: { last: ['3'], most: 100 }, isPrepared: false }
+    expect(await compileKeyedFetch(jobs, claim)(jobs.db, given)).toHaveLength(table === 'few' && keyed.order ? 5 : 10)
+    await compileLeft(jobs, claim)(jobs.db)
+  })
+  for (const { scans } of plans) expect(scans).not.toContain(`Seq Scan: ${table}`)
+  return plans.map(({ buffers }) => buffers)
+}
+
+test.each(claims)('%s costs the same among 200,000 jobs of ten keys and of ten thousand', async (_, keyed) => {
+  for (const statistics of ['without', 'with']) {
+    if (statistics === 'with') await sql`analyze few, many, urgent`.execute(db)
+    for (const table of ['few', 'many', 'urgent']) {
+      const [fetch = 0, left = 0] = await buffersOf(table, keyed)
+      expect(fetch).toBeLessThan(700)
+      expect(left).toBeLessThan(60)
+    }
+  }
+})
