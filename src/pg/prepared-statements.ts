@@ -4,6 +4,9 @@ import { sqlState } from './error-class.js'
 /** How a statement ends that guardPool() may prepare on its connections. To all others it is a comment. */
 export const preparedMark = ' /* prepared */'
 
+/** The same of a statement that is sent in a transaction, by whoever sends the whole transaction again where it is refused. */
+export const preparedInTransactionMark = ' /* prepared, in a transaction */'
+
 type Send = (query: QueryConfig) => Promise<QueryResult>
 
 /** So many names a pool gives at most, in all its life: each is a statement that every connection may hold. */
@@ -14,6 +17,9 @@ const mostNames = 32
  * table has other columns now, or of other types, which its parameters do not fit.
  */
 const mayBeOutdated = /^(?:0A|22|26|42)/
+
+/** Whether the same statement may go through when it is sent as if for the first time. */
+export const isOutdated = (error: unknown): boolean => mayBeOutdated.test(sqlState(error) ?? '')
 
 /**
  * Prepared statements, for those that say they are worth it: to parse and plan the claim of one job takes 0.35 ms of
@@ -27,14 +33,16 @@ export class PreparedStatements {
 
   /** Sends a statement on a client of a session of its own, by a name where it may be kept. */
   async send(query: QueryConfig, client: Client, send: Send): Promise<QueryResult> {
-    const name = isAtRest(client) ? this.#nameOf(query.text) : undefined
+    const isWithin = query.text.endsWith(preparedInTransactionMark)
+    const name = isWithin || isAtRest(client) ? this.#nameOf(query.text) : undefined
     if (name === undefined) return send(query)
     try {
       return await send({ ...query, name })
     } catch (error) {
-      if (!mayBeOutdated.test(sqlState(error) ?? '')) throw error
-      const result = await send(query) // whatever it did was rolled back
+      if (!isOutdated(error)) throw error
+      const result = isWithin ? undefined : await send(query) // whatever it did was rolled back
       if (this.#names.get(query.text) === name) this.#names.delete(query.text)
+      if (result === undefined) throw error
       return result
     }
   }
@@ -57,5 +65,6 @@ function isAtRest(client: Client): boolean {
 /** Whether a call of a client's query() is of a statement to be kept: as Kysely calls it, with no callback to be kept as well. */
 export function isPrepared(parameters: readonly unknown[]): parameters is [text: string, values: unknown[]] {
   const [text, values] = parameters
-  return parameters.length === 2 && typeof text === 'string' && Array.isArray(values) && text.endsWith(preparedMark)
+  if (parameters.length !== 2 || typeof text !== 'string' || !Array.isArray(values)) return false
+  return text.endsWith(preparedMark) || text.endsWith(preparedInTransactionMark)
 }

@@ -17,7 +17,7 @@ import { claiming, type FetchSettings, inTurn, isPastSeedBackoff } from './fetch
 import { isOfKey, keyWalk, type Walk, type Walked, walkedSetting } from './key-walk.js'
 import { ofLocked, toldOf } from './locked.js'
 import { nextDue } from './next-due.js'
-import { prepared } from './prepared.js'
+import { preparedInTransaction } from './prepared.js'
 import { type Returned, returnedOf } from './returned.js'
 
 /** A claim that goes from key to key. */
@@ -53,8 +53,8 @@ export async function inClaim<Result>(
   const say = (...statements: readonly string[]) => connection.executeQuery(CompiledQuery.raw(statements.join('; ')))
   const lock = limited && `select pg_advisory_xact_lock(hashtextextended(${literal(lockName(limited))}, 0))`
   const bound = `set local idle_in_transaction_session_timeout = ${Math.ceil(silence)}`
-  // In one message, as each waits for its answer.
-  await say('begin isolation level read committed', bound, ...(lock === undefined ? [] : [lock]))
+  // In one message, as each waits for its answer. Each step of the walk is one along an index, whatever the statistics say.
+  await say('begin isolation level read committed', bound, ...plannedByIndexes, ...(lock === undefined ? [] : [lock]))
   try {
     const result = await claim()
     await say('commit')
@@ -64,6 +64,8 @@ export async function inClaim<Result>(
     throw error
   }
 }
+
+const plannedByIndexes = ['set local enable_seqscan = off', 'set local enable_bitmapscan = off']
 
 const lockName = (table: TableName): string => `kysely-jobs claim ${quotedName(table)}`
 
@@ -79,7 +81,7 @@ export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKey
   return async (trx, { walk, isPrepared, limit, quota }) => {
     const last = Object.fromEntries(Object.keys(lastPlaces(claim.keyed)).map((name, n) => [name, walk.last[n] ?? null]))
     const query = fetch({ limit, quota, most: walk.most, ...last } as typeof places) // a text or null for each place
-    const { rows } = await trx.executeQuery(isPrepared ? prepared(query) : query)
+    const { rows } = await trx.executeQuery(isPrepared ? preparedInTransaction(query) : query)
     return inTurn(returned.rowsOf(rows), isByPriority(claim))
   }
 }
@@ -182,14 +184,14 @@ export interface Left {
 }
 
 /** Asks for that, in the transaction of the fetch. */
-export type CompiledLeft = (trx: Jobs['db']) => Promise<Left>
+export type CompiledLeft = (trx: Jobs['db'], isPrepared: boolean) => Promise<Left>
 
 export function compileLeft(jobs: Jobs, claim: Claim): CompiledLeft {
   const asText = (due: Expression<number | null>) => job.cast<string | null>(due, 'text')
   const asked = [walkedSetting(), asText(nextDue(jobs, claim)), asText(nextDue(jobs, claim, now()))]
   const query = jobs.db.selectNoFrom(asJsonText(asked)).compile()
-  return async (trx) => {
-    const [text] = await textsOf(trx, query)
+  return async (trx, isPrepared) => {
+    const [text] = await textsOf(trx, isPrepared ? preparedInTransaction(query) : query)
     const [walked, earliest, next] = JSON.parse(text ?? '') as [string | null, string | null, string | null] // just made
     const [keys, ...last] = walked === null ? [] : (JSON.parse(walked) as [number, ...string[]]) // as the walk says it
     return {

@@ -1,10 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { CamelCasePlugin, type Kysely, sql } from 'kysely'
-import { type ClaimOptions, createBatchWorker, createWorker, enqueue, type WorkerOptions } from 'kysely-jobs'
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
+import { type ClaimOptions, createBatchWorker, createWorker, enqueue, guardPool, type WorkerOptions } from 'kysely-jobs'
 import { createKeyIndexes, dropKeyIndexes } from 'kysely-jobs/migrate'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
-import { testDatabase } from '../support/database.js'
+import { quietPool, testDatabase } from '../support/database.js'
 import { createTenantTables, mostAtOnce, type TenantDatabase, witnessed } from './tenant-jobs.js'
 
 const { db, pool, url } = await testDatabase<TenantDatabase>(createTenantTables)
@@ -252,4 +252,24 @@ test('a starting worker says which indexes it lacks, and a migration makes and d
   await expect(createKeyIndexes(db, 'tenant_jobs', [])).rejects.toThrow(
     "names the columns of the key, as in ['tenant_id']",
   )
+})
+
+test('a table that changes while sessions keep its statements is claimed from as before', async () => {
+  const guarded = new Kysely<TenantDatabase>({
+    dialect: new PostgresDialect({ pool: guardPool(quietPool({ connectionString: url, max: 2 })) }),
+  })
+  onTestFinished(() => void guarded.destroy().catch(() => {}))
+  let done = 0
+  const options = { logger: quiet, limit: { by: 'tenant_id', max: 1 }, pollInterval: '50ms' } as const
+  const worker = createWorker(guarded, 'tenant_jobs', () => void done++, options)
+  const errors: unknown[] = []
+  worker.on('error', ({ error }) => errors.push(error))
+  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+  await worker.start()
+  for (let n = 1; n <= 3; n++) {
+    await enqueue(db, 'tenant_jobs', jobsOf(2, 4))
+    await expect.poll(() => done).toBe(8 * n)
+    await sql`alter table tenant_jobs add column ${sql.id(`extra ${n}`)} int`.execute(db)
+  }
+  expect(errors).toEqual([])
 })

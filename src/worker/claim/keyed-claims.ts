@@ -1,4 +1,5 @@
 import { mayPass } from '../../pg/error-class.js'
+import { isOutdated } from '../../pg/prepared-statements.js'
 import { type Claim, isLimited, type Keyed } from '../../queue/claim.js'
 import {
   type CompiledKeyedFetch,
@@ -51,7 +52,7 @@ export class KeyedClaims {
     const late = (claimed: Claimed | undefined) => void this.#release(claimed?.rows ?? [])
     const claim = async (db: Jobs['db']): Promise<Claimed | undefined> => {
       if (isStopped()) return { rows: [] }
-      const found = await (given.isOne ? this.#one(db) : this.#transaction(db, given, this.#statements.fetch))
+      const found = await (given.isOne ? this.#one(db) : this.#fetch(db, given))
       return found && { rows: found.rows, left: this.#leftBehind(given.limit, found) }
     }
     return ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
@@ -61,13 +62,25 @@ export class KeyedClaims {
     db: Jobs['db'],
     { limit, departed }: { readonly limit: number; departed(): void },
     fetch: CompiledKeyedFetch,
+    isPrepared: boolean,
   ): Promise<Found> {
     return this.#inClaim(db, async () => {
-      const fetched = fetch(db, { limit, ...this.#given(limit) })
+      const fetched = fetch(db, { limit, ...this.#given(limit), isPrepared })
       departed()
       const rows = await fetched
-      return { rows, left: await this.#statements.left(db.withoutPlugins()) }
+      return { rows, left: await this.#statements.left(db.withoutPlugins(), isPrepared) }
     })
+  }
+
+  /** Where what the session keeps of a statement does not fit any more, it is sent as if for the first time. */
+  async #fetch(db: Jobs['db'], given: { readonly limit: number; departed(): void }): Promise<Found> {
+    const { fetch } = this.#statements
+    try {
+      return await this.#transaction(db, given, fetch, true)
+    } catch (error) {
+      if (!isOutdated(error)) throw error
+      return this.#transaction(db, given, fetch, false)
+    }
   }
 
   #inClaim<Result>(db: Jobs['db'], claim: () => Promise<Result>): Promise<Result> {
@@ -83,7 +96,7 @@ export class KeyedClaims {
     const row = await this.#inClaim(db, find)
     const only = row && compileKeyedFetch(userJobs, { ...this.#settings, only: [row] })
     try {
-      return await this.#transaction(db, { limit: 1, departed: () => {} }, only ?? this.#statements.fetch)
+      return await this.#transaction(db, { limit: 1, departed: () => {} }, only ?? this.#statements.fetch, false)
     } catch (error) {
       if (row === undefined || mayPass(error)) throw error
       passedOver.add([row])
@@ -93,10 +106,10 @@ export class KeyedClaims {
   }
 
   /** Of each key as many as come to it in one round, where nothing else says how many. */
-  #given(limit: number): Pick<KeyedGiven, 'quota' | 'walk' | 'isPrepared'> {
+  #given(limit: number): Pick<KeyedGiven, 'quota' | 'walk'> {
     const quota = isLimited(this.#keyed) ? limit : Math.max(1, Math.ceil(limit / this.#keys))
     const most = Math.min(mostKeys, Math.max(this.#most, limit * keysPerJob))
-    return { quota, walk: { last: this.#last, most }, isPrepared: false }
+    return { quota, walk: { last: this.#last, most } }
   }
 
   #leftBehind(limit: number, { rows, left: { walked, isWaiting, due } }: Found): LeftBehind {
