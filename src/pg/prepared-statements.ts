@@ -4,7 +4,7 @@ import { sqlState } from './error-class.js'
 /** How a statement ends that guardPool() may prepare on its connections. To all others it is a comment. */
 export const preparedMark = ' /* prepared */'
 
-/** The same of a statement that is sent in a transaction, by whoever sends the whole transaction again where it is refused. */
+/** The same of a statement in a transaction, by whoever begins another where it is refused; it then has another name. */
 export const preparedInTransactionMark = ' /* prepared, in a transaction */'
 
 type Send = (query: QueryConfig) => Promise<QueryResult>
@@ -17,9 +17,6 @@ const mostNames = 32
  * table has other columns now, or of other types, which its parameters do not fit.
  */
 const mayBeOutdated = /^(?:0A|22|26|42)/
-
-/** Whether the same statement may go through when it is sent as if for the first time. */
-export const isOutdated = (error: unknown): boolean => mayBeOutdated.test(sqlState(error) ?? '')
 
 /**
  * Prepared statements, for those that say they are worth it: to parse and plan the claim of one job takes 0.35 ms of
@@ -39,7 +36,7 @@ export class PreparedStatements {
     try {
       return await send({ ...query, name })
     } catch (error) {
-      if (!isOutdated(error)) throw error
+      if (!mayBeOutdated.test(sqlState(error) ?? '')) throw error
       const result = isWithin ? undefined : await send(query) // whatever it did was rolled back
       if (this.#names.get(query.text) === name) this.#names.delete(query.text)
       if (result === undefined) throw error

@@ -6,7 +6,7 @@ export function prepared<Row>(query: CompiledQuery<Row>): CompiledQuery<Row> {
   return { ...query, sql: query.sql + preparedMark }
 }
 
-/** The same within a transaction, which a refusal ends: it is sent again, without, by whoever began it. */
+/** The same within a transaction, which a refusal ends: whoever began it begins another. */
 export function preparedInTransaction<Row>(query: CompiledQuery<Row>): CompiledQuery<Row> {
   return { ...query, sql: query.sql + preparedInTransactionMark }
 }

@@ -1,5 +1,4 @@
 import { mayPass } from '../../pg/error-class.js'
-import { isOutdated } from '../../pg/prepared-statements.js'
 import { type Claim, isLimited, type Keyed } from '../../queue/claim.js'
 import {
   type CompiledKeyedFetch,
@@ -52,7 +51,7 @@ export class KeyedClaims {
     const late = (claimed: Claimed | undefined) => void this.#release(claimed?.rows ?? [])
     const claim = async (db: Jobs['db']): Promise<Claimed | undefined> => {
       if (isStopped()) return { rows: [] }
-      const found = await (given.isOne ? this.#one(db) : this.#fetch(db, given))
+      const found = await (given.isOne ? this.#one(db) : this.#transaction(db, given, this.#statements.fetch, true))
       return found && { rows: found.rows, left: this.#leftBehind(given.limit, found) }
     }
     return ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
@@ -70,17 +69,6 @@ export class KeyedClaims {
       const rows = await fetched
       return { rows, left: await this.#statements.left(db.withoutPlugins(), isPrepared) }
     })
-  }
-
-  /** Where what the session keeps of a statement does not fit any more, it is sent as if for the first time. */
-  async #fetch(db: Jobs['db'], given: { readonly limit: number; departed(): void }): Promise<Found> {
-    const { fetch } = this.#statements
-    try {
-      return await this.#transaction(db, given, fetch, true)
-    } catch (error) {
-      if (!isOutdated(error)) throw error
-      return this.#transaction(db, given, fetch, false)
-    }
   }
 
   #inClaim<Result>(db: Jobs['db'], claim: () => Promise<Result>): Promise<Result> {
