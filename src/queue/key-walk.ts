@@ -22,8 +22,9 @@ export interface Walked {
 /** Where a walk says how far it has come: a setting of its transaction. */
 const setting = 'kysely_jobs.walk'
 
-export const walkedSetting = (): RawBuilder<string | null> =>
-  sql`nullif(pg_catalog.current_setting(${sql.lit(setting)}, true), '')`
+export const walkedText = `pg_catalog.current_setting('${setting}', true)`
+
+export const walkedSetting = (): RawBuilder<string | null> => sql.raw(walkedText)
 
 const walk = sql.ref(own.walk)
 const partOf = (n: number) => sql.ref(`${own.keyPart}${n}`)

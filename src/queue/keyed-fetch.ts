@@ -1,6 +1,6 @@
 import { CompiledQuery, type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { isDue } from '../predicates/claimable.js'
-import { now } from '../predicates/clock.js'
+import { earlier, now } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { committedLater } from '../predicates/commit.js'
 import { placeOfClaim } from '../predicates/interruption.js'
@@ -8,13 +8,14 @@ import { hasStatus, isRunning } from '../predicates/status.js'
 import type { Jobs } from '../schema/job-database.js'
 import { quotedName, type TableName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
+import { camelCase } from '../schema/row.js'
 import { pendingStatuses } from '../schema/statuses.js'
-import { asJsonText, textsOf } from '../schema/text.js'
+import { asJsonText, asText, textsOf } from '../schema/text.js'
 import { type Claim, isByPriority, type Keyed, waitingJobs } from './claim.js'
 import { compiled, numberPlace, textPlace } from './compiled.js'
 import { keysOf, type RowKey } from './fenced.js'
 import { claiming, type FetchSettings, inTurn, isPastSeedBackoff } from './fetch.js'
-import { isOfKey, keyWalk, type Walk, type Walked, walkedSetting } from './key-walk.js'
+import { isOfKey, keyWalk, type Walk, type Walked, walkedSetting, walkedText } from './key-walk.js'
 import { ofLocked, toldOf } from './locked.js'
 import { nextDue } from './next-due.js'
 import { preparedInTransaction } from './prepared.js'
@@ -35,7 +36,13 @@ export interface KeyedGiven {
 }
 
 /** A fetch by keys, in a transaction that {@link inClaim} has begun. */
-export type CompiledKeyedFetch = (trx: Jobs['db'], given: KeyedGiven) => Promise<object[]>
+export type CompiledKeyedFetch = (trx: Jobs['db'], given: KeyedGiven) => Promise<KeyedRows>
+
+export interface KeyedRows {
+  readonly rows: object[]
+  /** Undefined: no key has pending jobs, or all jobs have one key. */
+  readonly walked: Walked | undefined
+}
 
 /**
  * Runs a claim by keys as a transaction of a connection. Where anything is limited, all who claim jobs of the table wait for each other
@@ -82,8 +89,30 @@ export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKey
     const last = Object.fromEntries(Object.keys(lastPlaces(claim.keyed)).map((name, n) => [name, walk.last[n] ?? null]))
     const query = fetch({ limit, quota, most: walk.most, ...last } as typeof places) // a text or null for each place
     const { rows } = await trx.executeQuery(isPrepared ? preparedInTransaction(query) : query)
-    return inTurn(returned.rowsOf(rows), isByPriority(claim))
+    const { bare, told } = withoutWalk(rows)
+    const walked = walkedOf(told ?? (await textsOf(trx, walkQuestion))[0])
+    return { rows: inTurn(returned.rowsOf(bare), isByPriority(claim)), walked }
   }
+}
+
+const walkQuestion = CompiledQuery.raw(`select pg_catalog.textout(${walkedText}) as walked`)
+
+/** Rows without the column that says how far the walk has come, and what it says: the same in each. */
+function withoutWalk(rows: readonly object[]): { readonly bare: object[]; readonly told: string | undefined } {
+  const [first] = rows
+  if (first === undefined) return { bare: [], told: undefined }
+  const name = Object.hasOwn(first, own.walk) ? own.walk : camelCase(own.walk)
+  const bare = rows.map((row) => {
+    const { [name]: _, ...columns } = row as Record<string, unknown> // a row has columns
+    return columns
+  })
+  return { bare, told: String(Reflect.get(first, name) ?? '') }
+}
+
+function walkedOf(told: string | null | undefined): Walked | undefined {
+  if (!told) return undefined
+  const [keys, ...last] = JSON.parse(told) as [number, ...string[]] // as the walk says it
+  return { keys, last }
 }
 
 /** What tells the row that such a fetch would take first; undefined: there is none. In the same transaction. */
@@ -117,6 +146,7 @@ function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, gi
     .where(committedLater())
     .$if(isWhole, (query) => query.returningAll())
     .$if(list.length > 0, (query) => query.returning(list))
+    .returning(asText(walkedSetting(), own.walk))
     .compile()
 }
 
@@ -175,27 +205,25 @@ function isNextInLine(jobs: Jobs, keyed: Keyed, order: 'continue' | 'block') {
 
 /** What is left after a fetch by keys. */
 export interface Left {
-  /** Undefined: no key has pending jobs. */
-  readonly walked: Walked | undefined
-  /** Jobs are due: what may be taken of them was, as far as the walk has come. */
+  /** Jobs are due. */
   readonly isWaiting: boolean
-  /** Milliseconds until a job is due that is not yet; undefined: none will be. */
+  /** Milliseconds until a job is due that was not yet when the fetch was sent; undefined: none will be. */
   readonly due: number | undefined
 }
 
-/** Asks for that, in the transaction of the fetch. */
-export type CompiledLeft = (trx: Jobs['db'], isPrepared: boolean) => Promise<Left>
+/** Asks for that, so many milliseconds after the fetch was sent. */
+export type CompiledLeft = (db: Jobs['db'], ago: number) => Promise<Left>
 
 export function compileLeft(jobs: Jobs, claim: Claim): CompiledLeft {
-  const asText = (due: Expression<number | null>) => job.cast<string | null>(due, 'text')
-  const asked = [walkedSetting(), asText(nextDue(jobs, claim)), asText(nextDue(jobs, claim, now()))]
-  const query = jobs.db.selectNoFrom(asJsonText(asked)).compile()
-  return async (trx, isPrepared) => {
-    const [text] = await textsOf(trx, isPrepared ? preparedInTransaction(query) : query)
-    const [walked, earliest, next] = JSON.parse(text ?? '') as [string | null, string | null, string | null] // just made
-    const [keys, ...last] = walked === null ? [] : (JSON.parse(walked) as [number, ...string[]]) // as the walk says it
+  const text = (due: Expression<number | null>) => job.cast<string | null>(due, 'text')
+  const question = compiled(jobs, { ago: numberPlace() }, ({ ago }) => {
+    const asked = [text(nextDue(jobs, claim)), text(nextDue(jobs, claim, sql`(${earlier(now(), ago)})`))]
+    return jobs.db.selectNoFrom(asJsonText(asked)).compile()
+  })
+  return async (db, ago) => {
+    const [text] = await textsOf(db, question({ ago }))
+    const [earliest, next] = JSON.parse(text ?? '') as [string | null, string | null] // just made
     return {
-      walked: keys === undefined ? undefined : { keys, last },
       isWaiting: earliest !== null && Number(earliest) <= 0,
       due: next === null ? undefined : Number(next),
     }

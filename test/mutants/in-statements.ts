@@ -51,7 +51,7 @@ export const inStatements: readonly Mutant[] = [
     name: 'a freed key that nobody claims of',
     breaks: 'jobs of a key that was full wait for a poll',
     file: 'src/worker/claim/claimer.ts',
-    text: 'if (this.#last.isBlocked) {',
+    text: 'if (this.#last.left?.wrote()) {',
     replacement: 'if (Number.isNaN(this.#last.brought)) {',
     test: 'test/worker/limits.test.ts',
     title: 'a worker whose keys are full is idle',

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
 import { type ClaimOptions, createBatchWorker, createWorker, enqueue, guardPool, type WorkerOptions } from 'kysely-jobs'
-import { createKeyIndexes, dropKeyIndexes } from 'kysely-jobs/migrate'
+import { createJobTable, createKeyIndexes, dropKeyIndexes } from 'kysely-jobs/migrate'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { quietPool, testDatabase } from '../support/database.js'
 import { createTenantTables, mostAtOnce, type TenantDatabase, witnessed } from './tenant-jobs.js'
@@ -272,4 +272,25 @@ test('a table that changes while sessions keep its statements is claimed from as
     await sql`alter table tenant_jobs add column ${sql.id(`extra ${n}`)} int`.execute(db)
   }
   expect(errors).toEqual([])
+})
+
+test('within a key the highest priority is first, and what is due later is waited for', async () => {
+  await createJobTable(db, 'urgent_jobs', (table) => table.addColumn('tenant_id', 'integer', (it) => it.notNull()), {
+    columns: ['priority'],
+  })
+  await createKeyIndexes(db, 'urgent_jobs', ['tenant_id'])
+  const handle = db as unknown as Kysely<any>
+  await enqueue(
+    handle,
+    'urgent_jobs',
+    [1, 3, 2].map((priority) => ({ tenant_id: 1, priority })),
+  )
+  await enqueue(handle, 'urgent_jobs', { tenant_id: 2, priority: 9 }, { delay: 200 })
+  const done: number[] = []
+  const options = { limit: { by: 'tenant_id', max: 1 }, logger: quiet, pollInterval: '1m' } as const
+  const worker = createWorker(handle, 'urgent_jobs', ({ priority }) => void done.push(priority), options)
+  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+  await worker.start()
+  await expect.poll(() => done).toHaveLength(4)
+  expect(done).toEqual([3, 2, 1, 9])
 })

@@ -12,6 +12,7 @@ import { BacklogCursor } from './backlog-cursor.js'
 import { ClaimStatements, type ToClaim } from './claim-statements.js'
 import type { Claimed } from './claimed.js'
 import { Leases } from './leases.js'
+import type { LeftBehind } from './left-behind.js'
 import { onItsWay, type SentFetch } from './sent-fetch.js'
 
 /**
@@ -19,6 +20,15 @@ import { onItsWay, type SentFetch } from './sent-fetch.js'
  * time: where jobs come in quick succession, each would wait for the answer.
  */
 const lull = 5
+
+/** What a claimer works with, and whom it tells. */
+interface ClaimerParts {
+  readonly slots: Slots
+  readonly holds: Holds
+  readonly bell: Bell
+  claimed(attempts: readonly Attempt[]): void
+  resting(): void
+}
 
 /**
  * A worker's one loop: waits for the bell, claims up to the free slots, and again until nothing is due. Then it
@@ -31,8 +41,7 @@ export class Claimer {
   readonly #holds: Holds
   readonly #leases: Leases
   readonly #bell: Bell
-  readonly #claimed: (attempts: readonly Attempt[]) => void
-  readonly #resting: () => void
+  readonly #around: ClaimerParts
   readonly #errorPause = new Pause()
   readonly #contendedPause = new Pause()
   readonly #backlog = new BacklogCursor()
@@ -48,32 +57,22 @@ export class Claimer {
   #isWaiting = false
   /** The last fetch brought all there was, until the next due time is known: a free slot has nothing to wait for. */
   #isLull = false
-  /** How the last fetch went: what it brought, and whether it left more, or jobs that are due and may not begin before others end. */
-  #last = { brought: 0, isFull: false, isBlocked: false }
+  /** How the last fetch went: what it brought, whether it left more, and what else where it went by keys. */
+  #last: { brought: number; isFull: boolean; left?: LeftBehind | undefined } = { brought: 0, isFull: false }
   /** When (wall clock) the last fetch came back, and since when (monotonic) none does. */
   lastFetch: Date | undefined
   failingSince: number | undefined
   /** Nothing more is due, as far as the last look goes. */
   foundNothing = false
 
-  constructor(
-    scope: WorkerScope,
-    parts: {
-      slots: Slots
-      holds: Holds
-      bell: Bell
-      claimed: (attempts: readonly Attempt[]) => void
-      resting: () => void
-    },
-  ) {
+  constructor(scope: WorkerScope, parts: ClaimerParts) {
     this.#scope = scope
     this.#statements = new ClaimStatements(scope)
     this.#slots = parts.slots
     this.#holds = parts.holds
     this.#leases = new Leases(scope)
     this.#bell = parts.bell
-    this.#claimed = parts.claimed
-    this.#resting = parts.resting
+    this.#around = parts
   }
 
   /** Runs until {@link stop}. */
@@ -81,7 +80,7 @@ export class Claimer {
     while (!this.#stopping || this.#ahead !== undefined) {
       const wait = await this.#turn()
       if (this.#stopping) continue
-      if (this.foundNothing) this.#resting()
+      if (this.foundNothing) this.#around.resting()
       if (wait === 0) continue
       await this.#bell.wait(wait)
       // Jobs that end in one turn of the event loop free their slots for one fetch, not for two small ones.
@@ -114,7 +113,7 @@ export class Claimer {
       const { rows, left } = claimed
       this.#cameBack(rows)
       const isFull = left?.isMore ?? rows.length >= fetch.limit
-      this.#last = { brought: rows.length, isFull, isBlocked: left?.isBlocked ?? false }
+      this.#last = { brought: rows.length, isFull, left }
       const look = { isWhole: fetch.since === undefined, isFull, took: performance.now() - fetch.sent }
       if (left === undefined) this.#backlog.advance(rows, look)
       this.#isLull = !isFull
@@ -145,7 +144,7 @@ export class Claimer {
 
   /** Outcomes were written: jobs of the same keys may begin. */
   wrote(): void {
-    if (this.#last.isBlocked) {
+    if (this.#last.left?.wrote()) {
       this.foundNothing = false
       this.#bell.ring()
     } else this.slotFreed()
@@ -212,7 +211,7 @@ export class Claimer {
     const attempts = rows.map((row) => new Attempt(row, sent))
     this.#interruptions = attempts.reduce((most, { interruptions }) => Math.max(most, interruptions), 0)
     hold?.take(attempts)
-    this.#claimed(attempts)
+    this.#around.claimed(attempts)
     if (isFull) this.#ahead = this.#send()
     if (this.#ahead !== undefined) await onItsWay(this.#ahead, this.#scope.settings.holdFor)
     this.#slots.begin()
@@ -222,9 +221,10 @@ export class Claimer {
   async #untilNext({ rows, left }: Claimed, { sent, since }: SentFetch): Promise<number> {
     if (await this.#bell.wait(lull)) return 0
     if (left !== undefined) {
+      const wait = await left.wait()
       this.#isLull = false
-      this.foundNothing = this.#interruptions === 0
-      return left.due ?? Number.POSITIVE_INFINITY
+      this.foundNothing = wait > 0 && this.#interruptions === 0
+      return wait
     }
     if (this.#holds.isOpen && this.#scope.settings.batch === undefined) {
       this.#isLull = false

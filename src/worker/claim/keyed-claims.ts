@@ -8,13 +8,14 @@ import {
   firstAllowed,
   inClaim,
   type KeyedGiven,
+  type KeyedRows,
   type KeyedSettings,
-  type Left,
 } from '../../queue/keyed-fetch.js'
 import type { Jobs } from '../../schema/job-database.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
-import type { Claimed, LeftBehind } from './claimed.js'
+import type { Claimed } from './claimed.js'
+import { LeftBehind, type Rest } from './left-behind.js'
 
 /** A fetch visits four times as many keys as it may bring jobs, and at least so many; where it brings none, twice as many, up to so many. */
 const keysPerJob = 4
@@ -48,11 +49,12 @@ export class KeyedClaims {
     isStopped: () => boolean,
   ): Promise<Claimed | undefined> {
     const { userJobs, settings } = this.#scope
+    const sent = performance.now()
     const late = (claimed: Claimed | undefined) => void this.#release(claimed?.rows ?? [])
     const claim = async (db: Jobs['db']): Promise<Claimed | undefined> => {
       if (isStopped()) return { rows: [] }
       const found = await (given.isOne ? this.#one(db) : this.#transaction(db, given, this.#statements.fetch, true))
-      return found && { rows: found.rows, left: this.#leftBehind(given.limit, found) }
+      return found && { rows: found.rows, left: this.#leftBehind(given.limit, found, sent) }
     }
     return ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
   }
@@ -62,12 +64,11 @@ export class KeyedClaims {
     { limit, departed }: { readonly limit: number; departed(): void },
     fetch: CompiledKeyedFetch,
     isPrepared: boolean,
-  ): Promise<Found> {
-    return this.#inClaim(db, async () => {
+  ): Promise<KeyedRows> {
+    return this.#inClaim(db, () => {
       const fetched = fetch(db, { limit, ...this.#given(limit), isPrepared })
       departed()
-      const rows = await fetched
-      return { rows, left: await this.#statements.left(db.withoutPlugins(), isPrepared) }
+      return fetched
     })
   }
 
@@ -78,7 +79,7 @@ export class KeyedClaims {
   }
 
   /** The job that is first, alone. Where the table refuses its claim, it is passed over. */
-  async #one(db: Jobs['db']): Promise<Found | undefined> {
+  async #one(db: Jobs['db']): Promise<KeyedRows | undefined> {
     const { userJobs, passedOver, report } = this.#scope
     const find = () => firstAllowed({ ...userJobs, db }, this.#settings, this.#given(1))
     const row = await this.#inClaim(db, find)
@@ -100,7 +101,7 @@ export class KeyedClaims {
     return { quota, walk: { last: this.#last, most } }
   }
 
-  #leftBehind(limit: number, { rows, left: { walked, isWaiting, due } }: Found): LeftBehind {
+  #leftBehind(limit: number, { rows, walked }: KeyedRows, sent: number): LeftBehind {
     const { walk, quota } = this.#given(limit)
     const keys = walked?.keys ?? 0
     const isWhole = keys < walk.most
@@ -108,8 +109,16 @@ export class KeyedClaims {
     this.#keys = Math.max(1, keys)
     this.#most = rows.length === 0 && !isWhole ? this.#most * 2 : fewestKeys
     const isCut = quota < limit && rows.length > 0 // keys may have more than came to them
-    const isMore = rows.length >= limit || (isWaiting && (!isWhole || isCut))
-    return { isMore, isBlocked: isWaiting && !isMore, due }
+    return new LeftBehind(rows.length >= limit || !isWhole, () => this.#rest(sent, isCut))
+  }
+
+  async #rest(sent: number, isCut: boolean): Promise<Rest> {
+    const { claimedJobs, settings } = this.#scope
+    const ago = performance.now() - sent
+    const { left } = this.#statements
+    const question = (db: Jobs['db']) => left(db, ago)
+    const { isWaiting, due } = await ask(claimedJobs.db, settings.lease / 3, 'next due time', question)
+    return { isBlocked: isWaiting, due: isWaiting && isCut ? 0 : (due ?? Number.POSITIVE_INFINITY) }
   }
 
   get #settings(): KeyedSettings {
@@ -125,9 +134,4 @@ export class KeyedClaims {
     }
     return this.#compiled
   }
-}
-
-interface Found {
-  readonly rows: readonly object[]
-  readonly left: Left
 }
