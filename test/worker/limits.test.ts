@@ -294,3 +294,19 @@ test('within a key the highest priority is first, and what is due later is waite
   await expect.poll(() => done).toHaveLength(4)
   expect(done).toEqual([3, 2, 1, 9])
 })
+
+test('workers of different conditions share a limit, and wake each other', async () => {
+  await enqueue(db, 'tenant_jobs', [...jobsOf(1, 1), { tenant_id: 1, place: 0 }, { tenant_id: 1, place: 1 }])
+  const ends: (() => void)[] = []
+  const handler = () => new Promise<void>((resolve) => ends.push(resolve))
+  const options = { limit: { max: 1 }, listen: pool } as const
+  const one = await working({ ...options, where: (eb) => eb('tenant_id', '=', 0) }, handler)
+  await expect.poll(() => ends.length).toBe(1)
+  const other = await working({ ...options, where: (eb) => eb('tenant_id', '=', 1) }, handler)
+  for (const { worker } of [one, other]) await expect.poll(() => worker.health().listener).toBe('listening')
+  for (let n = 1; n <= 3; n++) {
+    await expect.poll(() => ends.length).toBe(n)
+    ends[n - 1]?.()
+  }
+  await expect.poll(left).toBe(0)
+})

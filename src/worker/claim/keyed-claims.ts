@@ -15,6 +15,7 @@ import type { Jobs } from '../../schema/job-database.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
 import type { Claimed } from './claimed.js'
+import { tellOfFreedKeys } from './freed-keys.js'
 import { LeftBehind, type Rest } from './left-behind.js'
 
 /** A fetch visits four times as many keys as it may bring jobs, and at least so many; where it brings none, twice as many, up to so many. */
@@ -31,6 +32,7 @@ export class KeyedClaims {
   #last: readonly string[] = []
   #keys = 1
   #most = fewestKeys
+  #left: LeftBehind | undefined
   #compiled: { readonly claim: Claim; readonly fetch: CompiledKeyedFetch; readonly left: CompiledLeft } | undefined
 
   constructor(scope: WorkerScope, keyed: Keyed, release: (rows: readonly object[]) => Promise<void>) {
@@ -109,16 +111,20 @@ export class KeyedClaims {
     this.#keys = Math.max(1, keys)
     this.#most = rows.length === 0 && !isWhole ? this.#most * 2 : fewestKeys
     const isCut = quota < limit && rows.length > 0 // keys may have more than came to them
-    return new LeftBehind(rows.length >= limit || !isWhole, () => this.#rest(sent, isCut))
+    const isMore = rows.length >= limit || !isWhole
+    this.#left = new LeftBehind(isMore, (hasFreed) => this.#rest(sent, isCut, hasFreed), this.#left)
+    return this.#left
   }
 
-  async #rest(sent: number, isCut: boolean): Promise<Rest> {
+  async #rest(sent: number, isCut: boolean, hasFreed: boolean): Promise<Rest> {
     const { claimedJobs, settings } = this.#scope
     const ago = performance.now() - sent
     const { left } = this.#statements
     const question = (db: Jobs['db']) => left(db, ago)
+    const isShared = settings.where !== undefined && isLimited(this.#keyed) // with others, whose jobs this worker does not see
+    if (isShared && hasFreed) void tellOfFreedKeys(this.#scope)
     const { isWaiting, due } = await ask(claimedJobs.db, settings.lease / 3, 'next due time', question)
-    return { isBlocked: isWaiting, due: isWaiting && isCut ? 0 : (due ?? Number.POSITIVE_INFINITY) }
+    return { isBlocked: isWaiting || isShared, due: isWaiting && isCut ? 0 : (due ?? Number.POSITIVE_INFINITY) }
   }
 
   get #settings(): KeyedSettings {
