@@ -7,6 +7,7 @@ import {
   isExpression,
   type OperationNode,
   OperationNodeTransformer,
+  ParensNode,
   type PrimitiveValueListNode,
   ReferenceNode,
   type SqlBool,
@@ -36,7 +37,8 @@ export function conditionOf(condition: (eb: ExpressionBuilder<{ job: never }, 'j
   if (!isExpression(written)) {
     throw new TypeError(`gave ${shown(written)}; let it return a condition, as in (eb) => eb('region', '=', 'eu')`)
   }
-  return wrapped(new Literals().transformNode(written.toOperationNode()))
+  // In parentheses: an `or` of raw text would end all that is asked beside it.
+  return wrapped(ParensNode.create(new Literals().transformNode(written.toOperationNode())))
 }
 
 /** A condition as an index has it: of its own table, which has no alias there. */
@@ -59,10 +61,10 @@ class Literals extends OperationNodeTransformer {
   }
 }
 
-/** A backslash in a literal means what the session's settings say. */
+/** A backslash in a literal means what the session's settings say; a minus behind a minus begins a comment. */
 function isLiteral(value: unknown): boolean {
   if (typeof value === 'string') return !value.includes('\\')
-  return typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
+  return typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value) && value >= 0)
 }
 
 class WithoutAlias extends OperationNodeTransformer {

@@ -11,6 +11,8 @@ import type { Asked } from './returned.js'
 export interface Keyed {
   /** The columns of the key, as the user writes them; none of them is ever null. None: all jobs have one key. */
   readonly by: readonly string[]
+  /** No key gives more in one round than comes to it. */
+  readonly isFair?: boolean | undefined
   /** At most so many running jobs of a key, and of all keys, over all workers. */
   readonly max?: number | undefined
   readonly total?: number | undefined

@@ -5,6 +5,13 @@ import { type JobStatus, pendingStatuses } from '../schema/statuses.js'
 import type { Keyed } from './claim.js'
 import { realNames } from './returned.js'
 
+/** What holds a line, and so is in the index of those who are next. */
+const lineStatuses = (order: 'continue' | 'block'): readonly JobStatus[] => [
+  ...pendingStatuses,
+  'job_status_running',
+  ...(order === 'block' ? (['job_status_failed', 'job_status_timed_out'] as const) : []),
+]
+
 /** What a table lacks by which its jobs are claimed from key to key: a sentence with the remedy; undefined: nothing. */
 export async function adviceOnKey(jobs: Jobs, keyed: Keyed, table: TableName): Promise<string | undefined> {
   const { by, max, order } = keyed
@@ -20,7 +27,7 @@ export async function adviceOnKey(jobs: Jobs, keyed: Keyed, table: TableName): P
   const isThere =
     has(names, pendingStatuses) &&
     (!isCounted || has(names, ['job_status_running'])) &&
-    (order === undefined || has([...names, 'created_at'], pendingStatuses))
+    (order === undefined || has([...names, 'created_at'], lineStatuses(order)))
   if (isThere) return undefined
   const list = names.map((name) => `'${name}'`).join(', ')
   const options = order === undefined ? '' : `, { fifo: '${order}' }`

@@ -47,8 +47,8 @@ export interface KeyedRows {
 /**
  * Runs a claim by keys as a transaction of a connection. Where anything is limited, all who claim jobs of the table wait for each other
  * until it ends, by a lock that is taken in a statement of its own: the next one sees what those before have claimed. Taken within
- * the claim, it would see what was when it began to wait. The server ends what says nothing for so many milliseconds: a worker that
- * the network has cut off must not hold up the others.
+ * the claim, it would see what was when it began to wait. The server ends what waits or says nothing for so many milliseconds: a worker
+ * that the network has cut off must not hold up the others, nor waits of this one take all its connections.
  *
  * @param limited the table, where its claims have to wait for each other
  */
@@ -59,10 +59,12 @@ export async function inClaim<Result>(
 ): Promise<Result> {
   const say = (...statements: readonly string[]) => connection.executeQuery(CompiledQuery.raw(statements.join('; ')))
   const lock = limited && `select pg_advisory_xact_lock(hashtextextended(${literal(lockName(limited))}, 0))`
-  const bound = `set local idle_in_transaction_session_timeout = ${Math.ceil(silence)}`
-  // In one message, as each waits for its answer. Each step of the walk is one along an index, whatever the statistics say.
-  await say('begin isolation level read committed', bound, ...plannedByIndexes, ...(lock === undefined ? [] : [lock]))
+  const bounds = ['idle_in_transaction_session_timeout', 'lock_timeout', 'statement_timeout']
+  const bound = bounds.map((name) => `set local ${name} = ${Math.ceil(silence)}`)
   try {
+    // In one message, as each waits for its answer. Each step of the walk is one along an index, whatever the statistics say.
+    const locking = lock === undefined ? [] : [lock]
+    await say('begin isolation level read committed', ...bound, ...plannedByIndexes, ...locking)
     const result = await claim()
     await say('commit')
     return result
@@ -155,7 +157,8 @@ function ofAllowed(jobs: Jobs, claim: KeyedSettings, { limit, quota, walk }: Omi
   const { keyed } = claim
   const all = roomOf(jobs, keyed.total, limit, job.lit(true))
   if (keyed.by.length === 0) return ofLocked(jobs, lockedOf(jobs, jobsOfKey(jobs, claim, keyed, all)))
-  const { name, query } = keyWalk(jobs, claim, keyed, walk)
+  const last = keyed.by.map((_, n) => walk.last[n] ?? null)
+  const { name, query } = keyWalk(jobs, claim, keyed, { ...walk, last })
   const db = jobs.db.withRecursive(name as never, () => query as never) as unknown as Jobs['db'] // its other tables are the same
   const due = sql.ref(own.due)
   const room = roomOf(jobs, keyed.max, quota, isOfKey(keyed))

@@ -41,15 +41,23 @@ interface GivenKeys {
   readonly fifo?: unknown
   readonly onFailure?: unknown
   readonly fairBy?: unknown
+  readonly finished?: unknown
 }
 
 /**
  * How jobs are claimed by keys; undefined: they are taken as they come.
  * @throws WorkerOptionError
  */
-export function keyed({ limit, fifo, onFailure, fairBy }: GivenKeys, hold: 'lease' | 'transaction'): Keyed | undefined {
+export function keyed(
+  { limit, fifo, onFailure, fairBy, finished }: GivenKeys,
+  hold: 'lease' | 'transaction',
+): Keyed | undefined {
   if (onFailure !== undefined && fifo === undefined)
     throw new WorkerOptionError('onFailure: says what becomes of the line of a job that failed; give fifo with it')
+  if (onFailure === 'block' && finished === 'archive')
+    throw new WorkerOptionError(
+      "onFailure: 'block' needs the failed job in its table, and finished: 'archive' takes it out; leave one of both out",
+    )
   if (limit === undefined && fifo === undefined && fairBy === undefined) return undefined
   if (hold === 'transaction')
     throw new WorkerOptionError(
@@ -66,7 +74,7 @@ export function keyed({ limit, fifo, onFailure, fairBy }: GivenKeys, hold: 'leas
   if (fifo !== undefined && by !== undefined)
     throw new WorkerOptionError('limit: with fifo one job of a key runs at a time; leave limit.by out')
   const order = fifo === undefined ? undefined : oneOf(['continue', 'block'], onFailure ?? 'continue', 'onFailure')
-  return { by: first?.key ?? [], order, ...(by === undefined ? { total: max } : { max }) }
+  return { by: first?.key ?? [], order, isFair: fairBy !== undefined, ...(by === undefined ? { total: max } : { max }) }
 }
 
 function limited(value: unknown): { readonly max: number; readonly by: readonly string[] | undefined } {

@@ -182,7 +182,8 @@ export class StartedWorker {
       carry: this.#subscription?.carry,
       patience: () => Math.min(this.#pollInterval, settings.lease / 3),
       due: (milliseconds) => {
-        if (this.#claimer.foundNothing && this.#subscription?.state === 'listening') this.#untold.found(milliseconds)
+        const isHeard = this.#subscription?.state === 'listening' && settings.keyed === undefined
+        if (this.#claimer.foundNothing && isHeard) this.#untold.found(milliseconds)
         this.#dueIn(milliseconds)
       },
       rescue: () => this.#rescuer.rescue(),

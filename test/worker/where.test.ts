@@ -161,17 +161,31 @@ test('a starting worker says which index its condition wants, until there is one
   const isEuropean = (eb: any) => eb.and([eb('job.region', '=', 'eu'), eb('the size', '>', 5)])
   const [wanted] = await advised('plain_jobs', isEuropean)
   expect(wanted).toBe(
-    `plain_jobs: where: each look for jobs reads those of other workers as well, as no index of "public"."plain_jobs" has the condition; in a migration, outside of a transaction, this makes one: create index concurrently on "public"."plain_jobs" (run_at) where "status" in ('job_status_not_started', 'job_status_retry') and ("region" = 'eu' and "the size" > 5)`,
+    `plain_jobs: where: each look for jobs reads those of other workers as well, as no index of "public"."plain_jobs" has the condition; in a migration, outside of a transaction, this makes one: create index concurrently on "public"."plain_jobs" (run_at) where "status" in ('job_status_not_started', 'job_status_retry') and (("region" = 'eu' and "the size" > 5))`,
   )
   await sql.raw(wanted?.split('makes one: ')[1] ?? '').execute(db)
   expect(await advised('plain_jobs', isEuropean)).toEqual([])
   const { advice } = await inspectJobTable(db, 'plain_jobs', { where: (eb) => eb('region', '=', 'us') })
   expect(advice).toEqual([
-    expect.stringContaining("where \"status\" in ('job_status_not_started', 'job_status_retry') and \"region\" = 'us'"),
+    expect.stringContaining(
+      "where \"status\" in ('job_status_not_started', 'job_status_retry') and (\"region\" = 'us')",
+    ),
   ])
   const [byPriority] = await advised('mail_jobs', (eb) => eb('region', '=', 'eu'))
   for (const statement of byPriority?.split('makes one: ')[1]?.split('; ') ?? []) await sql.raw(statement).execute(db)
   expect(await advised('mail_jobs', (eb) => eb('region', '=', 'eu'))).toEqual([])
   const [bySelect] = await advised('plain_jobs', (eb) => eb.exists(eb.selectFrom('users').select('users.id')))
   expect(bySelect).toContain('one that begins with the columns that it compares helps')
+})
+
+test('raw text with an or, and numbers below zero, are of the condition alone', async () => {
+  await enqueue(db, 'mail_jobs', [
+    { region: 'eu', user_id: -5 },
+    { region: 'us', user_id: 5 },
+  ])
+  const { handled, idle } = await working(() => sql<boolean>`job.region = 'eu' or job.user_id - ${-5} = 10`, {
+    table: 'mail_jobs',
+  })
+  await idle
+  expect(handled.toSorted()).toEqual(['eu', 'us'])
 })

@@ -11,6 +11,7 @@ import type { WorkerScope } from '../scope.js'
 import { BacklogCursor } from './backlog-cursor.js'
 import { ClaimStatements, type ToClaim } from './claim-statements.js'
 import type { Claimed } from './claimed.js'
+import { tellOfFreedKeys } from './freed-keys.js'
 import { Leases } from './leases.js'
 import type { LeftBehind } from './left-behind.js'
 import { onItsWay, type SentFetch } from './sent-fetch.js'
@@ -38,7 +39,6 @@ interface ClaimerParts {
 export class Claimer {
   readonly #scope: WorkerScope
   readonly #slots: Slots
-  readonly #holds: Holds
   readonly #leases: Leases
   readonly #bell: Bell
   readonly #around: ClaimerParts
@@ -69,7 +69,6 @@ export class Claimer {
     this.#scope = scope
     this.#statements = new ClaimStatements(scope)
     this.#slots = parts.slots
-    this.#holds = parts.holds
     this.#leases = new Leases(scope)
     this.#bell = parts.bell
     this.#around = parts
@@ -144,9 +143,10 @@ export class Claimer {
 
   /** Outcomes were written: jobs of the same keys may begin. */
   wrote(): void {
-    if (this.#last.left?.wrote()) {
+    if (this.#last.left?.wrote(this.#isWaiting)) {
       this.foundNothing = false
       this.#bell.ring()
+      if (this.#room === 0) void tellOfFreedKeys(this.#scope)
     } else this.slotFreed()
   }
 
@@ -175,11 +175,11 @@ export class Claimer {
 
   /** Asks for as many jobs as there is room for. */
   #send(): SentFetch | undefined {
-    const isHeld = this.#holds.isFor(this.#last.brought) && this.#interruptions === 0 && this.#most > 1
+    const isHeld = this.#around.holds.isFor(this.#last.brought) && this.#interruptions === 0 && this.#most > 1
     const { batch } = this.#scope.settings
     const limit = Math.min(this.#room, this.#most, (isHeld && batch?.size) || Number.POSITIVE_INFINITY) // one transaction holds one batch
     const isBusy = this.#slots.ready > 0 || this.#slots.free === 0
-    if (limit === 0 || (this.#holds.isFull && isBusy)) return undefined
+    if (limit === 0 || (this.#around.holds.isFull && isBusy)) return undefined
     const since = this.#interruptions === 0 ? this.#backlog.since : undefined // those stand at the beginning
     const sent = performance.now()
     const departed = Promise.withResolvers<void>()
@@ -191,7 +191,7 @@ export class Claimer {
   #claim(given: ToClaim, isHeld: boolean): Promise<Claimed | undefined> {
     const isStopped = () => this.#stopping
     const isOne = this.#most === 1
-    if (isHeld) return this.#holds.claim(this.#statements, given, isStopped)
+    if (isHeld) return this.#around.holds.claim(this.#statements, given, isStopped)
     const ahead = given.limit > this.#slots.free
     return this.#leases.claim(this.#statements, { ...given, ahead, isOne, isPrepared: !this.#last.isFull }, isStopped)
   }
@@ -226,7 +226,7 @@ export class Claimer {
       this.foundNothing = wait > 0 && this.#interruptions === 0
       return wait
     }
-    if (this.#holds.isOpen && this.#scope.settings.batch === undefined) {
+    if (this.#around.holds.isOpen && this.#scope.settings.batch === undefined) {
       this.#isLull = false
       return Number.POSITIVE_INFINITY // what is held looks due; its end rings
     }

@@ -23,14 +23,19 @@ const keysPerJob = 4
 const fewestKeys = 100
 const mostKeys = 100_000
 
+/** After so many walks that found nothing, and did not come around all keys, the next waits as if they had. */
+const mostFruitless = 12
+
 /** Claims jobs from key to key, each time from where the last fetch ended. */
 export class KeyedClaims {
   readonly #scope: WorkerScope
   readonly #keyed: Keyed
   readonly #release: (rows: readonly object[]) => Promise<void>
-  /** The key that was visited last, and how many there were, as far as was seen. */
+  /** The key that was visited last, and how many there are, as far as was seen. */
   #last: readonly string[] = []
-  #keys = 1
+  #keys = Number.POSITIVE_INFINITY
+  /** How many walks in a row found nothing, and did not come around. */
+  #fruitless = 0
   #most = fewestKeys
   #left: LeftBehind | undefined
   #compiled: { readonly claim: Claim; readonly fetch: CompiledKeyedFetch; readonly left: CompiledLeft } | undefined
@@ -98,20 +103,22 @@ export class KeyedClaims {
 
   /** Of each key as many as come to it in one round, where nothing else says how many. */
   #given(limit: number): Pick<KeyedGiven, 'quota' | 'walk'> {
-    const quota = isLimited(this.#keyed) ? limit : Math.max(1, Math.ceil(limit / this.#keys))
+    const quota = this.#keyed.isFair ? Math.max(1, Math.ceil(limit / this.#keys)) : limit
     const most = Math.min(mostKeys, Math.max(this.#most, limit * keysPerJob))
     return { quota, walk: { last: this.#last, most } }
   }
 
   #leftBehind(limit: number, { rows, walked }: KeyedRows, sent: number): LeftBehind {
     const { walk, quota } = this.#given(limit)
-    const keys = walked?.keys ?? 0
+    const [keys, isFull] = [walked?.keys ?? 0, rows.length >= limit]
     const isWhole = keys < walk.most
-    this.#last = walked?.last ?? []
-    this.#keys = Math.max(1, keys)
-    this.#most = rows.length === 0 && !isWhole ? this.#most * 2 : fewestKeys
+    this.#last = walked?.last ?? this.#last
+    // A fetch that was full has not seen all keys: the next takes less of each, to see more.
+    this.#keys = isFull ? keys * 2 : Math.max(1, keys)
+    this.#fruitless = rows.length === 0 && !isWhole ? this.#fruitless + 1 : 0
+    this.#most = this.#fruitless > 0 ? this.#most * 2 : fewestKeys
     const isCut = quota < limit && rows.length > 0 // keys may have more than came to them
-    const isMore = rows.length >= limit || !isWhole
+    const isMore = isFull || (!isWhole && this.#fruitless < mostFruitless)
     this.#left = new LeftBehind(isMore, (hasFreed) => this.#rest(sent, isCut, hasFreed), this.#left)
     return this.#left
   }

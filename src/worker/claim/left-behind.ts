@@ -24,11 +24,11 @@ export class LeftBehind {
     this.#hasFreed = before?.hasFreed ?? false
   }
 
-  /** Outcomes were written. @returns whether jobs that were left behind may begin by that */
-  wrote(): boolean {
+  /** Outcomes were written. @returns whether jobs that were left behind may begin by that, or that a fetch on its way does not see */
+  wrote(isFetching: boolean): boolean {
     this.#hasFreed = true
     this.#isStale ||= this.#isBlocked
-    return this.#isBlocked
+    return this.#isBlocked || isFetching
   }
 
   /** Whether outcomes were written of which nobody else was told. */
