@@ -44,7 +44,7 @@ const firstVersion = (name: string) => [
     fires_at timestamptz generated always as (least(triggered_at, case when paused_at is null then next_slot end)) stored,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    primary key (job_schema, job_table, name)
+    primary key (name, job_schema, job_table)
   ) with (fillfactor = 70)`,
   `create index on ${name} (job_schema, job_table, fires_at)`,
 ]

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { pollTables } from '../../src/queue/poll.js'
 import { jobsOf } from '../../src/schema/job-database.js'
 import { everyVerb } from '../compat/every-verb.js'
-import { createTestDatabase } from '../support/database.js'
+import { createTestDatabase, quietPool } from '../support/database.js'
 import { createMailJobs, worker } from './mail-jobs.js'
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -86,7 +86,7 @@ test.each(settings)('outcomes of every kind are written where a session says %s 
 
 /** A handle whose every connection was told something at its beginning, and whose types may be parsed in another way. */
 async function connected(url: string, tell: (client: pg.PoolClient) => unknown, types?: pg.CustomTypesConfig) {
-  const pool = new pg.Pool({ connectionString: url, max: 4, onConnect: tell, ...(types && { types }) } as pg.PoolConfig)
+  const pool = quietPool({ connectionString: url, max: 4, onConnect: tell, ...(types && { types }) } as pg.PoolConfig)
   const { Kysely } = await import('kysely')
   const db: Kysely<any> = new Kysely({ dialect: new PostgresDialect({ pool }) })
   return { db, [Symbol.asyncDispose]: () => db.destroy() }
