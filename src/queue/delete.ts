@@ -25,7 +25,7 @@ export interface DeleteOptions<DryRun extends boolean = false> extends BulkOptio
  * timeout): chunks before it are written
  * @example
  * const mine = { where: (job) => job('user_id', '=', id) } satisfies JobSelection<DB['mail_jobs']>
- * console.log(await deleteJobs(db, 'mail_jobs', mine, { dryRun: true }), 'will go')
+ * const count = await deleteJobs(db, 'mail_jobs', mine, { dryRun: true })
  * await deleteJobs(db, 'mail_jobs', mine)
  */
 export async function deleteJobs<DB, Table extends keyof DB & string, DryRun extends boolean = false>(

@@ -163,7 +163,7 @@ export interface ScheduleState {
 /**
  * The schedules of a job table, or of all, by table and name.
  * @throws SideTableError
- * @example for (const { name, nextSlot } of await listSchedules(db, 'report_jobs')) console.log(name, nextSlot)
+ * @example const paused = (await listSchedules(db, 'report_jobs')).filter(({ pausedAt }) => pausedAt !== undefined)
  */
 export async function listSchedules<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,

@@ -206,7 +206,7 @@ export async function reviewDeclared(
   return left
 }
 
-/** Removes schedules. @returns whether there was any */
+/** Removes schedules. @returns whether there were some */
 export async function deleteSchedules(schedules: Schedules, isMeant: RawBuilder<SqlBool>): Promise<boolean> {
   const gone = await sql`delete from ${nameOf(schedules)} where ${isMeant} returning true`.execute(schedules.db)
   return gone.rows.length > 0
