@@ -1,10 +1,11 @@
-import type { Client, ClientConfig, QueryConfig } from 'pg'
+import type { Client, ClientConfig } from 'pg'
 import { asPgClient, backendsOf } from './backend.js'
+import { ClientStatements } from './client-statements.js'
 import { driverFault } from './driver-fault.js'
 import { sqlState } from './error-class.js'
 import type { LivenessCheck, Watched } from './liveness-check.js'
 import { poolQuestion } from './pool-question.js'
-import { isPrepared, PreparedStatements } from './prepared-statements.js'
+import { StatementNames } from './statement-names.js'
 
 /**
  * SQLSTATEs after which a session is of no use: its server hangs up (57P, 08, or for what it did not do in time), or is
@@ -23,9 +24,10 @@ const farewell = 500
 
 /** A pool's class of clients, as one whose clients learn who answers them, are watched, and end for sure. */
 export function guardedClient(Unguarded: typeof Client, liveness: LivenessCheck, max: number): typeof Client {
-  const statements = new PreparedStatements()
+  const names = new StatementNames()
   return class extends Unguarded {
     readonly #watched: Watched
+    readonly #statements = new ClientStatements(names, this as Client, (query) => this.#send(query)) // with the overloads
 
     constructor(config?: ClientConfig) {
       super(config)
@@ -51,10 +53,8 @@ export function guardedClient(Unguarded: typeof Client, liveness: LivenessCheck,
 
     override query(...parameters: unknown[]): never {
       if (parameters[0] === poolQuestion) return this.#send(poolQuestion.replace('null', `'${max}'`), [])
-      if (!isPrepared(parameters) || this.#watched.backend === undefined) return this.#send(...parameters)
-      const [text, values] = parameters
-      const send = (query: QueryConfig) => this.#send(query)
-      return statements.send({ text, values }, this as Client, send) as never // a promise, as was asked for
+      const sent = this.#statements.sent(parameters, this.#watched.backend !== undefined)
+      return (sent ?? this.#send(...parameters)) as never // a promise, where one was asked for
     }
 
     #send(...parameters: unknown[]): never {

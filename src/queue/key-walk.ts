@@ -1,4 +1,5 @@
 import { type Expression, type RawBuilder, type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
+import { isDue } from '../predicates/claimable.js'
 import { isPending } from '../predicates/status.js'
 import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
@@ -39,9 +40,13 @@ export function isOfKey({ by }: Keyed): RawBuilder<SqlBool> {
   )})`
 }
 
+/** A step reads so many jobs that are not due yet, at most, before it goes to the key that it has come to: literals, for the planner. */
+const [stretch, endOfStretch, one] = [sql.lit(200), sql.lit(199), sql.lit(1)]
+
 /**
- * A walk along the keys that have pending jobs, in the order of the index: from the one after the last to the end, and from the first
- * to the last. One step along the index for each key, however many jobs it has.
+ * A walk along the keys that have due jobs, in the order of the index: from the one after the last to the end, and from the first
+ * to the last. One step along the index for each such key, however many jobs it has; jobs that are not due yet are passed over within the
+ * index, and where they are very many a key is visited for nothing now and then.
  *
  * @returns a recursive CTE: its name with its columns, and its query
  */
@@ -53,9 +58,13 @@ export function keyWalk(jobs: Jobs, claim: Claim, { by }: Keyed, { last, most }:
     const texts = [place, ...by.map((_, n) => sql`step.${partOf(n)}::text`)]
     return sql`pg_catalog.set_config(${sql.lit(setting)}, pg_catalog.json_build_array(${sql.join(texts)})::text, true)`
   }
-  const step = (from: RawBuilder<unknown>, mayWrap: RawBuilder<SqlBool>, wrapped: RawBuilder<unknown>) => sql`
-    (select ${list(parts)}, ${wrapped} as wrapped from ${nextKey(jobs, claim, by, isAfter(from))} as next
-    union all select ${list(parts)}, true from ${nextKey(jobs, claim, by, mayWrap)} as first limit 1)`
+  const step = (from: RawBuilder<unknown>, mayWrap: RawBuilder<SqlBool>, wrapped: RawBuilder<unknown>) => {
+    const [onwards, anew] = [nextKeys(jobs, claim, by, isAfter(from)), nextKeys(jobs, claim, by, mayWrap)]
+    const found = (key: RawBuilder<unknown>, wrapped: RawBuilder<unknown>) =>
+      sql`select ${list(parts)}, ${wrapped} as wrapped from ${key} as next`
+    const steps = [...onwards.map((key) => found(key, wrapped)), ...anew.map((key) => found(key, sql`true`))]
+    return sql`(${sql.join(steps, sql` union all `)} limit 1)`
+  }
   const isAround = sql`${last[0] ?? null}::text is not null and (${list(by.map((_, n) => sql`step.${partOf(n)}`))}) > (${lastKey})`
   const [name, columns] = [own.walk, [...by.map((_, n) => `${own.keyPart}${n}`), 'place', 'wrapped', 'told']]
   const query = sql`(
@@ -67,13 +76,16 @@ export function keyWalk(jobs: Jobs, claim: Claim, { by }: Keyed, { last, most }:
   return { name: `${name}(${columns.join(', ')})` as const, query }
 }
 
-/** The first key, of those that a condition leaves, that has a pending job. */
-function nextKey(jobs: Jobs, { where }: Claim, by: readonly string[], isMeant: Expression<SqlBool>) {
-  const table = where === undefined ? jobs.db.selectFrom(jobs.table) : jobs.db.selectFrom(jobs.asJob).where(where)
+/** Where a step leads, of the keys that are meant: to the first that has a due job; where none is near, to the end of the stretch. */
+function nextKeys(jobs: Jobs, { where }: Claim, by: readonly string[], isMeant: Expression<SqlBool>) {
+  const parts = by.map((_, n) => partOf(n))
   const columns = by.map((column, n) => sql.ref(column).as(`${own.keyPart}${n}`))
-  const inOrder: SelectQueryBuilder<JobDatabase, JobAlias, object> = table.where(isPending()).where(isMeant)
-  return by
-    .reduce((query, column) => query.orderBy(sql.ref(column)), inOrder)
-    .select(columns)
-    .limit(1)
+  const keys = (table: SelectQueryBuilder<JobDatabase, JobAlias, object>) =>
+    by
+      .reduce((query, column) => query.orderBy(sql.ref(column)), table.where(isPending()).where(isMeant))
+      .select(columns)
+  if (where !== undefined) return [sql`${keys(jobs.db.selectFrom(jobs.asJob).where(where).where(isDue())).limit(one)}`]
+  const near = keys(jobs.db.selectFrom(jobs.table)).select('run_at').limit(stretch)
+  const far = keys(jobs.db.selectFrom(jobs.table)).offset(endOfStretch).limit(one)
+  return [sql`(select ${list(parts)} from ${near} as near where ${isDue('near')} limit 1)`, sql`${far}`]
 }

@@ -6,19 +6,18 @@ import { committedLater } from '../predicates/commit.js'
 import { placeOfClaim } from '../predicates/interruption.js'
 import { hasStatus, isRunning } from '../predicates/status.js'
 import type { Jobs } from '../schema/job-database.js'
-import { quotedName, type TableName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
 import { camelCase } from '../schema/row.js'
 import { pendingStatuses } from '../schema/statuses.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
 import { type Claim, isByPriority, type Keyed, waitingJobs } from './claim.js'
+import { type ClaimTransaction, inOneMessage } from './claim-transaction.js'
 import { compiled, numberPlace, textPlace } from './compiled.js'
 import { keysOf, type RowKey } from './fenced.js'
 import { claiming, type FetchSettings, inTurn, isPastSeedBackoff } from './fetch.js'
 import { isOfKey, keyWalk, type Walk, type Walked, walkedSetting, walkedText } from './key-walk.js'
 import { ofLocked, toldOf } from './locked.js'
 import { nextDue } from './next-due.js'
-import { preparedInTransaction } from './prepared.js'
 import { type Returned, returnedOf } from './returned.js'
 
 /** A claim that goes from key to key. */
@@ -32,53 +31,16 @@ export interface KeyedGiven {
   readonly limit: number
   readonly quota: number
   readonly walk: Walk
-  readonly isPrepared: boolean
 }
 
-/** A fetch by keys, in a transaction that {@link inClaim} has begun. */
-export type CompiledKeyedFetch = (trx: Jobs['db'], given: KeyedGiven) => Promise<KeyedRows>
+/** A fetch by keys: in a transaction that {@link inClaim} has begun, or sent together with one of its own. */
+export type CompiledKeyedFetch = (db: Jobs['db'], given: KeyedGiven, whole?: ClaimTransaction) => Promise<KeyedRows>
 
 export interface KeyedRows {
   readonly rows: object[]
   /** Undefined: no key has pending jobs, or all jobs have one key. */
   readonly walked: Walked | undefined
 }
-
-/**
- * Runs a claim by keys as a transaction of a connection. Where anything is limited, all who claim jobs of the table wait for each other
- * until it ends, by a lock that is taken in a statement of its own: the next one sees what those before have claimed. Taken within
- * the claim, it would see what was when it began to wait. The server ends what waits or says nothing for so many milliseconds: a worker
- * that the network has cut off must not hold up the others, nor waits of this one take all its connections.
- *
- * @param limited the table, where its claims have to wait for each other
- */
-export async function inClaim<Result>(
-  connection: Jobs['db'],
-  { limited, silence }: { readonly limited: TableName | undefined; readonly silence: number },
-  claim: () => Promise<Result>,
-): Promise<Result> {
-  const say = (...statements: readonly string[]) => connection.executeQuery(CompiledQuery.raw(statements.join('; ')))
-  const lock = limited && `select pg_advisory_xact_lock(hashtextextended(${literal(lockName(limited))}, 0))`
-  const bounds = ['idle_in_transaction_session_timeout', 'lock_timeout', 'statement_timeout']
-  const bound = bounds.map((name) => `set local ${name} = ${Math.ceil(silence)}`)
-  try {
-    // In one message, as each waits for its answer. Each step of the walk is one along an index, whatever the statistics say.
-    const locking = lock === undefined ? [] : [lock]
-    await say('begin isolation level read committed', ...bound, ...plannedByIndexes, ...locking)
-    const result = await claim()
-    await say('commit')
-    return result
-  } catch (error) {
-    await say('rollback').catch(() => {}) // whatever it says, the first error is why
-    throw error
-  }
-}
-
-const plannedByIndexes = ['set local enable_seqscan = off', 'set local enable_bitmapscan = off']
-
-const lockName = (table: TableName): string => `kysely-jobs claim ${quotedName(table)}`
-
-const literal = (text: string): string => `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 
 export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKeyedFetch {
   const claimed = { since: column('locked_at'), by: column('locked_by') } // which the statement has written
@@ -87,23 +49,24 @@ export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKey
   const fetch = compiled<typeof places, object>(jobs, places, ({ limit, quota, most, ...last }) =>
     build(jobs, claim, returned, { limit, quota, walk: { last: Object.values(last), most } }),
   )
-  return async (trx, { walk, isPrepared, limit, quota }) => {
+  return async (db, { walk, limit, quota }, whole) => {
     const last = Object.fromEntries(Object.keys(lastPlaces(claim.keyed)).map((name, n) => [name, walk.last[n] ?? null]))
     const query = fetch({ limit, quota, most: walk.most, ...last } as typeof places) // a text or null for each place
-    const { rows } = await trx.executeQuery(isPrepared ? preparedInTransaction(query) : query)
+    const { rows } = await db.executeQuery(whole ? inOneMessage(query, whole, walkQuestion) : query)
     const { bare, told } = withoutWalk(rows)
-    const walked = walkedOf(told ?? (await textsOf(trx, walkQuestion))[0])
+    const walked = walkedOf(told ?? (await textsOf(db, CompiledQuery.raw(walkQuestion)))[0])
     return { rows: inTurn(returned.rowsOf(bare), isByPriority(claim)), walked }
   }
 }
 
-const walkQuestion = CompiledQuery.raw(`select pg_catalog.textout(${walkedText}) as walked`)
+const walkQuestion = `select pg_catalog.textout(${walkedText}) as "${own.walk}"`
 
-/** Rows without the column that says how far the walk has come, and what it says: the same in each. */
+/** Rows without the column that says how far the walk has come, and what it says: the same in each. A row of nothing else is no job's. */
 function withoutWalk(rows: readonly object[]): { readonly bare: object[]; readonly told: string | undefined } {
   const [first] = rows
   if (first === undefined) return { bare: [], told: undefined }
   const name = Object.hasOwn(first, own.walk) ? own.walk : camelCase(own.walk)
+  if (Object.keys(first).length === 1) return { bare: [], told: String(Reflect.get(first, name) ?? '') }
   const bare = rows.map((row) => {
     const { [name]: _, ...columns } = row as Record<string, unknown> // a row has columns
     return columns
@@ -121,7 +84,7 @@ function walkedOf(told: string | null | undefined): Walked | undefined {
 export async function firstAllowed(
   jobs: Jobs,
   claim: KeyedSettings,
-  given: Omit<KeyedGiven, 'isPrepared' | 'limit'>,
+  given: Omit<KeyedGiven, 'limit'>,
 ): Promise<RowKey | undefined> {
   const { db, isLocked } = ofAllowed(jobs, claim, { ...given, limit: 1 })
   const [first] = await keysOf(jobs, db.selectFrom(jobs.table).where(isLocked))
@@ -139,7 +102,7 @@ function lastPlaces({ by }: Keyed): Record<string, string> {
   return Object.fromEntries(by.map((_, n) => [`last${n}`, textPlace()]))
 }
 
-function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, given: Omit<KeyedGiven, 'isPrepared'>) {
+function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, given: KeyedGiven) {
   const { db, isLocked } = ofAllowed(jobs, claim, given)
   return db
     .updateTable(jobs.table)
@@ -153,7 +116,7 @@ function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, gi
 }
 
 /** The jobs of each key that may be taken, until there are enough. */
-function ofAllowed(jobs: Jobs, claim: KeyedSettings, { limit, quota, walk }: Omit<KeyedGiven, 'isPrepared'>) {
+function ofAllowed(jobs: Jobs, claim: KeyedSettings, { limit, quota, walk }: KeyedGiven) {
   const { keyed } = claim
   const all = roomOf(jobs, keyed.total, limit, job.lit(true))
   if (keyed.by.length === 0) return ofLocked(jobs, lockedOf(jobs, jobsOfKey(jobs, claim, keyed, all)))

@@ -42,7 +42,7 @@ export const aroundThem: readonly Mutant[] = [
   {
     name: 'a session that lost its prepared statements is not noticed',
     breaks: 'a worker whose session was cleaned up (DISCARD ALL) claims nothing more',
-    file: 'src/pg/prepared-statements.ts',
+    file: 'src/pg/client-statements.ts',
     text: '/^(?:0A|22|26|42)/',
     replacement: '/^(?:0A|22|42)/',
     test: 'test/pg/prepared-statements.test.ts',
@@ -51,9 +51,9 @@ export const aroundThem: readonly Mutant[] = [
   {
     name: 'a prepared claim of other columns is not given up',
     breaks: 'a table that gains a column is never fetched from again',
-    file: 'src/pg/prepared-statements.ts',
-    text: 'const mayBeOutdated = /^(?:0A|',
-    replacement: 'const mayBeOutdated = /^(?:',
+    file: 'src/pg/client-statements.ts',
+    text: 'const outdated = /^(?:0A|',
+    replacement: 'const outdated = /^(?:',
     test: 'test/pg/prepared-statements.test.ts',
     title: 'a prepared statement whose table gains a column is answered with the column',
   },

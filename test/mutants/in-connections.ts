@@ -3,6 +3,24 @@ import type { Mutant } from './mutant.ts'
 /** Faults in how lost connections are found, and in how soon is tried again. */
 export const inConnections: readonly Mutant[] = [
   {
+    name: 'a transaction that was refused stays open',
+    breaks: 'the next who is given the connection is in a transaction that has failed',
+    file: 'src/pg/client-statements.ts',
+    text: "await this.#send('rollback').catch(() => {})",
+    replacement: 'await Promise.resolve()',
+    test: 'test/pg/whole-transaction.test.ts',
+    title: 'what the server refuses is told, leaves no transaction open',
+  },
+  {
+    name: 'quotes that stand in a message as they are',
+    breaks: 'a text with a quote ends the literal that it is in',
+    file: 'src/pg/whole-transaction.ts',
+    text: `.replaceAll("'", "''")`,
+    replacement: '',
+    test: 'test/pg/whole-transaction.test.ts',
+    title: 'a transaction of one statement is one message',
+  },
+  {
     name: 'a connection that is gone is waited for',
     breaks: 'after a cut network a query hangs until its own time-out, of a minute',
     file: 'src/pg/liveness-check.ts',

@@ -23,11 +23,20 @@ export const inStatements: readonly Mutant[] = [
   {
     name: 'claims that do not wait for each other',
     breaks: 'more jobs of a key run than its limit allows',
-    file: 'src/queue/keyed-fetch.ts',
+    file: 'src/queue/claim-transaction.ts',
     text: 'lock === undefined ? [] : [lock]',
     replacement: 'lock === undefined ? [] : []',
     test: 'test/worker/limits.test.ts',
     title: 'a limit ',
+  },
+  {
+    name: 'keys are passed over one by one, also those with nothing due',
+    breaks: 'beside thousands of keys whose jobs are for later a claim finds none of the few that are due',
+    file: 'src/queue/key-walk.ts',
+    text: '.offset(endOfStretch)',
+    replacement: '.offset(one)',
+    test: 'test/queue/keyed-plans.test.ts',
+    title: 'keys whose jobs are all for later are passed over',
   },
   {
     name: 'one of a key too many',

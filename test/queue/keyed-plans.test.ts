@@ -39,7 +39,7 @@ async function buffersOf(table: string, keyed: Keyed) {
   const claim = { columns: table === 'urgent' ? ['priority'] : [], worker, keyed }
   const plans = await plansOf(pool, async (handle: Kysely<any>) => {
     const jobs = jobsOf(handle, table)
-    const given = { limit: 10, quota: 1, walk: { last: ['3'], most: 100 }, isPrepared: false }
+    const given = { limit: 10, quota: 1, walk: { last: ['3'], most: 100 } }
     const { rows } = await compileKeyedFetch(jobs, claim)(jobs.db, given)
     expect(rows).toHaveLength(table === 'few' && keyed.order ? 5 : 10)
     await compileLeft(jobs, claim)(jobs.db, 5)
@@ -57,4 +57,21 @@ test.each(claims)('%s costs the same among 200,000 jobs of ten keys and of ten t
       expect(left).toBeLessThan(60)
     }
   }
+})
+
+test('keys whose jobs are all for later are passed over, however many there are', async () => {
+  await createJobTable(db, 'later', (table) => table.addColumn('tenant', 'integer', (it) => it.notNull()))
+  await createKeyIndexes(db, 'later', ['tenant'])
+  await sql`insert into later (tenant, run_at) select n, now() + interval '1 day' from generate_series(1, 10000) n`.execute(
+    db,
+  )
+  await sql`insert into later (tenant) select 9000 from generate_series(1, 20)`.execute(db)
+  await sql`vacuum analyze later`.execute(db)
+  const [plan] = await plansOf(pool, async (handle: Kysely<any>) => {
+    const jobs = jobsOf(handle, 'later')
+    const fetch = compileKeyedFetch(jobs, { columns: [], worker, keyed: { by: ['tenant'], max: 10 } })
+    const { rows } = await fetch(jobs.db, { limit: 10, quota: 10, walk: { last: [], most: 100 } })
+    expect(rows).toHaveLength(10)
+  })
+  expect(plan?.buffers).toBeLessThan(1000)
 })

@@ -3,11 +3,17 @@ import { once } from 'node:events'
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
 import { type ClaimOptions, createBatchWorker, createWorker, enqueue, guardPool, type WorkerOptions } from 'kysely-jobs'
 import { createJobTable, createKeyIndexes, dropKeyIndexes } from 'kysely-jobs/migrate'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { quietPool, testDatabase } from '../support/database.js'
 import { createTenantTables, mostAtOnce, type TenantDatabase, witnessed } from './tenant-jobs.js'
 
 const { db, pool, url } = await testDatabase<TenantDatabase>(createTenantTables)
+
+/** Through whose connections a claim and its transaction are one message. */
+const guarded = new Kysely<TenantDatabase>({
+  dialect: new PostgresDialect({ pool: guardPool(quietPool({ connectionString: url, max: 10 })) }),
+})
+afterAll(() => guarded.destroy().catch(() => {}))
 
 beforeEach(async () => {
   await sql`truncate tenant_jobs, spans`.execute(db)
@@ -17,8 +23,8 @@ type Options = WorkerOptions<any> & ClaimOptions<TenantDatabase, 'tenant_jobs'>
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
-async function working(options: Options, handler: (job: any) => unknown = witnessed(db)) {
-  const worker = createWorker(db, 'tenant_jobs', (job) => handler(job) as Promise<void>, {
+async function working(options: Options, handler: (job: any) => unknown = witnessed(db), handle = guarded) {
+  const worker = createWorker(handle, 'tenant_jobs', (job) => handler(job) as Promise<void>, {
     ...{ logger: quiet, pollInterval: '1m' },
     ...options,
   })
@@ -57,7 +63,8 @@ test.each<[name: string, options: Options, ofOne: number, ofAll: number]>([
     await witnessed(db)(job)
     running -= 1
   }
-  const workers = [await working(options, handler), await working(options, handler), await working(options, handler)]
+  const handles = [guarded, guarded, db] // the last one begins and ends the transactions of its claims itself
+  const workers = await Promise.all(handles.map((handle) => working(options, handler, handle)))
   await expect.poll(left).toBe(0)
   expect(workers.flatMap(({ errors }) => errors)).toEqual([])
   const most = await mostAtOnce(db)

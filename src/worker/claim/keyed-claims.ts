@@ -1,12 +1,12 @@
-import { mayPass } from '../../pg/error-class.js'
+import { mayPass, sqlState } from '../../pg/error-class.js'
 import { type Claim, isLimited, type Keyed } from '../../queue/claim.js'
+import { type ClaimTransaction, inClaim } from '../../queue/claim-transaction.js'
 import {
   type CompiledKeyedFetch,
   type CompiledLeft,
   compileKeyedFetch,
   compileLeft,
   firstAllowed,
-  inClaim,
   type KeyedGiven,
   type KeyedRows,
   type KeyedSettings,
@@ -26,6 +26,9 @@ const mostKeys = 100_000
 /** After so many walks that found nothing, and did not come around all keys, the next waits as if they had. */
 const mostFruitless = 12
 
+/** What the server says of a transaction that a connection has not known how to send. */
+const notKnown = '42601'
+
 /** Claims jobs from key to key, each time from where the last fetch ended. */
 export class KeyedClaims {
   readonly #scope: WorkerScope
@@ -38,12 +41,15 @@ export class KeyedClaims {
   #fruitless = 0
   #most = fewestKeys
   #left: LeftBehind | undefined
+  /** Claims go together with their transactions, which the connections of a guarded pool know how to send. */
+  #isWhole: boolean
   #compiled: { readonly claim: Claim; readonly fetch: CompiledKeyedFetch; readonly left: CompiledLeft } | undefined
 
   constructor(scope: WorkerScope, keyed: Keyed, release: (rows: readonly object[]) => Promise<void>) {
     this.#scope = scope
     this.#keyed = keyed
     this.#release = release
+    this.#isWhole = scope.connections !== undefined
   }
 
   /**
@@ -60,39 +66,51 @@ export class KeyedClaims {
     const late = (claimed: Claimed | undefined) => void this.#release(claimed?.rows ?? [])
     const claim = async (db: Jobs['db']): Promise<Claimed | undefined> => {
       if (isStopped()) return { rows: [] }
-      const found = await (given.isOne ? this.#one(db) : this.#transaction(db, given, this.#statements.fetch, true))
+      const found = await (given.isOne ? this.#one(db) : this.#fetch(db, given))
       return found && { rows: found.rows, left: this.#leftBehind(given.limit, found, sent) }
     }
     return ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
   }
 
-  #transaction(
+  async #fetch(db: Jobs['db'], given: { readonly limit: number; departed(): void }): Promise<KeyedRows> {
+    const { fetch } = this.#statements
+    if (this.#isWhole) {
+      try {
+        return await this.#sent(db, given, fetch, this.#transaction)
+      } catch (error) {
+        if (sqlState(error) !== notKnown) throw error
+        this.#isWhole = false
+      }
+    }
+    return inClaim(db, this.#transaction, () => this.#sent(db, given, fetch))
+  }
+
+  #sent(
     db: Jobs['db'],
     { limit, departed }: { readonly limit: number; departed(): void },
     fetch: CompiledKeyedFetch,
-    isPrepared: boolean,
+    whole?: ClaimTransaction,
   ): Promise<KeyedRows> {
-    return this.#inClaim(db, () => {
-      const fetched = fetch(db, { limit, ...this.#given(limit), isPrepared })
-      departed()
-      return fetched
-    })
+    const fetched = fetch(db, { limit, ...this.#given(limit) }, whole)
+    departed()
+    return fetched
   }
 
-  #inClaim<Result>(db: Jobs['db'], claim: () => Promise<Result>): Promise<Result> {
+  get #transaction(): ClaimTransaction {
     const { table, settings } = this.#scope
-    const limited = isLimited(this.#keyed) ? table : undefined
-    return inClaim(db, { limited, silence: settings.lease / 3 }, claim)
+    return { limited: isLimited(this.#keyed) ? table : undefined, silence: settings.lease / 3 }
   }
 
   /** The job that is first, alone. Where the table refuses its claim, it is passed over. */
   async #one(db: Jobs['db']): Promise<KeyedRows | undefined> {
     const { userJobs, passedOver, report } = this.#scope
     const find = () => firstAllowed({ ...userJobs, db }, this.#settings, this.#given(1))
-    const row = await this.#inClaim(db, find)
+    const row = await inClaim(db, this.#transaction, find)
     const only = row && compileKeyedFetch(userJobs, { ...this.#settings, only: [row] })
+    const given = { limit: 1, departed: () => {} }
     try {
-      return await this.#transaction(db, { limit: 1, departed: () => {} }, only ?? this.#statements.fetch, false)
+      const fetch = () => this.#sent(db, given, only ?? this.#statements.fetch)
+      return await inClaim(db, this.#transaction, fetch)
     } catch (error) {
       if (row === undefined || mayPass(error)) throw error
       passedOver.add([row])

@@ -1,0 +1,66 @@
+import { CompiledQuery } from 'kysely'
+import { textOfTransaction } from '../pg/whole-transaction.js'
+import type { Jobs } from '../schema/job-database.js'
+import { quotedName, type TableName } from '../schema/names.js'
+
+/**
+ * The transaction of a claim by keys. Where anything is limited, all who claim jobs of the table wait for each other until it ends, by a
+ * lock that is taken in a statement of its own: the next one sees what those before have claimed. Taken within the claim, it would see
+ * what was when it began to wait. The server ends what waits or says nothing for too long: a worker that the network has cut off must not
+ * hold up the others, nor waits of this one take all its connections.
+ */
+export interface ClaimTransaction {
+  /** The table, where its claims have to wait for each other. */
+  readonly limited: TableName | undefined
+  /** Milliseconds that it may wait or say nothing. */
+  readonly silence: number
+}
+
+/** Runs a claim as a transaction of a connection. */
+export async function inClaim<Result>(
+  connection: Jobs['db'],
+  transaction: ClaimTransaction,
+  claim: () => Promise<Result>,
+): Promise<Result> {
+  const say = (text: string) => connection.executeQuery(CompiledQuery.raw(text))
+  try {
+    await say(begin(transaction))
+    const result = await claim()
+    await say('commit')
+    return result
+  } catch (error) {
+    await say('rollback').catch(() => {}) // whatever it says, the first error is why
+    throw error
+  }
+}
+
+/** A claim and its transaction as one message, for the connections of a guarded pool. @param otherwise what is answered where it brings nothing */
+export function inOneMessage<Row>(
+  query: CompiledQuery<Row>,
+  transaction: ClaimTransaction,
+  otherwise: string,
+): CompiledQuery<Row> {
+  const whole = { begin: begin(transaction), statement: query.sql, otherwise, end: 'commit' }
+  return { ...query, sql: textOfTransaction(whole) }
+}
+
+/** In one message, as each waits for its answer. Each step of the walk is one along an index, whatever the statistics say. */
+function begin({ limited, silence }: ClaimTransaction): string {
+  const bounds = ['idle_in_transaction_session_timeout', 'lock_timeout', 'statement_timeout']
+  const bound = bounds.map((name) => `set local ${name} = ${Math.ceil(silence)}`)
+  const lock = limited && `select pg_advisory_xact_lock(hashtextextended(${literal(lockName(limited))}, 0))`
+  return ['begin isolation level read committed', ...bound, ...planned, ...(lock === undefined ? [] : [lock])].join(
+    '; ',
+  )
+}
+
+/** By the indexes; and once: to plan a claim takes longer than to run it, and with the values at hand no plan is better. */
+const planned = [
+  'set local enable_seqscan = off',
+  'set local enable_bitmapscan = off',
+  'set local plan_cache_mode = force_generic_plan',
+]
+
+const lockName = (table: TableName): string => `kysely-jobs claim ${quotedName(table)}`
+
+const literal = (text: string): string => `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
