@@ -14,6 +14,7 @@ import { inBulk } from './bulk.js'
 import { type BulkOptions, type BulkResult, checkBulkOptions } from './bulk-options.js'
 import { type BulkWrite, undoable } from './chunks.js'
 import { tellWorkers } from './notify.js'
+import type { Signal } from './signal.js'
 
 export interface CancelOptions<DryRun extends boolean = false> extends BulkOptions<DryRun> {
   /** Why, for `last_error` and the handler's signal. Default "on request". */
@@ -66,10 +67,11 @@ export async function cancelJobs<DB, Table extends keyof DB & string, DryRun ext
           .where(isLocked)
           .returning(['id', wasRunning(jobs)])
           .execute())
-    if (cancelled.some((row) => row[own.text] === 'true')) {
-      // Else their next heartbeat tells them: the jobs are cancelled, whatever becomes of the notification.
-      await undoable(jobs, () => tellWorkers(jobs, name, { kind: 'check leases' })).catch(() => {})
-    }
+    const wasOneRunning = cancelled.some((row) => row[own.text] === 'true')
+    const signals: Signal[] = [...(wasOneRunning ? [{ kind: 'check leases' } as const] : []), { kind: 'due', in: 0 }]
+    // Else heartbeats and polls tell of it: the jobs are cancelled, whatever becomes of the notifications. Who waited for them is next.
+    for (const signal of cancelled.length > 0 ? signals : [])
+      await undoable(jobs, () => tellWorkers(jobs, name, signal)).catch(() => {})
     return cancelled.map(({ id }) => id)
   }
   return inBulk([{ jobs, may, write, removes: into !== undefined }], selection, options)

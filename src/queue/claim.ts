@@ -4,6 +4,7 @@ import { isUnlocked } from '../predicates/claimable.js'
 import { isPending } from '../predicates/status.js'
 import type { Duration } from '../schema/duration.js'
 import type { Jobs } from '../schema/job-database.js'
+import type { KeptLimits, Rate } from './allowance.js'
 import { type Choice, chosen } from './fenced.js'
 import type { Asked } from './returned.js'
 
@@ -13,9 +14,14 @@ export interface Keyed {
   readonly by: readonly string[]
   /** No key gives more in one round than comes to it. */
   readonly isFair?: boolean | undefined
-  /** At most so many running jobs of a key, and of all keys, over all workers. */
-  readonly max?: number | undefined
+  /** At most so many running jobs of a key, and of all keys, over all workers. Each job may have its own limit for its key, in a column. */
+  readonly max?: number | { readonly column: string } | undefined
   readonly total?: number | undefined
+  /** At most so many starts in so long, of a key, and of all keys. */
+  readonly rate?: Rate | undefined
+  readonly totalRate?: Rate | undefined
+  /** Where other limits of single keys are kept, and how far rates are used. Undefined: there is no such table. */
+  readonly kept?: KeptLimits | undefined
   /**
    * One job of a key after the other, in the order in which they were enqueued. A job that fails for good lets the next begin
    * (`continue`), or not until it is retried or deleted (`block`).
@@ -23,9 +29,14 @@ export interface Keyed {
   readonly order?: 'continue' | 'block' | undefined
 }
 
-/** Whether claims by keys are counted, and have to wait for each other. */
-export const isLimited = ({ max, total, order }: Keyed): boolean =>
+/** Whether the jobs that run keep others from being claimed. */
+export const countsRunning = ({ max, total, order }: Keyed): boolean =>
   max !== undefined || total !== undefined || order !== undefined
+
+export const isRated = ({ rate, totalRate }: Keyed): boolean => rate !== undefined || totalRate !== undefined
+
+/** Whether claims by keys are counted, and have to wait for each other. */
+export const isLimited = (keyed: Keyed): boolean => countsRunning(keyed) || isRated(keyed)
 
 /** What a worker may take, as data: the fetch, the next due time and the poll are made of the same value. */
 export interface Claim extends Choice {

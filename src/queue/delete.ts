@@ -8,6 +8,7 @@ import { archivedJobs } from './archive.js'
 import { inBulk } from './bulk.js'
 import { type BulkOptions, type BulkResult, checkBulkOptions } from './bulk-options.js'
 import { type BulkWrite, undoable } from './chunks.js'
+import { tellWorkers } from './notify.js'
 
 /** What `deleteJobs` takes. */
 export interface DeleteOptions<DryRun extends boolean = false> extends BulkOptions<DryRun> {}
@@ -35,18 +36,21 @@ export async function deleteJobs<DB, Table extends keyof DB & string, DryRun ext
   options: DeleteOptions<DryRun> = {},
 ): Promise<BulkResult<DryRun>> {
   checkBulkOptions(options, [])
-  const { key, archive } = await inspectJobTable(db, table)
+  const { table: name, key, archive } = await inspectJobTable(db, table)
   const jobs = jobsOf(db, table, key)
-  const current = deletion(jobs, job.not(isRunning()))
+  // Who waited for them, as the next in their line, is next; what becomes of the notification stops no deletion.
+  const wake = () => undoable(jobs, () => tellWorkers(jobs, name, { kind: 'due', in: 0 })).catch(() => {})
+  const current = deletion(jobs, job.not(isRunning()), wake)
   if (archive === undefined) return inBulk([current], selection, options)
   const archived = archivedJobs(jobs, archive)
   if (!options.dryRun) await proveDeletable(archived, selection)
   return inBulk([current, deletion(archived, isFinal())], selection, options)
 }
 
-function deletion(jobs: Jobs, may: BulkWrite['may']): BulkWrite {
+function deletion(jobs: Jobs, may: BulkWrite['may'], deleted?: () => Promise<void>): BulkWrite {
   const write: BulkWrite['write'] = async ({ db, table, isLocked }) => {
     const rows = await db.deleteFrom(table).where(isLocked).returning('id').execute()
+    if (rows.length > 0) await deleted?.()
     return rows.map(({ id }) => id)
   }
   return { jobs, may, write, removes: true }

@@ -3,6 +3,7 @@ import { isDue } from '../predicates/claimable.js'
 import { isPending } from '../predicates/status.js'
 import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
+import { allowed } from './allowance.js'
 import type { Claim, Keyed } from './claim.js'
 
 /** From where a walk goes on, and how far. */
@@ -20,17 +21,43 @@ export interface Walked {
   readonly last: readonly string[]
 }
 
-/** Where a walk says how far it has come: a setting of its transaction. */
-const setting = 'kysely_jobs.walk'
+/** What a claim by keys says of itself, beside the jobs that it brings. */
+export interface Told {
+  /** Undefined: no key has due jobs, or all jobs have one key. */
+  readonly walked: Walked | undefined
+  /** Milliseconds until jobs may begin for which no start of their rate was left; undefined: there are none. */
+  readonly wait: number | undefined
+}
 
-export const walkedText = `pg_catalog.current_setting('${setting}', true)`
+/** Where it says that: settings of its transaction. */
+const [walkSetting, waitSetting] = ['kysely_jobs.walk', 'kysely_jobs.wait']
 
-export const walkedSetting = (): RawBuilder<string | null> => sql.raw(walkedText)
+const said = (setting: string) => `nullif(pg_catalog.current_setting('${setting}', true), '')`
+
+export const toldText = `pg_catalog.json_build_array(${said(waitSetting)}::float8, ${said(walkSetting)}::json)::text`
+
+/** Reads {@link toldText}. */
+export function toldOf(text: string): Told {
+  const [waitOfAll, walk] = JSON.parse(text) as [number | null, [number, number | null, ...string[]] | null] // as the claim says it
+  const [keys = 0, waitOfKey = null, ...last] = walk ?? []
+  const waits = [waitOfAll, waitOfKey].filter((wait) => wait !== null)
+  return {
+    walked: walk === null ? undefined : { keys, last },
+    wait: waits.length === 0 ? undefined : Math.min(...waits),
+  }
+}
+
+/** Says how long it is until a start of all is left. */
+export const toldWait = (wait: RawBuilder<number>) =>
+  sql`pg_catalog.set_config(${sql.lit(waitSetting)}, coalesce(${wait}::text, ''), true)`
 
 const walk = sql.ref(own.walk)
 const partOf = (n: number) => sql.ref(`${own.keyPart}${n}`)
-const partOfWalk = (n: number) => sql.ref(`${own.walk}.${own.keyPart}${n}`)
+export const partOfWalk = (n: number) => sql.ref(`${own.walk}.${own.keyPart}${n}`)
 const list = (parts: readonly RawBuilder<unknown>[]) => sql.join(parts)
+
+/** What the key that the walk is at is allowed, where it was asked for. */
+export const walkColumn = (name: 'max' | 'used') => sql.raw<number>(`${own.walk}.${name}`)
 
 /** Whether a job is of the key that the walk is at. */
 export function isOfKey({ by }: Keyed): RawBuilder<SqlBool> {
@@ -48,32 +75,53 @@ const [stretch, endOfStretch, one] = [sql.lit(200), sql.lit(199), sql.lit(1)]
  * to the last. One step along the index for each such key, however many jobs it has; jobs that are not due yet are passed over within the
  * index, and where they are very many a key is visited for nothing now and then.
  *
+ * @param allowance of a key, from its columns: then the walk has that too
  * @returns a recursive CTE: its name with its columns, and its query
  */
-export function keyWalk(jobs: Jobs, claim: Claim, { by }: Keyed, { last, most }: Walk) {
+export function keyWalk(
+  jobs: Jobs,
+  claim: Claim,
+  { by }: Keyed,
+  { last, most }: Walk,
+  allowance?: (key: readonly RawBuilder<unknown>[]) => RawBuilder<unknown>,
+) {
   const parts = by.map((_, n) => partOf(n))
+  const partsOfStep = by.map((_, n) => sql`step.${partOf(n)}`)
   const lastKey = list(last.map((text) => sql`${text}`))
   const isAfter = (key: RawBuilder<unknown>) => sql<SqlBool>`(${list(by.map((column) => sql.ref(column)))}) > (${key})`
-  const told = (place: RawBuilder<unknown>) => {
-    const texts = [place, ...by.map((_, n) => sql`step.${partOf(n)}::text`)]
-    return sql`pg_catalog.set_config(${sql.lit(setting)}, pg_catalog.json_build_array(${sql.join(texts)})::text, true)`
+  const told = (place: RawBuilder<unknown>, wait: RawBuilder<unknown>) => {
+    const texts = [place, wait, ...partsOfStep.map((part) => sql`${part}::text`)]
+    return sql`pg_catalog.set_config(${sql.lit(walkSetting)}, pg_catalog.json_build_array(${sql.join(texts)})::text, true)`
   }
   const step = (from: RawBuilder<unknown>, mayWrap: RawBuilder<SqlBool>, wrapped: RawBuilder<unknown>) => {
     const [onwards, anew] = [nextKeys(jobs, claim, by, isAfter(from)), nextKeys(jobs, claim, by, mayWrap)]
     const found = (key: RawBuilder<unknown>, wrapped: RawBuilder<unknown>) =>
       sql`select ${list(parts)}, ${wrapped} as wrapped from ${key} as next`
     const steps = [...onwards.map((key) => found(key, wrapped)), ...anew.map((key) => found(key, sql`true`))]
-    return sql`(${sql.join(steps, sql` union all `)} limit 1)`
+    return sql`(${sql.join(steps, sql` union all `)} limit 1) as step${allowance === undefined ? sql`` : sql` cross join lateral ${allowance(partsOfStep)} as ${sql.ref(own.allowance)}`}`
   }
-  const isAround = sql`${last[0] ?? null}::text is not null and (${list(by.map((_, n) => sql`step.${partOf(n)}`))}) > (${lastKey})`
-  const [name, columns] = [own.walk, [...by.map((_, n) => `${own.keyPart}${n}`), 'place', 'wrapped', 'told']]
+  const visited = (place: RawBuilder<unknown>, wait: RawBuilder<unknown>) => {
+    const ofAllowance = allowance === undefined ? [] : [allowed.max, allowed.used, wait]
+    return list([
+      ...partsOfStep,
+      place,
+      sql`step.wrapped`,
+      told(place, allowance === undefined ? sql`null` : wait),
+      ...ofAllowance,
+    ])
+  }
+  const isAround = sql`${last[0] ?? null}::text is not null and (${list(partsOfStep)}) > (${lastKey})`
+  const columns = [...by.map((_, n) => `${own.keyPart}${n}`), 'place', 'wrapped', 'told']
   const query = sql`(
-    select ${list(parts)}, 1, wrapped, ${told(sql`1`)} from ${step(lastKey, sql`true`, sql`false`)} as step
+    select ${visited(sql`1`, allowed.wait)} from ${step(lastKey, sql`true`, sql`false`)}
     union all
-    select ${list(by.map((_, n) => sql`step.${partOf(n)}`))}, ${walk}.place + 1, step.wrapped, ${told(sql`${walk}.place + 1`)}
-    from ${walk} cross join lateral ${step(list(by.map((_, n) => partOfWalk(n))), sql`not ${walk}.wrapped`, sql`${walk}.wrapped`)} as step
+    select ${visited(sql`${walk}.place + 1`, sql`least(${walk}.wait, ${allowed.wait})`)}
+    from ${walk} cross join lateral ${step(list(by.map((_, n) => partOfWalk(n))), sql`not ${walk}.wrapped`, sql`${walk}.wrapped`)}
     where ${walk}.place < ${most} and not (step.wrapped and ${isAround}))`
-  return { name: `${name}(${columns.join(', ')})` as const, query }
+  return {
+    name: `${own.walk}(${[...columns, ...(allowance === undefined ? [] : ['max', 'used', 'wait'])].join(', ')})`,
+    query,
+  }
 }
 
 /** Where a step leads, of the keys that are meant: to the first that has a due job; where none is near, to the end of the stretch. */

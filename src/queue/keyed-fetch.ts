@@ -1,45 +1,30 @@
-import { CompiledQuery, type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
-import { isDue } from '../predicates/claimable.js'
+import { CompiledQuery, type Expression, sql } from 'kysely'
 import { earlier, now } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { committedLater } from '../predicates/commit.js'
 import { placeOfClaim } from '../predicates/interruption.js'
-import { hasStatus, isRunning } from '../predicates/status.js'
 import type { Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { camelCase } from '../schema/row.js'
-import { pendingStatuses } from '../schema/statuses.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
-import { type Claim, isByPriority, type Keyed, waitingJobs } from './claim.js'
+import { type KeyedClaim, type KeyedGiven, ofAllowed } from './allowed-jobs.js'
+import { type Claim, isByPriority, type Keyed } from './claim.js'
 import { type ClaimTransaction, inOneMessage } from './claim-transaction.js'
 import { compiled, numberPlace, textPlace } from './compiled.js'
 import { keysOf, type RowKey } from './fenced.js'
-import { claiming, type FetchSettings, inTurn, isPastSeedBackoff } from './fetch.js'
-import { isOfKey, keyWalk, type Walk, type Walked, walkedSetting, walkedText } from './key-walk.js'
-import { ofLocked, toldOf } from './locked.js'
+import { claiming, type FetchSettings, inTurn } from './fetch.js'
+import { type Told, toldOf, toldText } from './key-walk.js'
 import { nextDue } from './next-due.js'
 import { type Returned, returnedOf } from './returned.js'
 
 /** A claim that goes from key to key. */
-export interface KeyedSettings extends FetchSettings {
-  readonly keyed: Keyed
-}
-
-/** What each run of such a fetch is given. */
-export interface KeyedGiven {
-  /** The most jobs in all, and of one key. */
-  readonly limit: number
-  readonly quota: number
-  readonly walk: Walk
-}
+export type KeyedSettings = FetchSettings & KeyedClaim
 
 /** A fetch by keys: in a transaction that {@link inClaim} has begun, or sent together with one of its own. */
 export type CompiledKeyedFetch = (db: Jobs['db'], given: KeyedGiven, whole?: ClaimTransaction) => Promise<KeyedRows>
 
-export interface KeyedRows {
+export interface KeyedRows extends Told {
   readonly rows: object[]
-  /** Undefined: no key has pending jobs, or all jobs have one key. */
-  readonly walked: Walked | undefined
 }
 
 export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKeyedFetch {
@@ -52,14 +37,14 @@ export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKey
   return async (db, { walk, limit, quota }, whole) => {
     const last = Object.fromEntries(Object.keys(lastPlaces(claim.keyed)).map((name, n) => [name, walk.last[n] ?? null]))
     const query = fetch({ limit, quota, most: walk.most, ...last } as typeof places) // a text or null for each place
-    const { rows } = await db.executeQuery(whole ? inOneMessage(query, whole, walkQuestion) : query)
+    const { rows } = await db.executeQuery(whole ? inOneMessage(query, whole, question) : query)
     const { bare, told } = withoutWalk(rows)
-    const walked = walkedOf(told ?? (await textsOf(db, CompiledQuery.raw(walkQuestion)))[0])
-    return { rows: inTurn(returned.rowsOf(bare), isByPriority(claim)), walked }
+    const text = told ?? (await textsOf(db, CompiledQuery.raw(question)))[0] ?? ''
+    return { rows: inTurn(returned.rowsOf(bare), isByPriority(claim)), ...toldOf(text) }
   }
 }
 
-const walkQuestion = `select pg_catalog.textout(${walkedText}) as "${own.walk}"`
+const question = `select pg_catalog.textout(${toldText}) as "${own.walk}"`
 
 /** Rows without the column that says how far the walk has come, and what it says: the same in each. A row of nothing else is no job's. */
 function withoutWalk(rows: readonly object[]): { readonly bare: object[]; readonly told: string | undefined } {
@@ -74,27 +59,21 @@ function withoutWalk(rows: readonly object[]): { readonly bare: object[]; readon
   return { bare, told: String(Reflect.get(first, name) ?? '') }
 }
 
-function walkedOf(told: string | null | undefined): Walked | undefined {
-  if (!told) return undefined
-  const [keys, ...last] = JSON.parse(told) as [number, ...string[]] // as the walk says it
-  return { keys, last }
-}
-
 /** What tells the row that such a fetch would take first; undefined: there is none. In the same transaction. */
 export async function firstAllowed(
   jobs: Jobs,
   claim: KeyedSettings,
   given: Omit<KeyedGiven, 'limit'>,
 ): Promise<RowKey | undefined> {
-  const { db, isLocked } = ofAllowed(jobs, claim, { ...given, limit: 1 })
+  const { db, isLocked } = ofAllowed(jobs, claim, { ...given, limit: 1 }, false)
   const [first] = await keysOf(jobs, db.selectFrom(jobs.table).where(isLocked))
   return first
 }
 
 /** Whether Postgres takes the statement. @throws what it says */
-export async function proveKeyed(jobs: Jobs, claim: Claim & { readonly keyed: Keyed }): Promise<void> {
+export async function proveKeyed(jobs: Jobs, claim: KeyedClaim): Promise<void> {
   const walk = { last: claim.keyed.by.map(() => null), most: 1 }
-  const { db, isLocked } = ofAllowed(jobs, { ...claim, worker: '' }, { limit: 0, quota: 0, walk })
+  const { db, isLocked } = ofAllowed(jobs, claim, { limit: 0, quota: 0, walk }, true)
   await keysOf(jobs, db.selectFrom(jobs.table).where(isLocked))
 }
 
@@ -103,7 +82,7 @@ function lastPlaces({ by }: Keyed): Record<string, string> {
 }
 
 function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, given: KeyedGiven) {
-  const { db, isLocked } = ofAllowed(jobs, claim, given)
+  const { db, isLocked } = ofAllowed(jobs, claim, given, true)
   return db
     .updateTable(jobs.table)
     .set(claiming(claim, placeOfClaim(false)))
@@ -111,62 +90,8 @@ function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, gi
     .where(committedLater())
     .$if(isWhole, (query) => query.returningAll())
     .$if(list.length > 0, (query) => query.returning(list))
-    .returning(asText(walkedSetting(), own.walk))
+    .returning(asText(sql.raw(toldText), own.walk))
     .compile()
-}
-
-/** The jobs of each key that may be taken, until there are enough. */
-function ofAllowed(jobs: Jobs, claim: KeyedSettings, { limit, quota, walk }: KeyedGiven) {
-  const { keyed } = claim
-  const all = roomOf(jobs, keyed.total, limit, job.lit(true))
-  if (keyed.by.length === 0) return ofLocked(jobs, lockedOf(jobs, jobsOfKey(jobs, claim, keyed, all)))
-  const last = keyed.by.map((_, n) => walk.last[n] ?? null)
-  const { name, query } = keyWalk(jobs, claim, keyed, { ...walk, last })
-  const db = jobs.db.withRecursive(name as never, () => query as never) as unknown as Jobs['db'] // its other tables are the same
-  const due = sql.ref(own.due)
-  const room = roomOf(jobs, keyed.max, quota, isOfKey(keyed))
-  const ofKey = lockedOf(jobs, jobsOfKey(jobs, claim, keyed, room))
-  const picked = sql`(select ${due}.* from ${sql.ref(own.walk)} cross join lateral ${ofKey} as ${due} limit ${all})`
-  return ofLocked({ ...jobs, db }, picked as Expression<never>) // what tells them
-}
-
-const lockedOf = (jobs: Jobs, rows: ReturnType<typeof jobsOfKey>) => toldOf(jobs, rows).forNoKeyUpdate().skipLocked()
-
-/** The due jobs of one key that may be taken now, in their order. */
-function jobsOfKey(jobs: Jobs, claim: Claim, keyed: Keyed, room: RawBuilder<number>) {
-  const { retryBackoff } = claim
-  const due = waitingJobs(jobs, claim)
-    .where(isDue())
-    .where(keyed.by.length === 0 ? job.lit(true) : isOfKey(keyed))
-    .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
-  if (keyed.order !== undefined) return due.where(isNextInLine(jobs, keyed, keyed.order)).limit(1)
-  return due
-    .$if(isByPriority(claim), (query) => query.orderBy('priority', 'desc'))
-    .orderBy('run_at')
-    .limit(room)
-}
-
-/** How many jobs may begin, no more than `most`: whatever runs counts, whoever claimed it. */
-function roomOf(jobs: Jobs, max: number | undefined, most: number, isCounted: Expression<SqlBool>): RawBuilder<number> {
-  if (max === undefined) return sql`${most}::bigint`
-  const running = jobs.db
-    .selectFrom(jobs.table)
-    .select(job.fn.countAll().as(own.counted))
-    .where(isRunning())
-    .where(isCounted)
-  return sql`least(${most}::bigint, greatest(0, ${max}::bigint - ${running}))`
-}
-
-/** Whether a job is the first of its key that has not ended, and none of the key runs. */
-function isNextInLine(jobs: Jobs, keyed: Keyed, order: 'continue' | 'block') {
-  const holding = [...pendingStatuses, 'job_status_running'] as const
-  const ofKey = () => jobs.db.selectFrom(jobs.table).select('id').where(isOfKey(keyed))
-  const first = ofKey()
-    .where(hasStatus(order === 'block' ? [...holding, 'job_status_failed', 'job_status_timed_out'] : holding))
-    .orderBy('created_at')
-    .orderBy('id')
-    .limit(1)
-  return job.and([job('id', '=', first), job.not(job.exists(ofKey().where(isRunning())))])
 }
 
 /** What is left after a fetch by keys. */

@@ -28,6 +28,16 @@ export const schedulesTable: SideTable = {
   madeBy: 'createJobSchedules',
 }
 
+/** The table of what is kept of limits: those of single keys, and how far rates are used. */
+export const limitsTable: SideTable = {
+  name: 'job_limits',
+  purpose: 'Limits of keys, and how far rates are used, of kysely-jobs.',
+  column: 'used_until',
+  version: 1,
+  knownFrom: 1,
+  madeBy: 'createJobLimits',
+}
+
 /** A side table that is missing (`NO_SIDE_TABLE`), or not one that this package can work with (`SIDE_TABLE_UNFIT`). */
 export class SideTableError extends Error {
   override readonly name = 'SideTableError'

@@ -4,16 +4,15 @@ import { mayPass, sqlState } from '../pg/error-class.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
 import { Pause } from '../watch/pause.js'
 import { poolSize } from './pooling.js'
+import type { Fitted } from './unfit-options.js'
 
 /** What Postgres says of who may not connect, and of what is not there: to wait for that would be in vain. */
 const isForGood = /^(?:28|42)/
 
 /** What a worker sees before it starts: its table, and how many connections the pool may have (undefined: it is not guarded). */
-export interface FirstSight {
+export interface FirstSight extends Fitted {
   readonly description: JobTableDescription
   readonly connections: number | undefined
-  /** What the table lacks for its options and does not need. */
-  readonly advice: readonly string[]
 }
 
 /** How a worker looks at its table before it starts. */
@@ -36,15 +35,15 @@ export class FirstLook {
   async at<DB>(
     db: Kysely<DB>,
     table: string,
-    check: (description: JobTableDescription) => Promise<readonly string[]>,
+    check: (description: JobTableDescription) => Promise<Fitted>,
     retry?: (error: unknown) => void,
   ): Promise<FirstSight | undefined> {
     for (let told: string | undefined; !this.#stopped; ) {
       try {
         const description = await inspectJobTable(db, table)
         const connections = await poolSize(db)
-        const advice = await check(description)
-        return this.#stopped ? undefined : { description, connections, advice }
+        const fit = await check(description)
+        return this.#stopped ? undefined : { description, connections, ...fit }
       } catch (thrown) {
         const error = startError(thrown)
         if (retry === undefined || !mayPass(thrown) || isForGood.test(sqlState(thrown) ?? '')) throw error

@@ -4,7 +4,8 @@ import type { Keyed } from '../queue/claim.js'
 import type { Duration } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
 import type { ListenSource } from '../watch/listener.js'
-import { type ClaimOptions, condition, keyed } from './claim-options.js'
+import { type ClaimOptions, condition } from './claim-options.js'
+import { keyed } from './key-options.js'
 import { listenSource } from './listen-source.js'
 import { consoleLogger, harmless, type Logger } from './logger.js'
 import { atLeast, flag, oneOf, positive, WorkerOptionError } from './option-values.js'
@@ -101,6 +102,7 @@ const defaults = {
   select: undefined,
   where: undefined,
   limit: undefined,
+  rate: undefined,
   fifo: undefined,
   onFailure: undefined,
   fairBy: undefined,

@@ -1,3 +1,4 @@
+import type { KeptLimits } from '../queue/allowance.js'
 import type { Claim } from '../queue/claim.js'
 import type { FinishedRows } from '../queue/finished.js'
 import type { JobArchive } from '../schema/archive.js'
@@ -38,6 +39,8 @@ export interface WorkerScope {
   readonly passedOver: PassedOver
   /** How many connections the pool may have, where it tells. */
   readonly connections: number | undefined
+  /** Where limits of single keys are kept, and how far rates are used; undefined: nowhere. */
+  readonly kept: KeptLimits | undefined
   /** The table's status can not hold `job_status_cancelled`. */
   readonly seedStatuses: boolean
   /** A row that was fetched: it may show that the table's columns have changed. */

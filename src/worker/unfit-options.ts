@@ -1,5 +1,6 @@
 import type { Expression, SqlBool } from 'kysely'
 import { sqlState } from '../pg/error-class.js'
+import type { KeptLimits } from '../queue/allowance.js'
 import type { Claim, Keyed } from '../queue/claim.js'
 import { adviceOnCondition } from '../queue/condition-index.js'
 import { adviceOnKey } from '../queue/key-advice.js'
@@ -8,16 +9,23 @@ import { missingColumns, realNames } from '../queue/returned.js'
 import type { JobTableDescription } from '../schema/inspect.js'
 import type { Jobs } from '../schema/job-database.js'
 import { quoted, quotedName } from '../schema/names.js'
+import { keptLimits } from './kept-limits.js'
 import { archives } from './known-table.js'
 import { WorkerOptionError } from './option-values.js'
 import type { Settings } from './options.js'
 
+/** What a worker's options find in the database. */
+export interface Fitted {
+  /** What the table lacks for them and does not need, a sentence each. */
+  readonly advice: readonly string[]
+  readonly kept: KeptLimits | undefined
+}
+
 /**
  * Refuses options that do not fit the real table.
- * @returns what the table lacks for them and does not need, a sentence each
- * @throws WorkerOptionError with the remedy; whatever else the database says
+ * @throws WorkerOptionError with the remedy, SideTableError; whatever else the database says
  */
-export async function fitted(settings: Settings, real: JobTableDescription, jobs: Jobs): Promise<string[]> {
+export async function fitted(settings: Settings, real: JobTableDescription, jobs: Jobs): Promise<Fitted> {
   refuseFinished(settings, real, jobs.name)
   refuseColumns(settings, real, jobs)
   const { where, keyed, lease } = settings
@@ -27,29 +35,37 @@ export async function fitted(settings: Settings, real: JobTableDescription, jobs
     await proveCondition(jobs, where)
     advice.push(await adviceOnCondition(jobs, claim, real.table))
   }
+  let kept: KeptLimits | undefined
   if (keyed !== undefined) {
     refuseKey(keyed, real, jobs)
-    await proveKey(jobs, { ...claim, keyed })
+    kept = await keptLimits(keyed, jobs, real.table)
+    await proveKey(jobs, { ...claim, keyed: { ...keyed, kept } })
     advice.push(await adviceOnKey(jobs, keyed, real.table))
   }
-  return advice.filter((sentence) => sentence !== undefined)
+  return { advice: advice.filter((sentence) => sentence !== undefined), kept }
 }
 
 /** A key is what jobs are counted by: one that is null would be of nobody. */
-function refuseKey({ by }: Keyed, real: JobTableDescription, jobs: Jobs): void {
-  const missing = missingColumns(jobs, by, real.columns)
+function refuseKey({ by, max }: Keyed, real: JobTableDescription, jobs: Jobs): void {
+  const all = typeof max === 'object' ? [...by, max.column] : by
+  const missing = missingColumns(jobs, all, real.columns)
   if (missing.length > 0) {
     const list = [...real.columns.keys()].join(', ')
     throw new WorkerOptionError(`${keyOptions}: ${jobs.name} has no column '${missing[0]}'; there are ${list}`)
   }
-  const nullable = realNames(jobs, by).find((name) => real.nullable.has(name))
+  const count = typeof max === 'object' ? real.columns.get(realNames(jobs, [max.column])[0] ?? '') : 'integer'
+  if (!/^(?:smallint|integer|bigint)$/.test(count ?? ''))
+    throw new WorkerOptionError(
+      `limit.max: '${all.at(-1)}' of ${jobs.name} is of type ${count}; give an integer column`,
+    )
+  const nullable = realNames(jobs, all).find((name) => real.nullable.has(name))
   if (nullable === undefined) return
   throw new WorkerOptionError(
     `${keyOptions}: '${nullable}' of ${jobs.name} may be null, and a key never is; let a migration say: alter table ${quotedName(real.table)} alter column ${quoted(nullable)} set not null`,
   )
 }
 
-const keyOptions = 'limit, fifo, fairBy'
+const keyOptions = 'limit, rate, fifo, fairBy'
 
 /** A key of a type that Postgres can't order, say. */
 async function proveKey(jobs: Jobs, claim: Claim & { readonly keyed: Keyed }): Promise<void> {

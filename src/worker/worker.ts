@@ -73,9 +73,8 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
       const check = (real: JobTableDescription) => fitted(this.#settings, real, jobsOf(this.db, this.table))
       const seen = await this.#firstLook.at(this.db, this.table, check, retry ? tellRetry : undefined)
       if (seen === undefined) return // stopped while it looked; there is nothing to undo
-      const { description, connections } = seen
-      this.#advise(seen, adviceOnPool(this.#settings, connections))
-      this.#started = new StartedWorker(this.#scope(description, connections), this.#makeHandling)
+      this.#advise(seen, adviceOnPool(this.#settings, seen.connections))
+      this.#started = new StartedWorker(this.#scope(seen), this.#makeHandling)
       this.#state = 'running'
       this.#tell('started', { worker: this.id })
     } catch (error) {
@@ -157,7 +156,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     return { ...rest, ...now, state: this.#state }
   }
 
-  #scope(description: JobTableDescription, connections: number | undefined): WorkerScope {
+  #scope({ description, connections, kept }: FirstSight): WorkerScope {
     const { table, key } = description
     const known = new KnownTable(this.#settings, description, {
       look: () => inspectJobTable(this.db, this.table),
@@ -193,6 +192,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
       },
       passedOver: new PassedOver(lease),
       connections,
+      kept,
       seedStatuses: !description.holdsCancelled,
       saw: (row) => known.saw(row),
       snapshots: { conflictedAt: undefined },

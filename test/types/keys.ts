@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
-import { createBatchWorker, createWorker } from 'kysely-jobs'
+import { createBatchWorker, createWorker, limitJobs, listLimits } from 'kysely-jobs'
 import type { DB as Base, Nine } from './database.js'
 
 interface DB extends Base {
-  tenant_jobs: Nine & { tenant_id: number; account: string; note: string | null; facts: { a: number } }
+  tenant_jobs: Nine & { tenant_id: number; account: string; most: number; note: string | null; facts: { a: number } }
   bare_jobs: Nine & { note: string | null }
 }
 
@@ -31,3 +31,30 @@ createWorker(db, 'tenant_jobs', () => {}, { limit: { by: 'tenant_id' } })
 createWorker(db, 'tenant_jobs', () => {}, { fifo: 'tenant_id', onFailure: 'stop' })
 // @ts-expect-error the table has no column of its own that is never null and holds a text, a number, a boolean or a date
 createWorker(db, 'bare_jobs', () => {}, { fifo: 'note' })
+
+createWorker(db, 'tenant_jobs', () => {}, { limit: { by: ['tenant_id', 'account'], max: 'most' } })
+createWorker(db, 'tenant_jobs', () => {}, {
+  rate: { by: 'tenant_id', max: 100, per: '1m', burst: 10 },
+  limit: { max: 5 },
+})
+createBatchWorker(db, 'tenant_jobs', () => {}, { size: 10, rate: { max: 100, per: 1000 } })
+limitJobs(db, 'tenant_jobs', { where: { tenant_id: 5 }, max: 10 })
+limitJobs(db, 'tenant_jobs', { max: undefined })
+listLimits(db, 'tenant_jobs').then(([limit]) => limit?.max satisfies number | undefined)
+
+// @ts-expect-error '"account"' is not assignable to type
+createWorker(db, 'tenant_jobs', () => {}, { limit: { by: 'tenant_id', max: 'account' } })
+// @ts-expect-error Type '{ max: "most"; }' is not assignable to type
+createWorker(db, 'tenant_jobs', () => {}, { limit: { max: 'most' } })
+// @ts-expect-error Property 'per' is missing
+createWorker(db, 'tenant_jobs', () => {}, { rate: { max: 100 } })
+// @ts-expect-error '"1 minute"' is not assignable to type
+createWorker(db, 'tenant_jobs', () => {}, { rate: { max: 100, per: '1 minute' } })
+// @ts-expect-error '"note"' is not assignable to type
+createWorker(db, 'tenant_jobs', () => {}, { rate: { max: 100, per: '1m', by: 'note' } })
+// @ts-expect-error 'string' is not assignable to type 'number'
+limitJobs(db, 'tenant_jobs', { where: { tenant_id: '5' }, max: 10 })
+// @ts-expect-error 'status' does not exist in type
+limitJobs(db, 'tenant_jobs', { where: { status: 'job_status_running' }, max: 10 })
+// @ts-expect-error Property 'max' is missing
+limitJobs(db, 'tenant_jobs', { where: { tenant_id: 5 } })

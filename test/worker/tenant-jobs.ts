@@ -1,5 +1,5 @@
 import { type Generated, type Kysely, sql } from 'kysely'
-import { createJobTable, createKeyIndexes } from 'kysely-jobs/migrate'
+import { createJobLimits, createJobTable, createKeyIndexes } from 'kysely-jobs/migrate'
 
 export interface TenantDatabase {
   tenant_jobs: {
@@ -15,6 +15,7 @@ export interface TenantDatabase {
     tenant_id: number
     place: number
     takes: Generated<number>
+    most: Generated<number>
   }
   /** When handlers ran, by the database's clock: a witness. */
   spans: { tenant_id: number; place: number; began: Date; ended: Date | null }
@@ -25,9 +26,11 @@ export async function createTenantTables(db: Kysely<any>): Promise<void> {
     table
       .addColumn('tenant_id', 'integer', (column) => column.notNull())
       .addColumn('place', 'integer', (column) => column.notNull())
-      .addColumn('takes', 'integer', (column) => column.notNull().defaultTo(3)),
+      .addColumn('takes', 'integer', (column) => column.notNull().defaultTo(3))
+      .addColumn('most', 'integer', (column) => column.notNull().defaultTo(2)),
   )
   await createKeyIndexes(db, 'tenant_jobs', ['tenant_id'], { fifo: 'continue' })
+  await createJobLimits(db)
   await sql`create table spans (tenant_id int, place int, began timestamptz, ended timestamptz)`.execute(db)
 }
 

@@ -1,13 +1,14 @@
 import { mayPass, sqlState } from '../../pg/error-class.js'
-import { type Claim, isLimited, type Keyed } from '../../queue/claim.js'
+import type { KeyedGiven } from '../../queue/allowed-jobs.js'
+import { type Claim, countsRunning, isLimited, isRated, type Keyed } from '../../queue/claim.js'
 import { type ClaimTransaction, inClaim } from '../../queue/claim-transaction.js'
+import { forgetLimits } from '../../queue/forget-limits.js'
 import {
   type CompiledKeyedFetch,
   type CompiledLeft,
   compileKeyedFetch,
   compileLeft,
   firstAllowed,
-  type KeyedGiven,
   type KeyedRows,
   type KeyedSettings,
 } from '../../queue/keyed-fetch.js'
@@ -29,6 +30,9 @@ const mostFruitless = 12
 /** What the server says of a transaction that a connection has not known how to send. */
 const notKnown = '42601'
 
+/** How often (milliseconds) a worker deletes what is kept of rates that are not used any more. */
+const forgetInterval = 600_000
+
 /** Claims jobs from key to key, each time from where the last fetch ended. */
 export class KeyedClaims {
   readonly #scope: WorkerScope
@@ -40,14 +44,16 @@ export class KeyedClaims {
   /** How many walks in a row found nothing, and did not come around. */
   #fruitless = 0
   #most = fewestKeys
+  #forgotAt = performance.now()
   #left: LeftBehind | undefined
   /** Claims go together with their transactions, which the connections of a guarded pool know how to send. */
   #isWhole: boolean
   #compiled: { readonly claim: Claim; readonly fetch: CompiledKeyedFetch; readonly left: CompiledLeft } | undefined
 
+  /** @param keyed as the options have it */
   constructor(scope: WorkerScope, keyed: Keyed, release: (rows: readonly object[]) => Promise<void>) {
     this.#scope = scope
-    this.#keyed = keyed
+    this.#keyed = { ...keyed, kept: scope.kept }
     this.#release = release
     this.#isWhole = scope.connections !== undefined
   }
@@ -121,35 +127,53 @@ export class KeyedClaims {
 
   /** Of each key as many as come to it in one round, where nothing else says how many. */
   #given(limit: number): Pick<KeyedGiven, 'quota' | 'walk'> {
-    const quota = this.#keyed.isFair ? Math.max(1, Math.ceil(limit / this.#keys)) : limit
+    const { isFair, total = limit, totalRate } = this.#keyed
+    const comesToAll = Math.min(limit, total, totalRate?.burst ?? limit)
+    const quota = isFair ? Math.max(1, Math.ceil(comesToAll / this.#keys)) : limit
     const most = Math.min(mostKeys, Math.max(this.#most, limit * keysPerJob))
     return { quota, walk: { last: this.#last, most } }
   }
 
-  #leftBehind(limit: number, { rows, walked }: KeyedRows, sent: number): LeftBehind {
+  #leftBehind(limit: number, { rows, walked, wait }: KeyedRows, sent: number): LeftBehind {
     const { walk, quota } = this.#given(limit)
     const [keys, isFull] = [walked?.keys ?? 0, rows.length >= limit]
     const isWhole = keys < walk.most
     this.#last = walked?.last ?? this.#last
-    // A fetch that was full has not seen all keys: the next takes less of each, to see more.
-    this.#keys = isFull ? keys * 2 : Math.max(1, keys)
+    // A fetch that was full has not seen all keys: the next takes less of each, to see more. One that nothing was left for has seen none.
+    if (walked !== undefined) this.#keys = isFull ? keys * 2 : Math.max(1, keys)
     this.#fruitless = rows.length === 0 && !isWhole ? this.#fruitless + 1 : 0
     this.#most = this.#fruitless > 0 ? this.#most * 2 : fewestKeys
-    const isCut = quota < limit && rows.length > 0 // keys may have more than came to them
+    // Keys may have more than came to them in a round; and how long it is until a start is left, the next fetch says.
+    const isCut = rows.length > 0 && (quota < limit || isRated(this.#keyed))
     const isMore = isFull || (!isWhole && this.#fruitless < mostFruitless)
-    this.#left = new LeftBehind(isMore, (hasFreed) => this.#rest(sent, isCut, hasFreed), this.#left)
+    const soonest = isCut ? 0 : wait === undefined ? Number.POSITIVE_INFINITY : Math.ceil(wait)
+    this.#left = new LeftBehind(isMore, (hasFreed) => this.#rest(sent, soonest, hasFreed), this.#left)
     return this.#left
   }
 
-  async #rest(sent: number, isCut: boolean, hasFreed: boolean): Promise<Rest> {
+  /** @param soonest milliseconds after which jobs may be taken that are due already */
+  async #rest(sent: number, soonest: number, hasFreed: boolean): Promise<Rest> {
     const { claimedJobs, settings } = this.#scope
     const ago = performance.now() - sent
     const { left } = this.#statements
     const question = (db: Jobs['db']) => left(db, ago)
-    const isShared = settings.where !== undefined && isLimited(this.#keyed) // with others, whose jobs this worker does not see
+    const isShared = settings.where !== undefined && countsRunning(this.#keyed) // with others, whose jobs this worker does not see
     if (isShared && hasFreed) void tellOfFreedKeys(this.#scope)
+    this.#forget()
     const { isWaiting, due } = await ask(claimedJobs.db, settings.lease / 3, 'next due time', question)
-    return { isBlocked: isWaiting || isShared, due: isWaiting && isCut ? 0 : (due ?? Number.POSITIVE_INFINITY) }
+    const isBlocked = (isWaiting && countsRunning(this.#keyed)) || isShared
+    const wait = soonest - (performance.now() - sent)
+    return { isBlocked, due: Math.min(isWaiting ? wait : Number.POSITIVE_INFINITY, due ?? Number.POSITIVE_INFINITY) }
+  }
+
+  #forget(): void {
+    const { jobs, settings, kept, report } = this.#scope
+    if (kept === undefined || !isRated(this.#keyed) || performance.now() - this.#forgotAt < forgetInterval) return
+    this.#forgotAt = performance.now()
+    const forget = (db: Jobs['db']) => forgetLimits({ ...jobs, db }, kept)
+    ask(jobs.db, settings.lease / 3, 'deleting limits', forget).catch((error) =>
+      report(error, 'deleting unused limits'),
+    )
   }
 
   get #settings(): KeyedSettings {

@@ -1,0 +1,34 @@
+import { limitsTable } from '../schema/side-table.js'
+import type { MigrationDatabase } from './migration-database.js'
+import { createSideTable, dropSideTable } from './side-table.js'
+
+/**
+ * Makes `job_limits`, once for a database, or for a schema of one: for workers with `rate`, which keep there what they have used, and for
+ * `limitJobs`, which gives single keys another limit. Called again it brings the table to this package's version.
+ *
+ * @example export const up = (db: Kysely<any>) => createJobLimits(db)
+ * @throws SideTableTakenError where the name is another table's; JobTableNameError
+ */
+export async function createJobLimits(db: MigrationDatabase): Promise<void> {
+  await createSideTable(db, limitsTable, [firstVersion])
+}
+
+/**
+ * Drops it, with all limits that were set by `limitJobs`. @throws SideTableTakenError
+ * @example export const down = (db: Kysely<any>) => dropJobLimits(db)
+ */
+export async function dropJobLimits(db: MigrationDatabase): Promise<void> {
+  await dropSideTable(db, limitsTable)
+}
+
+/** A row is written with each claim of its key: in its page, as none of what changes is in an index. */
+const firstVersion = (name: string) => [
+  `create table ${name} (
+    job_schema text not null,
+    job_table text not null,
+    key jsonb not null,
+    max integer,
+    used_until timestamptz not null default '-infinity',
+    primary key (job_schema, job_table, key)
+  ) with (fillfactor = 50)`,
+]
