@@ -14,3 +14,9 @@ export const inDueOrder = (time: Expression<unknown>): RawBuilder<Date> => sql`(
  */
 export const isDueFrom = (time: Expression<Date>): RawBuilder<SqlBool> =>
   sql`(${column('run_at')}, true) >= (${time}, true)`
+
+/** The same: due up to a time, and after it. */
+export const isDueUntil = (time: Expression<Date>): RawBuilder<SqlBool> =>
+  sql`(${column('run_at')}, true) <= (${time}, true)`
+export const isDueAfter = (time: Expression<Date>): RawBuilder<SqlBool> =>
+  sql`(${column('run_at')}, true) > (${time}, true)`

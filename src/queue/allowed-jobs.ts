@@ -5,9 +5,10 @@ import { hasStatus, isRunning } from '../predicates/status.js'
 import type { Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { pendingStatuses } from '../schema/statuses.js'
+import { nextByAge } from './aging.js'
 import { allowanceOf, clock, keptKey, leftOf, spending } from './allowance.js'
-import { type Claim, isByPriority, type Keyed, waitingJobs } from './claim.js'
-import { isPastSeedBackoff } from './fetch.js'
+import { agingOf, type Claim, isByPriority, type Keyed, waitingJobs } from './claim.js'
+import { isPastSeedBackoff } from './due-rows.js'
 import { isOfKey, keyWalk, partOfWalk, toldWait, type Walk, walkColumn } from './key-walk.js'
 import { ofLocked, toldOf } from './locked.js'
 
@@ -37,8 +38,7 @@ export function ofAllowed(jobs: Jobs, claim: KeyedClaim, given: KeyedGiven, isSp
   if (ofAll !== undefined) parts.push(ofAll)
   const room = roomOfAll(jobs, keyed, given.limit)
   if (keyed.by.length > 0) parts.push(walkOf(jobs, claim, given))
-  const picked =
-    keyed.by.length > 0 ? ofKeys(jobs, claim, given.quota, room) : sql`(${locked(jobs, jobsOfKey(jobs, claim, room))})`
+  const picked = keyed.by.length > 0 ? ofKeys(jobs, claim, given.quota, room) : sql`(${ofOneKey(jobs, claim, room)})`
   if (!isRated || !isSpent) return ofLocked(withParts(jobs, parts), picked as Expression<never>) // they tell them
   parts.push([own.picked, picked], ...spent(keyed))
   const ofPicked = sql`(select ${toldColumns(jobs)} from ${sql.ref(own.picked)})`
@@ -79,6 +79,12 @@ function walkOf(jobs: Jobs, claim: KeyedClaim, { walk }: KeyedGiven): Part {
     : undefined
   const { name, query } = keyWalk(jobs, claim, keyed, { ...walk, last }, allowance)
   return [name, query]
+}
+
+/** Where all have one key. */
+function ofOneKey(jobs: Jobs, claim: KeyedClaim, limit: RawBuilder<number>): Expression<unknown> {
+  const aging = agingOf(claim)
+  return aging === undefined ? locked(jobs, jobsOfKey(jobs, claim, limit)) : nextByAge(jobs, claim, aging, { limit })
 }
 
 /** From key to key, until there are enough. */

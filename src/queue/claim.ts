@@ -50,6 +50,8 @@ export interface Claim extends Choice {
   readonly select?: Asked['select']
   /** Takes also what was left locked, by a lock that was not renewed for so long. Default: what is locked is never taken. */
   readonly lease?: Duration | undefined
+  /** With `priority`: so many milliseconds since `run_at` count as one level more. Default: a job's priority stays as it is. */
+  readonly aging?: number | undefined
   /** For a table shared with workers of IHP 1.4 or older: a row in retry is claimed only when this backoff since `updated_at` has passed. */
   readonly retryBackoff?: BackoffRule | undefined
 }
@@ -69,6 +71,11 @@ export interface Since {
 /** Whether jobs are claimed level by level, the highest priority first. */
 export function isByPriority({ columns }: Claim): boolean {
   return columns.includes('priority')
+}
+
+/** After so many milliseconds each a due job counts a level more; undefined: never. */
+export function agingOf(claim: Claim): number | undefined {
+  return isByPriority(claim) ? claim.aging : undefined
 }
 
 /** The jobs that wait for a claim, whether they are due or not. */

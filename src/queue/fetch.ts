@@ -1,22 +1,24 @@
-import type { CompiledQuery, Expression, SqlBool } from 'kysely'
+import type { CompiledQuery } from 'kysely'
 import { nextAttempt } from '../predicates/attempts.js'
-import { type BackoffRule, isRetryDue } from '../predicates/backoff.js'
-import { isDue } from '../predicates/claimable.js'
+import type { BackoffRule } from '../predicates/backoff.js'
 import { clockTimestamp } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { committedLater } from '../predicates/commit.js'
 import { isDueFrom } from '../predicates/due-order.js'
 import { claimToken, placeOfClaim } from '../predicates/interruption.js'
-import { hasStatus, statusLiteral } from '../predicates/status.js'
+import { statusLiteral } from '../predicates/status.js'
 import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { own } from '../schema/own-names.js'
+import { hiddenLevel } from '../schema/own-part.js'
 import { columnValue } from '../schema/row.js'
-import { type Claim, isByPriority, type Since, waitingJobs } from './claim.js'
+import { levelText, nextByAge } from './aging.js'
+import { agingOf, type Claim, isByPriority, type Since } from './claim.js'
 import { compiled, numberPlace, textPlace } from './compiled.js'
+import { nextRows } from './due-rows.js'
 import { type Changes, keysOf, type RowKey } from './fenced.js'
-import { ofLocked, toldOf } from './locked.js'
+import { ofLocked } from './locked.js'
 import { prepared } from './prepared.js'
 import { levelSince, withPriorityLevels } from './priority-levels.js'
 import { type Returned, returnedOf } from './returned.js'
@@ -95,12 +97,12 @@ export interface Given {
 /** A fetch to be run again and again, without being built each time where the user has no plugins. */
 export function compileFetch(jobs: Jobs, claim: FetchSettings): CompiledFetch {
   const claimed = { since: column('locked_at'), by: column('locked_by') } // which the statement has written
-  const returned = returnedOf(jobs, { ...claim, claimed })
+  const returned = returnedOf(jobs, { ...claim, claimed, level: levelText(claim) })
   const fetch = compiledClaim(jobs, claim, (given) => build(jobs, claim, returned, given))
   return async (db, { isPrepared = false, ahead = false, ...given }) => {
     const query = fetch({ ...given, place: placeOfClaim(ahead) })
     const { rows } = await db.executeQuery(isPrepared ? prepared(query) : query)
-    return inTurn(returned.rowsOf(rows), isByPriority(claim))
+    return inTurn(returned.rowsOf(rows), claim)
   }
 }
 
@@ -154,26 +156,10 @@ function ofNext(jobs: Jobs, claim: Claim, given: Omit<Given, 'place'>) {
   return ofLocked(jobs, nextRows(jobs, claim, limit, since && job('run_at', '>=', since.runAt)))
 }
 
-/** The next rows to take, locked; rows that another worker is taking are passed over. */
-function nextRows(jobs: Jobs, claim: Claim, limit: number, isFromCursor?: Expression<SqlBool>) {
-  return toldOf(jobs, dueRows(jobs, claim, limit, isFromCursor))
-    .forNoKeyUpdate()
-    .skipLocked()
-}
-
-/** The same, unlocked. */
-export function dueRows(jobs: Jobs, claim: Claim, limit: number, isFromCursor?: Expression<SqlBool>) {
-  const { retryBackoff } = claim
-  return waitingJobs(jobs, claim)
-    .where(isDue())
-    .$if(retryBackoff !== undefined, (query) => query.where(isPastSeedBackoff(retryBackoff)))
-    .$call((query) => (isFromCursor === undefined ? query : query.where(isFromCursor)))
-    .orderBy('run_at')
-    .limit(limit)
-}
-
-/** The same, level by level: what is due at the highest priority first. */
+/** The next rows to take level by level, locked: what is due at the highest priority first, or at the highest level that is reached by now. */
 export function nextByPriority(jobs: Jobs, claim: Claim, { limit, since }: Omit<Given, 'place'>) {
+  const aging = agingOf(claim)
+  if (aging !== undefined) return nextByAge(jobs, claim, aging, { limit, since })
   return withPriorityLevels(jobs, claim, since)
     .selectFrom(own.level)
     .innerJoinLateral(
@@ -186,17 +172,13 @@ export function nextByPriority(jobs: Jobs, claim: Claim, { limit, since }: Omit<
     .limit(limit)
 }
 
-/** Whether a row in retry has waited as long as workers of IHP 1.4 have it wait. */
-export function isPastSeedBackoff(rule: BackoffRule | undefined) {
-  return rule === undefined ? job.lit(true) : job.or([hasStatus(['job_status_not_started']), isRetryDue(rule)])
-}
-
 /** RETURNING promises no order. Timestamps are compared as the user's driver gives them, where it gives them comparable. */
-export function inTurn(rows: object[], byPriority: boolean): object[] {
+export function inTurn(rows: object[], claim: Claim): object[] {
   if (rows.length < 2) return rows
   // once for each row, not for each comparison: of a thousand rows there are ten thousand
-  const places = rows.map((row) => ({ row, priority: byPriority ? priorityOf(row) : 0, runAt: runAtOf(row) }))
-  places.sort((a, b) => b.priority - a.priority || compare(a.runAt, b.runAt))
+  const levelOf = agingOf(claim) !== undefined ? hiddenLevel : isByPriority(claim) ? priorityOf : () => 0
+  const places = rows.map((row) => ({ row, level: levelOf(row), runAt: runAtOf(row) }))
+  places.sort((a, b) => b.level - a.level || compare(a.runAt, b.runAt))
   return places.map(({ row }) => row)
 }
 

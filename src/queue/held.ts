@@ -10,10 +10,12 @@ import type { Jobs } from '../schema/job-database.js'
 import { quotedName, type TableName } from '../schema/names.js'
 import { camelCase } from '../schema/row.js'
 import { asText, textsOf } from '../schema/text.js'
+import { levelText } from './aging.js'
 import { isByPriority } from './claim.js'
 import { compiled } from './compiled.js'
+import { dueRows } from './due-rows.js'
 import { type Changes, type RowKey, rowsOf } from './fenced.js'
-import { claiming, compiledClaim, dueRows, type FetchSettings, type Given, inTurn, nextByPriority } from './fetch.js'
+import { claiming, compiledClaim, type FetchSettings, type Given, inTurn, nextByPriority } from './fetch.js'
 import { type FinishedRows, fateOf } from './finished.js'
 import { ofLocked } from './locked.js'
 import { toArchive } from './moved.js'
@@ -45,11 +47,11 @@ export type CompiledHold = (trx: Jobs['db'], given: HoldGiven) => Promise<object
 /** The rows come as their claim would leave them: running, and with their attempt counted. */
 export function compileHold(jobs: Jobs, claim: HoldSettings): CompiledHold {
   const by = sql<string>`${claimToken(claim.worker, placeOfClaim(false))}`
-  const returned = returnedOf(jobs, { ...claim, claimed: { since: now(), by } })
+  const returned = returnedOf(jobs, { ...claim, claimed: { since: now(), by }, level: levelText(claim) })
   const hold = compiledClaim(jobs, claim, (given) => locking(jobs, claim, returned, by, given))
   return async (trx, given) => {
     const { rows } = await trx.executeQuery(hold({ ...given, place: placeOfClaim(false) }))
-    return inTurn(returned.rowsOf(rows), isByPriority(claim))
+    return inTurn(returned.rowsOf(rows), claim)
   }
 }
 

@@ -7,8 +7,9 @@ import type { Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { camelCase } from '../schema/row.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
+import { levelText } from './aging.js'
 import { type KeyedClaim, type KeyedGiven, ofAllowed } from './allowed-jobs.js'
-import { type Claim, isByPriority, type Keyed } from './claim.js'
+import type { Claim, Keyed } from './claim.js'
 import { type ClaimTransaction, inOneMessage } from './claim-transaction.js'
 import { compiled, numberPlace, textPlace } from './compiled.js'
 import { keysOf, type RowKey } from './fenced.js'
@@ -29,7 +30,7 @@ export interface KeyedRows extends Told {
 
 export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKeyedFetch {
   const claimed = { since: column('locked_at'), by: column('locked_by') } // which the statement has written
-  const returned = returnedOf(jobs, { ...claim, claimed })
+  const returned = returnedOf(jobs, { ...claim, claimed, level: levelText(claim) })
   const places = { limit: numberPlace(), quota: numberPlace(), most: numberPlace(), ...lastPlaces(claim.keyed) }
   const fetch = compiled<typeof places, object>(jobs, places, ({ limit, quota, most, ...last }) =>
     build(jobs, claim, returned, { limit, quota, walk: { last: Object.values(last), most } }),
@@ -40,7 +41,7 @@ export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKey
     const { rows } = await db.executeQuery(whole ? inOneMessage(query, whole, question) : query)
     const { bare, told } = withoutWalk(rows)
     const text = told ?? (await textsOf(db, CompiledQuery.raw(question)))[0] ?? ''
-    return { rows: inTurn(returned.rowsOf(bare), isByPriority(claim)), ...toldOf(text) }
+    return { rows: inTurn(returned.rowsOf(bare), claim), ...toldOf(text) }
   }
 }
 

@@ -9,11 +9,11 @@ import { own } from '../schema/own-names.js'
 import type { Claim, Since } from './claim.js'
 
 /** The most levels that a claim looks up one by one. */
-const mostLevels = 100
+export const mostLevels = 100
 
 /** Where there are more, only levels of these due jobs are added: of so many that wait longest, and of the latest. */
-const longestWaiting = 1000
-const latest = 100
+export const longestWaiting = 1000
+export const latest = 100
 
 /** Above and below every priority, whatever integer type the column has. */
 const above = sql.lit('9223372036854775807')
@@ -43,52 +43,53 @@ export const levelSince = ({ levels, times }: Since): RawBuilder<Date> =>
  * where somebody has read them before).
  */
 export function withPriorityLevels(jobs: Jobs, { where }: Claim, since?: Since) {
+  return withLevelSteps(jobs, since).with(own.level, (db) => {
+    const priority = `${own.step}.priority` as const
+    const last = db.selectFrom(own.step).select(priority).where(`${own.step}.place`, '=', job.lit(mostLevels))
+    const [time, isMine] = [inDueOrder(column('run_at')), where ?? job.lit(true)]
+    // Of this db, which knows the steps: by the user's handle, withSchema would give them a schema.
+    const due = db
+      .selectFrom(where ? jobs.asJob : jobs.table)
+      .select('priority')
+      .where(job.and([isPending(), job(time, '<=', inDueOrder(now())), isUnlocked(), job.exists(last), isMine]))
+    const ofDue = (order: 'asc' | 'desc', limit: number) =>
+      db.selectFrom(due.orderBy(time, order).limit(limit).as(own.due)).select(`${own.due}.priority`)
+    const lower = ofDue('asc', longestWaiting).union(ofDue('desc', latest)).orderBy('priority', 'desc')
+    // Not sorted together, so that a claim which is full at the highest level asks for no other.
+    return db
+      .selectFrom(own.step)
+      .select(priority)
+      .where(`${own.step}.place`, '>', job.lit(0))
+      .unionAll(db.selectFrom(lower.as(own.due)).select(`${own.due}.priority`).where(`${own.due}.priority`, '<', last))
+  })
+}
+
+/** The first {@link mostLevels} of them, which is all where there are no more: by step, from the place 1 on, and a null behind the last. */
+export function withLevelSteps(jobs: Jobs, since?: Since) {
   const known = since && nextKnown(since)
-  return jobs.db
-    .withRecursive(`${own.step}(priority, place)`, (db) =>
-      db
-        .selectNoFrom((eb) => [eb.cast<number | null>(above, 'bigint').as('priority'), eb.lit<number>(0).as('place')])
-        .unionAll(
-          db
-            .selectFrom(own.step)
-            .where(`${own.step}.priority`, 'is not', null)
-            .where(`${own.step}.place`, '<', job.lit(mostLevels))
-            .select((eb) => [
-              eb.fn
-                .coalesce(
-                  eb
-                    .selectFrom(jobs.table)
-                    .select('priority')
-                    .where(job.and([isPending(), ...(known ? [job('priority', '>', orBelow(known))] : [])]))
-                    .whereRef('priority', '<', `${own.step}.priority`)
-                    .orderBy('priority', 'desc')
-                    .limit(1),
-                  known ?? job.lit(null),
-                )
-                .as('priority'),
-              eb(`${own.step}.place`, '+', eb.lit(1)).as('place'),
-            ]),
-        ),
-    )
-    .with(own.level, (db) => {
-      const priority = `${own.step}.priority` as const
-      const last = db.selectFrom(own.step).select(priority).where(`${own.step}.place`, '=', job.lit(mostLevels))
-      const [time, isMine] = [inDueOrder(column('run_at')), where ?? job.lit(true)]
-      // Of this db, which knows the steps: by the user's handle, withSchema would give them a schema.
-      const due = db
-        .selectFrom(where ? jobs.asJob : jobs.table)
-        .select('priority')
-        .where(job.and([isPending(), job(time, '<=', inDueOrder(now())), isUnlocked(), job.exists(last), isMine]))
-      const ofDue = (order: 'asc' | 'desc', limit: number) =>
-        db.selectFrom(due.orderBy(time, order).limit(limit).as(own.due)).select(`${own.due}.priority`)
-      const lower = ofDue('asc', longestWaiting).union(ofDue('desc', latest)).orderBy('priority', 'desc')
-      // Not sorted together, so that a claim which is full at the highest level asks for no other.
-      return db
-        .selectFrom(own.step)
-        .select(priority)
-        .where(`${own.step}.place`, '>', job.lit(0))
-        .unionAll(
-          db.selectFrom(lower.as(own.due)).select(`${own.due}.priority`).where(`${own.due}.priority`, '<', last),
-        )
-    })
+  return jobs.db.withRecursive(`${own.step}(priority, place)`, (db) =>
+    db
+      .selectNoFrom((eb) => [eb.cast<number | null>(above, 'bigint').as('priority'), eb.lit<number>(0).as('place')])
+      .unionAll(
+        db
+          .selectFrom(own.step)
+          .where(`${own.step}.priority`, 'is not', null)
+          .where(`${own.step}.place`, '<', job.lit(mostLevels))
+          .select((eb) => [
+            eb.fn
+              .coalesce(
+                eb
+                  .selectFrom(jobs.table)
+                  .select('priority')
+                  .where(job.and([isPending(), ...(known ? [job('priority', '>', orBelow(known))] : [])]))
+                  .whereRef('priority', '<', `${own.step}.priority`)
+                  .orderBy('priority', 'desc')
+                  .limit(1),
+                known ?? job.lit(null),
+              )
+              .as('priority'),
+            eb(`${own.step}.place`, '+', eb.lit(1)).as('place'),
+          ]),
+      ),
+  )
 }

@@ -18,6 +18,8 @@ export interface Asked {
   readonly columns: readonly string[]
   /** The lease of a job that is claimed: since when, and by the token of whom. */
   readonly claimed?: { readonly since: Expression<unknown>; readonly by: Expression<unknown> }
+  /** The level, as text, that a job had reached when it was claimed. Default: its priority is all. */
+  readonly level?: Expression<unknown> | undefined
 }
 
 /** What a statement returns of jobs, in its RETURNING or its SELECT. */
@@ -34,9 +36,9 @@ export interface Returned {
  * job comes with them as one text: parsed by nobody's type parser, and where not looked at by nobody.
  */
 export function returnedOf(jobs: Jobs, asked: Asked): Returned {
-  const { select } = asked
+  const { select, level } = asked
   const isWhole = select === undefined
-  if (isWhole && jobs.key === undefined) return { isWhole, list: [], rowsOf: (rows) => rows }
+  if (isWhole && jobs.key === undefined && level === undefined) return { isWhole, list: [], rowsOf: (rows) => rows }
   const names = isWhole ? [] : [...new Set([...always, ...select])]
   const name = unusedName(names)
   return {
@@ -55,12 +57,15 @@ function columnNamed(name: string) {
  * As `hidingOwn` describes it. Times as Postgres sends them in binary: neither DateStyle nor time zone nor the digits of floats
  * change them, and they cost 0.4 µs a row, as JSON 1.5. By `||`, as `concat` alone costs 0.7.
  */
-function ownPart(jobs: Jobs, { select, columns, claimed }: Asked) {
+function ownPart(jobs: Jobs, { select, columns, claimed, level }: Asked) {
   const part = (name: 'max_attempts' | 'priority') =>
     select !== undefined && columns.includes(name) ? sql`coalesce(${column(name)}::text, '')` : sql.lit('')
   const claim = claimed && select !== undefined ? leaseText(claimed) : sql.lit('')
   const key = jobs.key === undefined ? sql.lit('') : keyText(jobs.key)
-  return sql.join([claim, part('max_attempts'), part('priority'), key], sql` || ',' || `)
+  return sql.join(
+    [claim, part('max_attempts'), level ? sql`${part('priority')} || ';' || ${level}` : part('priority'), key],
+    sql` || ',' || `,
+  )
 }
 
 function leaseText({ since, by }: NonNullable<Asked['claimed']>) {

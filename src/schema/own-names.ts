@@ -9,6 +9,8 @@ export const own = {
   /** A level of priority, a step from one to the next, the jobs that are due at it, and the one that is due next. */
   level: 'kysely_jobs_level',
   step: 'kysely_jobs_step',
+  /** The levels in the order in which a claim with aging takes jobs of them, and the first job of each. */
+  line: 'kysely_jobs_line',
   due: 'kysely_jobs_due',
   next: 'kysely_jobs_next',
   counted: 'kysely_jobs_counted',

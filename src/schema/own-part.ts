@@ -25,7 +25,7 @@ class Hiding extends Same {
  * may be empty:
  * - the claim: 16 hexadecimal digits of `run_at`, 16 of `locked_at`, 2 of the last byte of `locked_by`
  * - `max_attempts`
- * - `priority`
+ * - `priority`; where jobs gain levels as they wait, also `;` and the level that it had reached
  * - the row's key, which may hold commas
  *
  * @param names of its column, as it may come back
@@ -60,6 +60,12 @@ export function hiddenMark(row: object): string | undefined {
   return text === undefined || !isClaimed(text) ? undefined : text[33]
 }
 
+/** The level that a job had reached when it was claimed. */
+export function hiddenLevel(row: object): number {
+  const text = Hiding.textOf(row) ?? ''
+  return Number(text.slice(text.indexOf(';') + 1, startOf(3, text) - 1))
+}
+
 /** What tells a row from all others where its id does not. */
 export function hiddenKey(row: object): string | undefined {
   const text = Hiding.textOf(row)
@@ -70,7 +76,8 @@ const isClaimed = (text: string): boolean => !text.startsWith(',')
 
 function numberIn(text: string, place: number): number | undefined {
   const part = text.slice(startOf(place, text), startOf(place + 1, text) - 1)
-  return part === '' ? undefined : Number(part)
+  const number = Number.parseFloat(part) // of `5;7` the 5
+  return Number.isNaN(number) ? undefined : number
 }
 
 /** Where the part at a place (from 0) begins, without the garbage of a split: each claimed row is asked. */

@@ -1,9 +1,10 @@
 import type { Expression, SqlBool } from 'kysely'
 import { type Condition, conditionOf } from '../predicates/condition.js'
 import type { Duration } from '../schema/duration.js'
+import type { OptionalColumn } from '../schema/job-table.js'
 import type { CountColumn, KeyColumn } from '../schema/key-column.js'
 import { shown } from '../schema/shown.js'
-import { WorkerOptionError } from './option-values.js'
+import { positive, WorkerOptionError } from './option-values.js'
 
 type OneOrMore<Column> = Column | readonly [Column, ...Column[]]
 
@@ -48,7 +49,15 @@ export interface ClaimOptions<DB, Table extends keyof DB> {
   readonly onFailure?: 'continue' | 'block' | undefined
   /** Jobs are taken in turn from all values of a column that have any: who has many does not delay who has few. */
   readonly fairBy?: OneOrMore<KeyColumn<DB[Table]>> | undefined
+  /**
+   * A due job counts one level of `priority` more for each so long that it has waited since its `run_at`, so that none waits for ever.
+   * Default: its priority alone counts.
+   * @example '10m'
+   */
+  readonly priorityAging?: AgingOf<DB[Table]> | undefined
 }
+
+type AgingOf<Row> = 'priority' extends OptionalColumn<Row> ? Duration : 'the table has no column priority'
 
 /** @throws WorkerOptionError */
 export function condition(value: unknown): Expression<SqlBool> | undefined {
@@ -65,4 +74,9 @@ export function condition(value: unknown): Expression<SqlBool> | undefined {
       `where: the function ${error instanceof TypeError ? error.message : `threw ${String(error)}`}`,
     )
   }
+}
+
+/** @throws WorkerOptionError, DurationError */
+export function aging(value: unknown): number | undefined {
+  return value === undefined ? undefined : positive(value as Duration, 'priorityAging') // checked there
 }

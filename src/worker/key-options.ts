@@ -10,6 +10,7 @@ export interface GivenKeys {
   readonly fifo?: unknown
   readonly onFailure?: unknown
   readonly fairBy?: unknown
+  readonly priorityAging?: unknown
   readonly finished?: unknown
 }
 
@@ -18,7 +19,7 @@ export interface GivenKeys {
  * @throws WorkerOptionError, DurationError
  */
 export function keyed(given: GivenKeys, hold: 'lease' | 'transaction'): Keyed | undefined {
-  const { limit, rate, fifo, onFailure, fairBy, finished } = given
+  const { limit, rate, fifo, onFailure, fairBy, priorityAging, finished } = given
   if (onFailure !== undefined && fifo === undefined)
     throw new WorkerOptionError('onFailure: says what becomes of the line of a job that failed; give fifo with it')
   if (onFailure === 'block' && finished === 'archive')
@@ -40,6 +41,10 @@ export function keyed(given: GivenKeys, hold: 'lease' | 'transaction'): Keyed | 
   })
   if (fifo !== undefined && most.by !== undefined)
     throw new WorkerOptionError('limit: with fifo one job of a key runs at a time; leave limit.by out')
+  if (priorityAging !== undefined && by.length > 0)
+    throw new WorkerOptionError(
+      'priorityAging does not go with fifo, fairBy, limit.by or rate.by: who goes from one key to the next takes the jobs of each in an order of their own; leave one of both out',
+    )
   return {
     by,
     order:

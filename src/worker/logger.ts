@@ -1,3 +1,5 @@
+import { WorkerOptionError } from './option-values.js'
+
 /** Pino's shape, which winston, bunyan and others share: an object of facts, then a sentence. */
 export interface Logger {
   debug(facts: object, message: string): void
@@ -31,4 +33,15 @@ export function harmless(logger: Logger): Logger {
     }
   }
   return { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') }
+}
+
+/** @throws WorkerOptionError */
+export function loggerOf(value: unknown): Logger {
+  const lacks = ['debug', 'info', 'warn', 'error'].filter(
+    (level) => typeof Reflect.get(Object(value), level) !== 'function',
+  )
+  if (lacks.length === 0) return harmless(value as Logger) // it has the four methods
+  throw new WorkerOptionError(
+    `logger: lacks ${lacks.map((level) => `${level}()`).join(', ')}; give pino's shape: debug, info, warn, error (facts, message)`,
+  )
 }

@@ -4,10 +4,10 @@ import type { Keyed } from '../queue/claim.js'
 import type { Duration } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
 import type { ListenSource } from '../watch/listener.js'
-import { type ClaimOptions, condition } from './claim-options.js'
+import { aging, type ClaimOptions, condition } from './claim-options.js'
 import { keyed } from './key-options.js'
 import { listenSource } from './listen-source.js'
-import { consoleLogger, harmless, type Logger } from './logger.js'
+import { consoleLogger, type Logger, loggerOf } from './logger.js'
 import { atLeast, flag, oneOf, positive, WorkerOptionError } from './option-values.js'
 import { type DescribeError, describedBy, errorText } from './run/error-text.js'
 import { adviceOnOptions } from './start-advice.js'
@@ -77,6 +77,7 @@ export interface Settings {
   readonly select: readonly string[] | undefined
   readonly where: Expression<SqlBool> | undefined
   readonly keyed: Keyed | undefined
+  readonly priorityAging: number | undefined
   readonly hold: 'lease' | 'transaction'
   readonly holdFor: number
   readonly lease: number
@@ -106,6 +107,7 @@ const defaults = {
   fifo: undefined,
   onFailure: undefined,
   fairBy: undefined,
+  priorityAging: undefined,
   hold: 'lease',
   holdFor: 100,
   lease: '60s',
@@ -151,6 +153,7 @@ export function settingsOf(options: GivenOptions = {}): Settings {
     select: names(given.select),
     where: condition(given.where),
     keyed: keyed(given, oneOf(['lease', 'transaction'], given.hold, 'hold')),
+    priorityAging: aging(given.priorityAging),
     hold: oneOf(['lease', 'transaction'], given.hold, 'hold'),
     holdFor: positive(given.holdFor, 'holdFor'),
     lease: positive(given.lease, 'lease'),
@@ -159,7 +162,7 @@ export function settingsOf(options: GivenOptions = {}): Settings {
       'pollInterval',
     ),
     listen: source(given.listen),
-    logger: logger(given.logger),
+    logger: loggerOf(given.logger),
     describeError: describing(given.describeError),
     seedBackoff: flag(given.seedBackoff, 'seedBackoff'),
     advice: adviceOnOptions(options),
@@ -232,14 +235,4 @@ function source(value: unknown): ListenSource | undefined {
   const found = listenSource(value)
   if (typeof found === 'object' && 'refused' in found) throw new WorkerOptionError(found.refused)
   return found
-}
-
-function logger(value: unknown): Logger {
-  const lacks = ['debug', 'info', 'warn', 'error'].filter(
-    (level) => typeof Reflect.get(Object(value), level) !== 'function',
-  )
-  if (lacks.length === 0) return harmless(value as Logger) // it has the four methods
-  throw new WorkerOptionError(
-    `logger: lacks ${lacks.map((level) => `${level}()`).join(', ')}; give pino's shape: debug, info, warn, error (facts, message)`,
-  )
 }

@@ -28,6 +28,7 @@ export interface Fitted {
 export async function fitted(settings: Settings, real: JobTableDescription, jobs: Jobs): Promise<Fitted> {
   refuseFinished(settings, real, jobs.name)
   refuseColumns(settings, real, jobs)
+  refuseAging(settings, real, jobs.name)
   const { where, keyed, lease } = settings
   const claim = { columns: [...real.columns.keys()], where, lease }
   const advice: (string | undefined)[] = []
@@ -95,6 +96,13 @@ function refuseColumns(settings: Settings, real: JobTableDescription, jobs: Jobs
   const names = missing.map((name) => `'${name}'`).join(', ')
   throw new WorkerOptionError(
     `select: ${jobs.name} has no column ${names}; there are ${[...real.columns.keys()].join(', ')}`,
+  )
+}
+
+function refuseAging({ priorityAging }: Settings, { columns }: JobTableDescription, table: string): void {
+  if (priorityAging === undefined || columns.has('priority')) return
+  throw new WorkerOptionError(
+    `priorityAging: ${table} has no column 'priority'; let a migration call addJobColumns(db, '${table}', { columns: ['priority'] }) and createJobIndexes(db, '${table}'), or leave the option out`,
   )
 }
 

@@ -165,9 +165,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     const { backoff, lease, seedBackoff, select, where } = this.#settings
     const [userJobs, jobs] = [jobsOf(this.db, this.table, key), realJobsOf(this.db, table, key)]
     const forAll = {
-      lease,
-      select,
-      where,
+      ...{ lease, select, where, aging: this.#settings.priorityAging },
       retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined,
     }
     return {

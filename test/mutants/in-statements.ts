@@ -176,7 +176,7 @@ export const inStatements: readonly Mutant[] = [
   {
     name: 'fetch without SKIP LOCKED',
     breaks: 'one row that somebody has locked stops every worker of its table',
-    file: 'src/queue/fetch.ts',
+    file: 'src/queue/due-rows.ts',
     text: '.skipLocked()',
     replacement: '',
     test: 'test/queue/fetch.test.ts',
@@ -185,7 +185,7 @@ export const inStatements: readonly Mutant[] = [
   {
     name: 'fetch in the wrong order',
     breaks: 'the newest jobs run first, and old ones starve',
-    file: 'src/queue/fetch.ts',
+    file: 'src/queue/due-rows.ts',
     text: ".orderBy('run_at')",
     replacement: ".orderBy('run_at', 'desc')",
     test: 'test/queue/fetch.test.ts',

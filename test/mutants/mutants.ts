@@ -1,4 +1,5 @@
 import { aroundThem } from './around-them.ts'
+import { inAging } from './in-aging.ts'
 import { inArchives } from './in-archives.ts'
 import { inBatches } from './in-batches.ts'
 import { inConnections } from './in-connections.ts'
@@ -15,6 +16,7 @@ export const mutants: readonly Mutant[] = [
   ...inStatements,
   ...inEnqueues,
   ...inWorkers,
+  ...inAging,
   ...inDeletions,
   ...inArchives,
   ...inHolds,

@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { enqueue } from 'kysely-jobs'
 import { fetchNextJobs, nextDueAt } from 'kysely-jobs/queue'
 import { beforeAll, beforeEach, expect, test } from 'vitest'
+import { compileFetch } from '../../src/queue/fetch.js'
 import { pollTables } from '../../src/queue/poll.js'
 import { jobsOf } from '../../src/schema/job-database.js'
 import { testDatabase } from '../support/database.js'
@@ -30,6 +31,10 @@ test('however many levels wait, what a claim and an idle worker read is bounded'
   await enqueue(db, 'mail_jobs', { to: 'due', priority: -9999 })
   const questions: ((handle: Kysely<any>) => Promise<unknown>)[] = [
     (handle) => fetchNextJobs(handle, 'mail_jobs', { worker, limit: 1, columns }),
+    (handle) =>
+      compileFetch(jobsOf(handle, 'mail_jobs'), { worker, columns, aging: 60_000 })(jobsOf(handle, 'mail_jobs').db, {
+        limit: 1,
+      }),
     (handle) => nextDueAt(handle, 'mail_jobs', { columns }),
     (handle) => pollTables([{ jobs: jobsOf(handle, 'mail_jobs'), lease: '1m', claim: { columns: ['priority'] } }]),
   ]

@@ -198,3 +198,20 @@ test('after a short backlog nothing is remembered', () => {
   expect(cursor.since).toBeUndefined()
   expect(cursor.isOwed).toBe(false)
 })
+
+test('the cursor knows how far each priority is worked off, also where a fetch brings them mixed', () => {
+  const cursor = new BacklogCursor()
+  const rows = [
+    { priority: 1, run_at: new Date(1_000) },
+    { priority: 0, run_at: new Date(2_000) },
+    { priority: 1, run_at: new Date(3_000) },
+    { priority: 2, run_at: new Date(4_000) },
+    { priority: 1, run_at: new Date(5_000) },
+  ]
+  cursor.advance(rows, { isWhole: true, isFull: true, took: 1_000 })
+  expect(cursor.since).toEqual({
+    runAt: new Date(5_000),
+    levels: '{1,0,2}',
+    times: '{1970-01-01T00:00:05.000Z,1970-01-01T00:00:02.000Z,1970-01-01T00:00:04.000Z}',
+  })
+})

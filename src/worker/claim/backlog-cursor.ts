@@ -70,7 +70,7 @@ export class BacklogCursor {
     return Math.max(0, this.#wholeAt + Math.min(wanted, longestWithoutWhole) - performance.now())
   }
 
-  /** After a fetch whose rows are in turn: highest priority first, then earliest `run_at`. */
+  /** After a fetch whose rows are in turn: those of one priority by `run_at`. */
   advance(rows: readonly object[], { isWhole, isFull, took }: Look): void {
     if (isWhole) [this.#wholeAt, this.#took] = [performance.now(), took]
     this.#isFull = isFull
@@ -110,12 +110,14 @@ export class BacklogCursor {
   }
 }
 
-function levelOf(row: object | undefined): unknown {
-  return columnValue(row ?? {}, 'priority')
+function levelOf(row: object): unknown {
+  return columnValue(row, 'priority')
 }
 
-/** Of rows in turn. */
-function lastOfLevels(rows: readonly object[]): readonly object[] {
-  if (levelOf(rows[0]) === levelOf(rows.at(-1))) return rows.slice(-1)
-  return rows.filter((row, n) => n + 1 === rows.length || levelOf(row) !== levelOf(rows[n + 1]))
+/** Of rows in turn: within a level that is the order of `run_at`, also where levels are mixed, as jobs gain some while they wait. */
+function lastOfLevels(rows: readonly object[]): Iterable<object> {
+  if (levelOf(rows[0] ?? {}) === undefined) return rows.slice(-1)
+  const last = new Map<unknown, object>()
+  for (const row of rows) last.set(levelOf(row), row)
+  return last.values()
 }
