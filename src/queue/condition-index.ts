@@ -2,10 +2,11 @@ import { type CompiledQuery, type Kysely, sql } from 'kysely'
 import { conditionOfIndex } from '../predicates/condition.js'
 import { isPending } from '../predicates/status.js'
 import type { JobDatabase, Jobs } from '../schema/job-database.js'
-import { dueOrder, quotedName, type TableName } from '../schema/names.js'
+import { dueOrder, quoted, quotedName, type TableName } from '../schema/names.js'
 import { textsOf } from '../schema/text.js'
 import { type Claim, isByPriority } from './claim.js'
 import { question } from './next-due.js'
+import { realNames } from './returned.js'
 
 /**
  * The index that the condition of a claim wants: while there is none, each look for jobs reads those of other conditions too.
@@ -23,8 +24,10 @@ export async function adviceOnCondition(jobs: Jobs, claim: Claim, table: TableNa
   if (parameters.length > 0 || /\bselect\b/i.test(condition))
     return `${want}; one that begins with the columns that it compares helps`
   const columns = isByPriority(claim) ? [['priority desc', 'run_at'], [dueOrder]] : [['run_at']]
+  const key = realNames(jobs, claim.keyed?.by ?? []).map(quoted)
+  if (key.length > 0) columns.push([...key, ...(isByPriority(claim) ? ['priority desc'] : []), 'run_at'])
   const indexes = columns.map((list) => `create index concurrently on ${name} (${list.join(', ')}) where ${condition}`)
-  return `${want}; in a migration, outside of a transaction, this makes one: ${indexes.join('; ')}`
+  return `${want}; in a migration, outside of a transaction, this makes ${indexes.length > 1 ? 'them' : 'one'}: ${indexes.join('; ')}`
 }
 
 function conditionOfIndexSql({ db }: Jobs, { where }: Claim): CompiledQuery {

@@ -60,7 +60,7 @@ export async function limitJobs<DB, Table extends keyof DB & string>(
     await limits.db.executeQuery(query.compile(limits.db))
   } catch (cause) {
     if (!/^(?:22|42703)/.test(sqlState(cause) ?? '')) throw cause
-    throw new LimitError(`limitJobs: where ${shown(where)} is invalid: ${String(cause)}`, { cause })
+    throw new LimitError(`limitJobs: where is invalid: Postgres says ${String(cause)}`, { cause })
   }
   await tellWorkers(jobs, of, { kind: 'due', in: 0 })
 }
@@ -94,10 +94,11 @@ async function limitsOf(db: Kysely<JobDatabase>, use: 'read' | 'write') {
 
 /** Values as their columns have them, so that what is written as 5, '5' or 5n is one key. */
 function keyOf(of: TableName, names: readonly string[], where: object): RawBuilder<unknown> {
-  const values = Object.values(where)
-  if (values.some((value) => value === undefined || value === null))
-    throw new LimitError(`limitJobs: where ${shown(where)} is invalid; a key has a value in each of its columns`)
-  const given = JSON.stringify(Object.fromEntries(names.map((name, n) => [name, textOf(values[n])])))
+  const entries = Object.entries(where)
+  const none = entries.find(([, value]) => value === undefined || value === null)
+  if (none !== undefined)
+    throw new LimitError(`limitJobs: where.${none[0]}: ${none[1]} is invalid; a key has a value in each of its columns`)
+  const given = JSON.stringify(Object.fromEntries(names.map((name, n) => [name, textOf(entries[n]?.[1])])))
   if (names.length === 0) return sql`'{}'::jsonb`
   const pairs = names.flatMap((name) => [sql`${name}::text`, sql`(given.row).${sql.raw(quoted(name))}`])
   const row = sql`jsonb_populate_record(null::${sql.raw(quotedName(of))}, ${given}::jsonb)`

@@ -34,7 +34,7 @@ export async function fitted(settings: Settings, real: JobTableDescription, jobs
   const advice: (string | undefined)[] = []
   if (where !== undefined) {
     await proveCondition(jobs, where)
-    advice.push(await adviceOnCondition(jobs, claim, real.table))
+    advice.push(await adviceOnCondition(jobs, { ...claim, keyed }, real.table))
   }
   let kept: KeptLimits | undefined
   if (keyed !== undefined) {

@@ -311,6 +311,19 @@ test('a starting worker says which indexes it lacks, and a migration makes and d
   )
 })
 
+test('a worker with a condition and a key says which indexes both want', async () => {
+  const told: string[] = []
+  const logger = { ...quiet, info: (_: object, text: string) => void told.push(text) }
+  const options = { where: (eb: any) => eb('place', '=', 5), limit: { by: 'tenant_id', max: 2 }, logger } as const
+  const worker = createWorker(db, 'tenant_jobs', () => {}, options)
+  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+  await worker.start()
+  const waiting = `"status" in ('job_status_not_started', 'job_status_retry') and ("place" = 5)`
+  expect(told.join()).toContain(
+    `this makes them: create index concurrently on "public"."tenant_jobs" (run_at) where ${waiting}; create index concurrently on "public"."tenant_jobs" ("tenant_id", run_at) where ${waiting}`,
+  )
+})
+
 test('a table that changes while sessions keep its statements is claimed from as before', async () => {
   const guarded = new Kysely<TenantDatabase>({
     dialect: new PostgresDialect({ pool: guardPool(quietPool({ connectionString: url, max: 2 })) }),

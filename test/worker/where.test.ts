@@ -172,7 +172,7 @@ test('a starting worker says which index its condition wants, until there is one
     ),
   ])
   const [byPriority] = await advised('mail_jobs', (eb) => eb('region', '=', 'eu'))
-  for (const statement of byPriority?.split('makes one: ')[1]?.split('; ') ?? []) await sql.raw(statement).execute(db)
+  for (const statement of byPriority?.split('makes them: ')[1]?.split('; ') ?? []) await sql.raw(statement).execute(db)
   expect(await advised('mail_jobs', (eb) => eb('region', '=', 'eu'))).toEqual([])
   const [bySelect] = await advised('plain_jobs', (eb) => eb.exists(eb.selectFrom('users').select('users.id')))
   expect(bySelect).toContain('one that begins with the columns that it compares helps')
