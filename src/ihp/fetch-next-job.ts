@@ -30,7 +30,7 @@ export interface FetchNextJobOptions {
 /**
  * The seed's `fetchNextJob`: locks and takes the next job, or none. Workers do not wait for each other, the whole row
  * comes back from the same statement, and the job that is due earliest goes first. With a `timeout`, abandoned jobs are
- * put into retry before, by a statement of their own.
+ * put into retry before, by a statement of their own. It heeds no pause of `pauseJobs`.
  *
  * @example
  * const job = await fetchNextJob(db, 'send_mail_jobs', { worker: 'faa5ba30-1d76-4adf-bf01-2d1f95cddc04' })

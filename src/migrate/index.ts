@@ -3,6 +3,7 @@ export { createJobArchive, dropJobArchive, JobArchiveError, keepJobArchive } fro
 export { addJobColumns, type DropJobColumnsOptions, dropJobColumns } from './job-columns.js'
 export { createJobIndexes, dropJobIndexes, type JobIndexOptions } from './job-indexes.js'
 export { createJobLimits, dropJobLimits } from './job-limits.js'
+export { createJobPauses, dropJobPauses } from './job-pauses.js'
 export { createJobSchedules, dropJobSchedules } from './job-schedules.js'
 export { resetJobStorage, setJobStorage } from './job-storage.js'
 export { createJobTable, dropJobTable } from './job-table.js'

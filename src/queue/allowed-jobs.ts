@@ -9,8 +9,9 @@ import { nextByAge } from './aging.js'
 import { allowanceOf, clock, keptKey, leftOf, spending } from './allowance.js'
 import { agingOf, type Claim, isByPriority, type Keyed, waitingJobs } from './claim.js'
 import { isPastSeedBackoff } from './due-rows.js'
-import { isOfKey, keyWalk, partOfWalk, toldWait, type Walk, walkColumn } from './key-walk.js'
+import { isOfKey, isWalkedOver, keyWalk, partOfWalk, toldWait, type Walk, walkColumn } from './key-walk.js'
 import { ofLocked, toldOf } from './locked.js'
+import { realNames } from './returned.js'
 
 /** What each claim by keys is given. */
 export interface KeyedGiven {
@@ -98,7 +99,8 @@ function ofKeys(jobs: Jobs, claim: KeyedClaim, quota: number, all: RawBuilder<nu
       : locked(jobs, jobsOfKey(jobs, claim, room))
   const key = keyed.rate === undefined ? [] : [...keyed.by.map((_, n) => partOfWalk(n)), walkColumn('used')]
   const columns = sql.join([sql`${due}.*`, ...key])
-  return sql`(select ${columns} from ${sql.ref(own.walk)} cross join lateral ${ofKey} as ${due} limit ${all})`
+  const isMeant = isWalkedOver(claim, realNames(jobs, keyed.by))
+  return sql`(select ${columns} from ${sql.ref(own.walk)} cross join lateral ${ofKey} as ${due} where ${isMeant} limit ${all})`
 }
 
 function spent({ kept, rate, totalRate, by }: Keyed): Part[] {

@@ -6,6 +6,7 @@ import type { Duration } from '../schema/duration.js'
 import type { Jobs } from '../schema/job-database.js'
 import type { KeptLimits, Rate } from './allowance.js'
 import { type Choice, chosen } from './fenced.js'
+import { isNotPaused, type PausedKey } from './paused-keys.js'
 import type { Asked } from './returned.js'
 
 /** Jobs by keys: a claim goes from one key that has pending jobs to the next, and takes of each what it may. */
@@ -44,6 +45,8 @@ export interface Claim extends Choice {
   readonly columns: readonly string[]
   /** Only jobs of this condition, which knows the table as `job`. Whoever has one asks by the user's handle, whose plugins know its names. */
   readonly where?: Expression<SqlBool> | undefined
+  /** No job of these keys. */
+  readonly paused?: readonly PausedKey[] | undefined
   /** Default: the jobs are taken as they come. */
   readonly keyed?: Keyed | undefined
   /** What is returned of each job, the user's columns. Default: the whole row. */
@@ -66,6 +69,8 @@ export interface Since {
   /** Levels of priority from which jobs were claimed and, in the same order, the time of each: arrays as Postgres reads them. */
   readonly levels: string
   readonly times: string
+  /** The time of all other levels, as Postgres reads it. */
+  readonly others: string
 }
 
 /** Whether jobs are claimed level by level, the highest priority first. */
@@ -78,9 +83,25 @@ export function agingOf(claim: Claim): number | undefined {
   return isByPriority(claim) ? claim.aging : undefined
 }
 
+/** Whether what was built for a claim serves another. */
+export function isSameClaim(one: Claim | undefined, other: Claim): boolean {
+  return one?.columns === other.columns && one.except === other.except && one.paused === other.paused
+}
+
 /** The jobs that wait for a claim, whether they are due or not. */
 export function waitingJobs(jobs: Jobs, claim: Claim) {
+  const waiting = waitingAndPaused(jobs, claim)
+  return hasPaused(claim) ? waiting.where(isNotPaused(claim.paused)) : waiting
+}
+
+/** The same with those whose keys are paused. */
+export function waitingAndPaused(jobs: Jobs, claim: Claim) {
   const { where, lease } = claim
   const table = where === undefined ? jobs.db.selectFrom(jobs.table) : jobs.db.selectFrom(jobs.asJob).where(where)
   return chosen(jobs, table.where(isPending()).where(isUnlocked(undefined, lease)), claim)
+}
+
+/** Whether jobs of keys are left alone. */
+export function hasPaused(claim: Claim): claim is Claim & { readonly paused: readonly PausedKey[] } {
+  return claim.paused !== undefined && claim.paused.length > 0
 }

@@ -13,13 +13,22 @@ import { own } from '../schema/own-names.js'
 import { finalStatuses, type JobStatus, jobStatuses, pendingStatuses } from '../schema/statuses.js'
 import { asJsonText, textsOf } from '../schema/text.js'
 import { archivedJobs } from './archive.js'
+import { type Pause, pausesToRead } from './pauses.js'
 import { readTableFacts, type TableFacts } from './table-facts.js'
 
 /** Jobs of a kind are counted one by one up to here: more are enough to know. */
 export const countBound = 10_000
 
+/** How many jobs there are, how good each number is, and what of them is paused. */
+export interface JobCounts extends Numbers {
+  /** The whole table is paused: nothing of what is due begins. */
+  readonly paused: boolean
+  /** What is paused, the table or keys of it; undefined: this role may not read it. */
+  readonly pauses: readonly Pause[] | undefined
+}
+
 /** How many jobs there are, and how good each number is: exact, unless `atLeast` or `estimated` names it. */
-export interface JobCounts {
+interface Numbers {
   /** Jobs by status. */
   readonly statuses: Readonly<Record<JobStatus, number>>
   /** Jobs that a worker could claim now. */
@@ -57,12 +66,13 @@ export async function countJobs<DB, Table extends keyof DB & string>(
   const bound = options.exact ? Number.POSITIVE_INFINITY : countBound
   const facts = await readTableFacts(jobs.db, quotedName(writtenName(jobs.db, table)))
   const counts = await countIn(jobs, kindsOf(facts, bound), facts, bound)
-  const archive = await archiveOfWritten(jobs.db, table)
-  if (archive === undefined) return counts
+  const [archive, pauses] = [await archiveOfWritten(jobs.db, table), await pausesToRead(jobs.db, table)]
+  const paused = { paused: pauses?.some(({ where }) => where === undefined) ?? false, pauses }
+  if (archive === undefined) return { ...counts, ...paused }
   const { known, ...ofArchive } = await readTableFacts(jobs.db, quotedName(archive.table))
   const estimated = { ...ofArchive, known, estimates: known.size === 0 ? undefined : known }
   const archived = await countIn(archivedJobs(jobs, archive), kindsOfArchive(known, bound), estimated, bound)
-  return together(counts, archived)
+  return { ...together(counts, archived), ...paused }
 }
 
 /** Not by `inspectJobTable`, as a table that lacks something is counted all the same. */
@@ -72,7 +82,7 @@ async function archiveOfWritten(db: Lookup, table: string): Promise<JobArchive |
   return catalog && archiveOf(catalog, name)
 }
 
-async function countIn(jobs: Jobs, kinds: readonly Kind[], facts: TableFacts, bound: number): Promise<JobCounts> {
+async function countIn(jobs: Jobs, kinds: readonly Kind[], facts: TableFacts, bound: number): Promise<Numbers> {
   const [first, ...others] = kinds.map((kind, place) => countOf(jobs, kind, place, bound))
   const query = first && others.reduce((all, one) => all.unionAll(one), first).compile()
   const texts = query === undefined ? [] : await textsOf(jobs.db, query)
@@ -81,7 +91,7 @@ async function countIn(jobs: Jobs, kinds: readonly Kind[], facts: TableFacts, bo
 }
 
 /** Those of a table and its archive, which has only jobs that have ended. */
-function together(some: JobCounts, archived: JobCounts): JobCounts {
+function together(some: Numbers, archived: Numbers): Numbers {
   const entries = jobStatuses.map((status) => [status, some.statuses[status] + archived.statuses[status]])
   const ended: ReadonlySet<JobStatus> = new Set(finalStatuses)
   const estimated = new Set([...some.estimated, ...archived.estimated.filter((status) => ended.has(status))])
@@ -152,7 +162,7 @@ function countOf({ db, table }: Jobs, { rows, order }: Kind, place: number, boun
     .groupBy('status')
 }
 
-function countsOf(kinds: readonly Kind[], rows: readonly Counted[], facts: TableFacts, bound: number): JobCounts {
+function countsOf(kinds: readonly Kind[], rows: readonly Counted[], facts: TableFacts, bound: number): Numbers {
   const estimateOf = (status: JobStatus) => facts.estimates?.get(status) ?? 0
   const entries = jobStatuses.map((status) => [status, estimateOf(status)])
   const statuses = Object.fromEntries(entries) as Record<JobStatus, number> // all seven

@@ -53,6 +53,8 @@ export interface FetchOptions<Row> {
  * first, and before that the highest `priority` where asked for; jobs due at the same instant in any order.
  * But in a transaction of yours its commit does not wait for the disk: a crash of the server may forget a claim.
  *
+ * Pauses (`pauseJobs`) are for workers: it claims also what is paused.
+ *
  * @throws what the table says of a row that it does not let be claimed (a CHECK, a trigger); then none is claimed. A worker passes such a row over.
  * @example
  * const jobs = await fetchNextJobs(db, 'jobs', { worker: randomUUID(), limit: 10 })
@@ -64,7 +66,7 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
 ): Promise<Job<DB, Table>[]> {
   const jobs = jobsOf(db, table, options.key)
   const { limit, dueSince, columns = [], ...claim } = options
-  const since = dueSince && { runAt: dueSince, levels: '{}', times: '{}' }
+  const since = dueSince && { runAt: dueSince, levels: '{}', times: '{}', others: '-infinity' }
   const fetch = compileFetch(jobs, { ...claim, columns, fromCursor: since !== undefined })
   return (await fetch(jobs.db, { limit, since })) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
 }
@@ -112,7 +114,7 @@ export function compiledClaim(
   { fromCursor }: FetchSettings,
   build: (given: Given) => CompiledQuery<object>,
 ): (given: Given) => CompiledQuery<object> {
-  const from: Since = { runAt: new Date(0), levels: textPlace(), times: textPlace() }
+  const from: Since = { runAt: new Date(0), levels: textPlace(), times: textPlace(), others: textPlace() }
   const places = { limit: numberPlace(), place: numberPlace(), ...(fromCursor && from) }
   const claim = compiled<Omit<Given, 'since'> & Partial<Since>, object>(jobs, places, ({ limit, place, ...since }) =>
     build({ limit, place, since: fromCursor ? { ...from, ...since } : undefined }),

@@ -5,6 +5,7 @@ import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { allowed } from './allowance.js'
 import type { Claim, Keyed } from './claim.js'
+import { isNotPaused } from './paused-keys.js'
 
 /** From where a walk goes on, and how far. */
 export interface Walk {
@@ -69,6 +70,13 @@ export function isOfKey({ by }: Keyed): RawBuilder<SqlBool> {
 
 /** A step reads so many jobs that are not due yet, at most, before it goes to the key that it has come to: literals, for the planner. */
 const [stretch, endOfStretch, one] = [sql.lit(200), sql.lit(199), sql.lit(1)]
+
+/** Whether jobs of the key that the walk is at are taken: of keys that are paused none is read. Those of other columns are told job by job. */
+export function isWalkedOver({ paused = [] }: Claim, names: readonly string[]): RawBuilder<SqlBool> {
+  const ofWalk = paused.filter((key) => Object.keys(key).every((name) => names.includes(name)))
+  if (ofWalk.length === 0) return sql`true`
+  return isNotPaused(ofWalk, (name) => partOfWalk(names.indexOf(name)))
+}
 
 /**
  * A walk along the keys that have due jobs, in the order of the index: from the one after the last to the end, and from the first

@@ -9,7 +9,7 @@ import { camelCase } from '../schema/row.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
 import { levelText } from './aging.js'
 import { type KeyedClaim, type KeyedGiven, ofAllowed } from './allowed-jobs.js'
-import type { Claim, Keyed } from './claim.js'
+import { type Claim, hasPaused, type Keyed } from './claim.js'
 import { type ClaimTransaction, inOneMessage } from './claim-transaction.js'
 import { compiled, numberPlace, textPlace } from './compiled.js'
 import { keysOf, type RowKey } from './fenced.js'
@@ -109,7 +109,9 @@ export type CompiledLeft = (db: Jobs['db'], ago: number) => Promise<Left>
 export function compileLeft(jobs: Jobs, claim: Claim): CompiledLeft {
   const text = (due: Expression<number | null>) => job.cast<string | null>(due, 'text')
   const question = compiled(jobs, { ago: numberPlace() }, ({ ago }) => {
-    const asked = [text(nextDue(jobs, claim)), text(nextDue(jobs, claim, sql`(${earlier(now(), ago)})`))]
+    // Beside paused keys it is not asked whether one is due: it may be, and all that are paused would be read.
+    const earliest = hasPaused(claim) ? sql`'0'` : text(nextDue(jobs, claim))
+    const asked = [earliest, text(nextDue(jobs, claim, sql`(${earlier(now(), ago)})`))]
     return jobs.db.selectNoFrom(asJsonText(asked)).compile()
   })
   return async (db, ago) => {

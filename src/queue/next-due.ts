@@ -1,14 +1,15 @@
-import { type Expression, isExpression } from 'kysely'
+import { type AliasableExpression, type Expression, isExpression, type SelectQueryBuilder, sql } from 'kysely'
 import { millisecondsUntil, timestamp } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { inDueOrder } from '../predicates/due-order.js'
 import type { Duration } from '../schema/duration.js'
-import { type Jobs, jobsOf } from '../schema/job-database.js'
+import { type JobAlias, type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, ReadonlyQueryable } from '../schema/job-table.js'
 import { own } from '../schema/own-names.js'
 import { asText, textsOf } from '../schema/text.js'
-import { type Claim, isByPriority, waitingJobs } from './claim.js'
+import { type Claim, hasPaused, isByPriority, waitingAndPaused, waitingJobs } from './claim.js'
 import { compiled } from './compiled.js'
+import { earliestOf, isNotPaused } from './paused-keys.js'
 import { prepared } from './prepared.js'
 
 /**
@@ -64,17 +65,33 @@ function dueIn(time: Expression<unknown>) {
   return millisecondsUntil(time).$castTo<number | null>().as('due')
 }
 
+/** So many jobs are looked at beside paused keys: where none of them is another's, it is asked again when the last is due. */
+const mostAmongPaused = 100
+
 /** By the index that is ordered by time: with `priority` that is the due index. */
-function earliest(jobs: Jobs, claim: Claim, since?: Date | Expression<Date>) {
+function earliest(
+  jobs: Jobs,
+  claim: Claim,
+  since?: Date | Expression<Date>,
+): AliasableExpression<{ run_at: Date | string }> {
+  if (!hasPaused(claim)) return firstOf(waitingJobs(jobs, claim), claim, since, 1).select('run_at')
+  const isOthers = isNotPaused(claim.paused).as(own.isOthers)
+  const among = firstOf(waitingAndPaused(jobs, claim), claim, since, mostAmongPaused).select(['run_at', isOthers])
+  return jobs.db
+    .selectFrom(among.as(own.due))
+    .select(earliestOf(sql.ref('run_at'), sql.ref(own.isOthers), mostAmongPaused).as('run_at'))
+}
+
+/** In the order of time. */
+function firstOf<Selected>(
+  rows: SelectQueryBuilder<JobDatabase, JobAlias, Selected>,
+  claim: Claim,
+  since: Date | Expression<Date> | undefined,
+  most: number,
+) {
   const asOrdered = (time: Expression<unknown>) => (isByPriority(claim) ? inDueOrder(time) : time)
   const time = asOrdered(column('run_at'))
-  return waitingJobs(jobs, claim)
-    .select('run_at')
-    .$call((query) =>
-      since === undefined
-        ? query
-        : query.where(job(time, '>=', asOrdered(isExpression(since) ? since : timestamp(since)))),
-    )
-    .orderBy(time)
-    .limit(1)
+  const from = since && asOrdered(isExpression(since) ? since : timestamp(since))
+  const some = from === undefined ? rows : rows.where(job(time, '>=', from))
+  return some.orderBy(time).limit(most)
 }

@@ -9,6 +9,7 @@ import { asJsonText, textsOf } from '../schema/text.js'
 import type { Claim } from './claim.js'
 import { type RowKey, rowsOf } from './fenced.js'
 import { nextDue } from './next-due.js'
+import { type PausesPlace, pausesVersion } from './pauses.js'
 
 /** A job table to look at. */
 export interface PolledTable {
@@ -20,6 +21,8 @@ export interface PolledTable {
   readonly since?: Date | undefined
   /** Leases that its workers hold as far as they know. */
   readonly held?: HeldLeases | undefined
+  /** Where it is written what of the table is paused; undefined: not known. */
+  readonly pauses?: PausesPlace | undefined
 }
 
 /** Rows that workers hold, and what any of these rows has as `locked_by` while they do. */
@@ -36,6 +39,8 @@ export interface Polled {
   readonly expired: boolean
   /** Of the leases that its workers hold as far as they know, some are not held: cancelled, or settled just now. */
   readonly lost: boolean
+  /** Another text where something was paused or resumed; null: there is no table of pauses. */
+  readonly pauses: string | null
 }
 
 /**
@@ -53,21 +58,24 @@ export async function pollTables(
   const query = sql`${sql.join(parts, sql` union all `)}`.compile(tables[0].jobs.db.withoutPlugins())
   const seen = (await textsOf(tables[0].jobs.db, query)).map((text) => JSON.parse(text ?? '') as Seen) // made below
   const polled = seen.filter(([place]) => place >= 0).toSorted(([a], [b]) => a - b)
-  return polled.map(([, due, expired, lost]) => ({ due: due === null ? null : Number(due), expired, lost }))
+  return polled.map(([, due, ...seen]) => {
+    const [expired, lost, pauses] = seen
+    return { due: due === null ? null : Number(due), expired, lost, pauses }
+  })
 }
 
 /**
  * The place of the table, milliseconds until the next job is due (as a text, since they may be infinite), whether a lease has
- * expired, and whether one is lost.
+ * expired, whether one is lost, and the version of its pauses.
  */
-type Seen = readonly [place: number, due: string | null, expired: boolean, lost: boolean]
+type Seen = readonly [place: number, due: string | null, expired: boolean, lost: boolean, pauses: string | null]
 
 /** A row that only notifies. */
 function toldBy({ jobs }: PolledTable, notice: Notice) {
   return jobs.db.selectNoFrom(asJsonText([job.lit(-1), job.lit(null), job(notified(notice), 'is', null)]))
 }
 
-function pollOf({ jobs, lease, claim, since, held }: PolledTable, place: number) {
+function pollOf({ jobs, lease, claim, since, held, pauses }: PolledTable, place: number) {
   // Ordered by what the running index is ordered by: with stale statistics the table itself would be read.
   const expired = jobs.db
     .selectFrom(jobs.table)
@@ -77,8 +85,9 @@ function pollOf({ jobs, lease, claim, since, held }: PolledTable, place: number)
     .limit(1)
     .$asScalar()
   const due = job.cast<string | null>(nextDue(jobs, claim, since), 'text')
+  const version = pauses === undefined ? job.lit(null) : pausesVersion(pauses)
   return jobs.db.selectNoFrom(
-    asJsonText([job.lit(place), due, job.fn.coalesce(expired, job.lit(false)), lostOf(jobs, held)]),
+    asJsonText([job.lit(place), due, job.fn.coalesce(expired, job.lit(false)), lostOf(jobs, held), version]),
   )
 }
 

@@ -26,8 +26,8 @@ const nextKnown = ({ levels }: Since): RawBuilder<number | null> =>
 const orBelow = (level: RawBuilder<number | null>) => job.fn.coalesce(level, below)
 
 /** From when on a cursor has to read a level. */
-export const levelSince = ({ levels, times }: Since): RawBuilder<Date> =>
-  sql`coalesce((select since from unnest(${levels}::bigint[], ${times}::timestamptz[]) as known(level, since) where level = ${sql.ref(`${own.level}.priority`)}), '-infinity')`
+export const levelSince = ({ levels, times, others }: Since): RawBuilder<Date> =>
+  sql`coalesce((select since from unnest(${levels}::bigint[], ${times}::timestamptz[]) as known(level, since) where level = ${sql.ref(`${own.level}.priority`)}), ${others}::timestamptz)`
 
 /**
  * The priorities at which a claim looks for due jobs, highest first: the {@link mostLevels} highest among the pending

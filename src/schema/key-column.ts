@@ -21,3 +21,17 @@ type ColumnOfKey<Row> = {
       ? Column
       : never
 }[keyof Row & string]
+
+/**
+ * A key of a table: columns of its own, each with a value that is a text, a number or a boolean and not null. Mapped over the row's columns
+ * whatever they are, so that the compiler names the one that does not serve.
+ */
+export type PausableKey<Row> = {
+  readonly [Column in keyof Row as Column extends ColumnKey<Row, keyof JobColumns> ? never : Column]?: Scalar<
+    Exclude<Selected<Row[Column]>, null>
+  >
+} & { readonly [Column in ColumnKey<Row, keyof JobColumns>]?: 'jobs are paused by columns of your own' }
+
+type Scalar<Value> = [Value] extends [string | number | bigint | boolean]
+  ? Value
+  : 'jobs are paused by texts, numbers and booleans'

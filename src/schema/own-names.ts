@@ -14,6 +14,8 @@ export const own = {
   due: 'kysely_jobs_due',
   next: 'kysely_jobs_next',
   counted: 'kysely_jobs_counted',
+  /** It is of no key that is paused. */
+  isOthers: 'kysely_jobs_others',
   /** The keys that a claim visits, and the columns of one, each with its number behind it. */
   walk: 'kysely_jobs_walk',
   keyPart: 'kysely_jobs_part_',

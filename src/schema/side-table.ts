@@ -38,6 +38,16 @@ export const limitsTable: SideTable = {
   madeBy: 'createJobLimits',
 }
 
+/** The table of what is paused. */
+export const pausesTable: SideTable = {
+  name: 'job_pauses',
+  purpose: 'Paused job tables, and keys of them, of kysely-jobs.',
+  column: 'paused_key',
+  version: 1,
+  knownFrom: 1,
+  madeBy: 'createJobPauses',
+}
+
 /** A side table that is missing (`NO_SIDE_TABLE`), or not one that this package can work with (`SIDE_TABLE_UNFIT`). */
 export class SideTableError extends Error {
   override readonly name = 'SideTableError'

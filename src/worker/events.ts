@@ -1,3 +1,4 @@
+import type { PausedKey } from '../queue/paused-keys.js'
 import type { Rescued } from '../queue/rescue.js'
 import { columnValue } from '../schema/row.js'
 import type { ListenerState } from '../watch/shared-listener.js'
@@ -20,6 +21,12 @@ interface OfRun<Job> extends OfAttempt<Job> {
   readonly wait?: number | undefined
   /** Milliseconds that the handler ran until its outcome was decided. */
   readonly duration?: number | undefined
+}
+
+/** What of a worker's jobs is paused. */
+interface PausedBy {
+  readonly by: 'worker' | 'table' | 'key'
+  readonly where?: PausedKey
 }
 
 /**
@@ -46,8 +53,12 @@ export interface WorkerEvents<Job> {
   rescued: [{ readonly jobs: readonly Rescued[] }]
   /** The listener's state changed; anything but `listening` means that polling does the work. */
   listener: [{ readonly state: ListenerState; readonly reason?: Error }]
-  /** Nothing is due, nothing runs, every outcome is written. */
+  /** Nothing is due, nothing runs, every outcome is written. Jobs of a paused key are none of these; while all is paused it is not told. */
   idle: [Record<never, never>]
+  /** From now on no job begins here: of the worker, as `pause()` was called, of its table, or of a key, whose columns are in `where`. */
+  paused: [PausedBy & { readonly reason?: string; readonly until?: Date }]
+  /** They begin again; but while something else is paused that they are of. */
+  resumed: [PausedBy]
   /** Partitions of the table's archive were made or dropped; jobs have none but the default one (so many or more), or were moved there by a runner. */
   archive: [
     {
@@ -73,6 +84,8 @@ const levels: Partial<Record<WorkerEvent, keyof Logger>> = {
   lost: 'warn',
   rescued: 'warn',
   listener: 'info',
+  paused: 'info',
+  resumed: 'info',
   archive: 'info',
   succeeded: 'debug',
 }
@@ -92,7 +105,7 @@ export function log({ logger, describeError }: LogSettings, table: string, name:
   if (level === undefined || logger[level] === silent) return
   const { job, jobs: _, reason, ...facts } = payload as LoggedPayload // of one of those events
   const id = job !== undefined && { id: columnValue(job, 'id') }
-  const why = reason !== undefined && { reason: describeError(reason, job) }
+  const why = reason !== undefined && { reason: typeof reason === 'string' ? reason : describeError(reason, job) }
   logger[level]({ table, ...id, ...facts, ...why }, `${table}: ${sentence(name, payload)}`)
 }
 
@@ -109,7 +122,7 @@ type LogSettings = Pick<Settings, 'logger' | 'describeError'>
 interface LoggedPayload {
   readonly job?: object
   readonly jobs?: unknown
-  readonly reason?: Error
+  readonly reason?: Error | string
 }
 
 function sentence(name: WorkerEvent, payload: object): string {
@@ -117,6 +130,7 @@ function sentence(name: WorkerEvent, payload: object): string {
     return `rescued ${(payload.jobs as unknown[]).length} jobs of workers that are gone` // a rescued event
   if (name === 'archive')
     return isTroubling(name, payload) ? misplacedText : 'partitions of the archive made or dropped, or jobs moved there'
+  if ((name === 'paused' || name === 'resumed') && 'by' in payload) return `${String(payload.by)} ${name}`
   if (name === 'listener' && 'state' in payload) return `listener ${String(payload.state)}`
   return (name === 'started' || name === 'stopped' ? 'worker ' : 'job ') + name
 }

@@ -3,14 +3,18 @@ import { startError } from '../pg/connection-error.js'
 import { mayPass, sqlState } from '../pg/error-class.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
 import { Pause } from '../watch/pause.js'
+import type { PauseReader } from './pause/pause-reader.js'
 import { poolSize } from './pooling.js'
 import type { Fitted } from './unfit-options.js'
 
 /** What Postgres says of who may not connect, and of what is not there: to wait for that would be in vain. */
 const isForGood = /^(?:28|42)/
 
+/** What of a table fits a worker's options, and what reads what is paused of it. */
+export type Fit = Fitted & { readonly pauseReader: PauseReader }
+
 /** What a worker sees before it starts: its table, and how many connections the pool may have (undefined: it is not guarded). */
-export interface FirstSight extends Fitted {
+export interface FirstSight extends Fit {
   readonly description: JobTableDescription
   readonly connections: number | undefined
 }
@@ -27,7 +31,7 @@ export class FirstLook {
   }
 
   /**
-   * @param check looks whether the worker's options fit the table
+   * @param check looks whether the worker's options fit the table, and what is paused of it
    * @param retry is told why, once for each reason, where a server that is away is waited for; without it that is an error
    * @returns undefined where it was stopped
    * @throws what does not fit; ConnectionError, JobTableError, NoSuchTableError, StatementPoolingError; whatever else the database says
@@ -35,7 +39,7 @@ export class FirstLook {
   async at<DB>(
     db: Kysely<DB>,
     table: string,
-    check: (description: JobTableDescription) => Promise<Fitted>,
+    check: (description: JobTableDescription) => Promise<Fit>,
     retry?: (error: unknown) => void,
   ): Promise<FirstSight | undefined> {
     for (let told: string | undefined; !this.#stopped; ) {

@@ -1,3 +1,4 @@
+import type { Pause } from '../queue/pauses.js'
 import type { ListenerState } from '../watch/shared-listener.js'
 
 /** How a worker is. */
@@ -13,4 +14,8 @@ export interface WorkerHealth {
   readonly running: number
   /** Milliseconds the oldest lease has left; undefined where none is held. */
   readonly leaseMargin: number | undefined
+  /** Why no job begins: the worker is paused, by `pause()`, or its table; undefined: it is not. */
+  readonly paused: 'worker' | 'table' | undefined
+  /** What of its table is paused, as it knows it: the table, keys of it. */
+  readonly pauses: readonly Pause[]
 }

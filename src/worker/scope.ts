@@ -8,6 +8,8 @@ import type { TableName } from '../schema/names.js'
 import type { WorkerEvent, WorkerEvents } from './events.js'
 import type { Settings } from './options.js'
 import type { PassedOver } from './passed-over.js'
+import type { PauseReader } from './pause/pause-reader.js'
+import type { Pauses } from './pause/pauses.js'
 import type { ProcessShare } from './process-share.js'
 
 /** The optional columns that verbs use on the worker's behalf. */
@@ -33,8 +35,12 @@ export interface WorkerScope {
   readonly finished: FinishedRows
   /** The table's archive, whether it can take jobs or not. */
   readonly archive: JobArchive | undefined
-  /** What the worker may take; another value where the columns have changed, or what is passed over. */
+  /** What the worker may take; another value where the columns have changed, what is passed over or paused. */
   readonly claim: Claim
+  /** What is paused, as far as is known. */
+  readonly pauses: Pauses
+  /** Reads it again. */
+  readonly pauseReader: PauseReader
   /** Rows whose claim was refused. */
   readonly passedOver: PassedOver
   /** How many connections the pool may have, where it tells. */

@@ -1,17 +1,16 @@
 import { signalOf } from '../queue/signal.js'
-import { channelName, quotedName } from '../schema/names.js'
+import { channelName } from '../schema/names.js'
 import { Bell } from '../watch/bell.js'
 import { inTime } from '../watch/deadline.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
 import { Claimer } from './claim/claimer.js'
 import { tellOfFreedKeys } from './claim/freed-keys.js'
-import { drifting, type Member } from './claim/poller.js'
 import { Deadline } from './deadline.js'
 import { Holds } from './hold/holds.js'
 import { keepArchiveOf } from './kept-archive.js'
 import { LeaseRenewer } from './lease/lease-renewer.js'
 import { Rescuer } from './lease/rescuer.js'
-import { pollIntervalUnheard } from './options.js'
+import { memberOf } from './poll-member.js'
 import { LeaseLostError, ShutdownError } from './run/abort-reason.js'
 import type { Attempt } from './run/attempt.js'
 import type { MakeHandling } from './run/handling.js'
@@ -63,9 +62,13 @@ export class StartedWorker {
       claimed: (attempts) => this.#begin(attempts),
       resting: () => this.#tellIfIdle(),
     })
+    scope.pauses.join({ paused: () => this.#paused(), resumed: () => this.#resumed() })
+    scope.pauseReader.open()
     this.#subscription = this.#listen(channelName(scope.table))
     this.#renewer.start()
-    this.#leave = scope.share.poller.join(this.#member())
+    const [claimer, renewer, rescuer, subscription] = [this.#claimer, this.#renewer, this.#rescuer, this.#subscription]
+    const [due, ring] = [(milliseconds: number) => this.#dueByPoll(milliseconds), () => this.#bell.ring()]
+    this.#leave = scope.share.poller.join(memberOf({ scope, claimer, renewer, rescuer, subscription, due, ring }))
     this.#leaveQuarantine = scope.share.quarantine.join({
       held: () => this.#held,
       release: () => this.#slots.release(),
@@ -108,6 +111,8 @@ export class StartedWorker {
 
   async #stop(): Promise<number> {
     this.#leave()
+    this.#scope.pauseReader.close()
+    this.#scope.pauses.close()
     this.#claimer.stop()
     this.#slots.close()
     this.#settler.hurry()
@@ -153,6 +158,7 @@ export class StartedWorker {
       changed: (state, reason) => {
         tell('listener', { state, ...(reason && { reason }) })
         this.#bell.ring() // what was notified while nobody listened is found by a sweep
+        this.#scope.pauseReader.look()
         this.#scope.share.poller.reschedule()
       },
     })
@@ -162,7 +168,14 @@ export class StartedWorker {
     const signal = signalOf(payload)
     this.#untold.told()
     if (signal.kind === 'check leases') this.#renewer.check()
+    else if (signal.kind === 'pauses') this.#scope.pauseReader.look()
     else this.#dueIn(Math.max(signal.in, this.#claimer.noticeWait))
+  }
+
+  #dueByPoll(milliseconds: number): void {
+    const isHeard = this.#subscription?.state === 'listening' && this.#scope.settings.keyed === undefined
+    if (this.#claimer.foundNothing && isHeard) this.#untold.found(milliseconds)
+    this.#dueIn(milliseconds)
   }
 
   #dueIn(milliseconds: number): void {
@@ -170,37 +183,15 @@ export class StartedWorker {
     else this.#bell.ring()
   }
 
-  #member(): Member {
-    const [scope, claimer] = [this.#scope, this.#claimer]
-    const { table, claimedJobs: jobs, settings } = scope
-    return {
-      table: quotedName(table),
-      claim: settings.where === undefined ? quotedName(table) : scope.worker,
-      get watched() {
-        return { jobs, lease: settings.lease, claim: scope.claim, since: claimer.horizon }
-      },
-      carry: this.#subscription?.carry,
-      patience: () => Math.min(this.#pollInterval, settings.lease / 3),
-      due: (milliseconds) => {
-        const isHeard = this.#subscription?.state === 'listening' && settings.keyed === undefined
-        if (this.#claimer.foundNothing && isHeard) this.#untold.found(milliseconds)
-        this.#dueIn(milliseconds)
-      },
-      rescue: () => this.#rescuer.rescue(),
-      held: () => (this.#subscription?.state === 'listening' ? undefined : this.#renewer.lasting),
-      check: () => this.#renewer.check(),
-      unsure: (error) => {
-        scope.report(error, 'looking for due jobs and expired leases')
-        this.#bell.ring()
-      },
-    }
+  /** What was claimed and has not begun is another's, or nobody's while all are paused. */
+  #paused(): void {
+    this.#claimer.failingSince = undefined // no fetch tells that it is well again
+    this.#slots.releaseAll()
   }
 
-  get #pollInterval(): number {
-    const { pollInterval, listen } = this.#scope.settings
-    const deaf = listen !== undefined && this.#subscription?.state !== 'listening'
-    const interval = deaf ? Math.min(pollInterval, pollIntervalUnheard) : pollInterval
-    return drifting(interval)
+  #resumed(): void {
+    this.#slots.begin()
+    this.#bell.ring()
   }
 
   #begin(attempts: readonly Attempt[]): void {
@@ -243,7 +234,12 @@ export class StartedWorker {
   }
 
   #tellIfIdle(): void {
-    if (this.#claimer.foundNothing && this.#attempts.size === 0 && this.#slots.running === 0)
+    if (
+      this.#claimer.foundNothing &&
+      !this.#scope.pauses.isPaused &&
+      this.#attempts.size === 0 &&
+      this.#slots.running === 0
+    )
       this.#scope.tell('idle', {})
   }
 }

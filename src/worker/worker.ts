@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events'
 import type { Kysely } from 'kysely'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
@@ -6,35 +5,38 @@ import { jobsOf, realJobsOf } from '../schema/job-database.js'
 import type { Job } from '../schema/job-table.js'
 import { newWorkerId } from '../schema/lease-token.js'
 import { type Subscription, type SubscriptionHooks, sharedListener } from '../watch/shared-listener.js'
-import { isLogged, log, type WorkerEvent, type WorkerEvents } from './events.js'
-import { FirstLook, type FirstSight } from './first-look.js'
+import { ask } from './ask.js'
+import { isLogged } from './events.js'
+import { FirstLook, type FirstSight, type Fit } from './first-look.js'
 import type { WorkerHealth } from './health.js'
 import { KnownTable } from './known-table.js'
 import type { Settings } from './options.js'
 import { PassedOver } from './passed-over.js'
+import { PauseReader } from './pause/pause-reader.js'
+import { Pauses } from './pause/pauses.js'
 import { processShare } from './process-share.js'
 import type { MakeHandling } from './run/handling.js'
 import type { WorkerScope } from './scope.js'
 import { adviceOnPool, adviceOnTable } from './start-advice.js'
 import { StartedWorker } from './started.js'
 import { fitted } from './unfit-options.js'
+import { WorkerEmitter } from './worker-emitter.js'
+
+/** How long (milliseconds) it is waited for what is paused, as nothing begins meanwhile; then it is asked again. */
+const longestRead = 5_000
 
 /** How long `stop()` lets handlers run on where nothing else is said: what Kubernetes gives a pod. */
 const defaultDeadline = '30s'
 
-type Listener<Seen, Name extends WorkerEvent> = (...event: WorkerEvents<Seen>[Name]) => void
-
 /** One table and one handler: made by `createWorker`, started once, stopped once. `Seen` is a job as its handler gets it. */
-export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> extends EventEmitter {
+export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> extends WorkerEmitter<Table, Seen> {
   /** Its uuid: `locked_by` of the jobs it runs, but for the last digit, which tells how a claim came. */
   readonly id: string
-  readonly table: Table
   readonly db: Kysely<DB>
-  /** Never there: by it the compiler knows that a worker of few columns is none of all. */
-  declare protected readonly seen?: Seen
   readonly #makeHandling: MakeHandling
   readonly #settings: Settings
   readonly #firstLook = new FirstLook()
+  readonly #pauses = new Pauses((event, payload) => this.tell(event, payload))
   #state: WorkerHealth['state'] = 'new'
   #starting: Promise<void> | undefined
   #stopping: Promise<{ readonly left: number }> | undefined
@@ -42,10 +44,9 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
 
   /** @internal Use `createWorker`. */
   constructor(db: Kysely<DB>, table: Table, makeHandling: MakeHandling, settings: Settings) {
-    super()
+    super(table, settings)
     this.id = newWorkerId(settings.lease)
     this.db = db
-    this.table = table
     this.#makeHandling = makeHandling
     this.#settings = settings
   }
@@ -69,19 +70,41 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
   async #start(retry: boolean): Promise<void> {
     this.#state = 'starting'
     try {
-      const tellRetry = (error: unknown) => this.#report(error, 'starting, which is tried again')
-      const check = (real: JobTableDescription) => fitted(this.#settings, real, jobsOf(this.db, this.table))
+      const tellRetry = (error: unknown) => this.report(error, 'starting, which is tried again')
+      const check = (real: JobTableDescription) => this.#check(real)
       const seen = await this.#firstLook.at(this.db, this.table, check, retry ? tellRetry : undefined)
       if (seen === undefined) return // stopped while it looked; there is nothing to undo
       this.#advise(seen, adviceOnPool(this.#settings, seen.connections))
       this.#started = new StartedWorker(this.#scope(seen), this.#makeHandling)
       this.#state = 'running'
-      this.#tell('started', { worker: this.id })
+      this.tell('started', { worker: this.id })
+      this.#pauses.open()
     } catch (error) {
       if (this.#state === 'starting') this.#state = 'new'
       this.#starting = undefined
       throw error
     }
+  }
+
+  /** What does not fit is an error; what is paused is known before anything is claimed. */
+  async #check(real: JobTableDescription): Promise<Fit> {
+    const jobs = jobsOf(this.db, this.table)
+    const fit = await fitted(this.#settings, real, jobs)
+    const pauseReader = new PauseReader({
+      db: jobs.db,
+      table: real.table,
+      ask: (question) => ask(jobs.db, Math.min(longestRead, this.#settings.lease / 3), 'what is paused', question),
+      read: (pauses, now) => {
+        this.#pauses.read(pauses, now)
+        processShare(this.db).poller.reschedule() // it polls more often where something may be paused
+      },
+      reading: (isUnderWay) => {
+        this.#pauses.isUnsure = isUnderWay
+      },
+      report: (error, doing) => this.report(error, doing),
+    })
+    await pauseReader.first()
+    return { ...fit, pauseReader }
   }
 
   #advise({ description, advice: onOptions }: FirstSight, onPool: readonly string[]): void {
@@ -111,26 +134,13 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     this.#firstLook.stop()
     const left = (await this.#started?.stop(deadline)) ?? 0
     this.#state = 'stopped'
-    this.#tell('stopped', { left })
+    this.tell('stopped', { left })
     return { left }
   }
 
   /** `await using worker = createWorker(...)` stops it at the end of the block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-  }
-
-  /** As every emitter's, but for the names and payloads: Node's types take any, and say it in each version their own way. */
-  override on<Name extends WorkerEvent>(name: Name, listener: Listener<Seen, Name>): this {
-    return super.on(name, listener)
-  }
-
-  override once<Name extends WorkerEvent>(name: Name, listener: Listener<Seen, Name>): this {
-    return super.once(name, listener)
-  }
-
-  override off<Name extends WorkerEvent>(name: Name, listener: Listener<Seen, Name>): this {
-    return super.off(name, listener)
   }
 
   /**
@@ -149,27 +159,49 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     return sharedListener(jobsOf(this.db, this.table).db, listen).subscribe(channel, hooks)
   }
 
+  /**
+   * Pauses this worker alone, in memory: it begins no job any more, and releases what it has claimed and not begun; handlers that run end as
+   * ever. Called before {@link start}, it starts paused. Twice is harmless. The events `paused` and `resumed` tell of it.
+   * @example worker.pause() // while the machine is short of memory, say
+   */
+  pause(): void {
+    this.#pauses.byWorker = true
+  }
+
+  /** Ends {@link pause}; while its table is paused (`pauseJobs`) the worker goes on to wait. Twice is harmless. */
+  resume(): void {
+    this.#pauses.byWorker = false
+  }
+
   /** How the worker is, for probes. */
   health(): WorkerHealth {
     const rest = { alive: false, lastFetch: undefined, listener: 'off', running: 0, leaseMargin: undefined } as const
+    const paused = { paused: this.#state === 'stopped' ? undefined : this.#pauses.by, pauses: this.#pauses.list }
     const now = this.#state === 'stopped' ? undefined : this.#started?.health
-    return { ...rest, ...now, state: this.#state }
+    return { ...rest, ...now, ...paused, state: this.#state }
   }
 
-  #scope({ description, connections, kept }: FirstSight): WorkerScope {
-    const { table, key } = description
-    const known = new KnownTable(this.#settings, description, {
+  #known(description: JobTableDescription): KnownTable {
+    return new KnownTable(this.#settings, description, {
       look: () => inspectJobTable(this.db, this.table),
-      report: (error, doing) => this.#report(error, doing),
+      report: (error, doing) => this.report(error, doing),
     })
+  }
+
+  #scope({ description, connections, kept, pauseReader }: FirstSight): WorkerScope {
+    const { table, key } = description
+    const known = this.#known(description)
     const { backoff, lease, seedBackoff, select, where } = this.#settings
     const [userJobs, jobs] = [jobsOf(this.db, this.table, key), realJobsOf(this.db, table, key)]
     const forAll = {
       ...{ lease, select, where, aging: this.#settings.priorityAging },
       retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined,
     }
+    const pauses = this.#pauses
     return {
       worker: this.id,
+      pauses,
+      pauseReader,
       settings: this.#settings,
       share: processShare(this.db),
       userJobs,
@@ -186,7 +218,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
         return known.archive
       },
       get claim() {
-        return { ...forAll, columns: known.columns, except: this.passedOver.rows }
+        return { ...forAll, columns: known.columns, except: this.passedOver.rows, paused: pauses.keys }
       },
       passedOver: new PassedOver(lease),
       connections,
@@ -197,41 +229,11 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
       refusals: { seen: false },
       failed: (error) => known.failed(error),
       hears: (event) => this.listenerCount(event) > 0 || isLogged(this.#settings, event),
-      tell: (event, payload) => this.#tell(event, payload),
+      tell: (event, payload) => this.tell(event, payload),
       report: (error, doing) => {
-        this.#report(error, doing)
+        this.report(error, doing)
         void known.failed(error)
       },
-    }
-  }
-
-  #tell(event: WorkerEvent, payload: object): void {
-    log(this.#settings, this.table, event, payload)
-    this.#call(event, payload)
-  }
-
-  #report(error: unknown, doing: string): void {
-    this.#logError(error, `an error while ${doing}; the worker goes on`)
-    this.#call('error', { error, doing })
-  }
-
-  /** By its text: where a row is refused, Postgres' own error carries the whole row, payload and all. */
-  #logError(error: unknown, sentence: string): void {
-    const { logger, describeError } = this.#settings
-    logger.error({ table: this.table, error: describeError(error) }, `${this.table}: ${sentence}`)
-  }
-
-  /** Not `emit`: an error event without listeners would throw, and one listener that throws would keep it from others. */
-  #call(event: WorkerEvent, payload: object): void {
-    if (this.listenerCount(event) === 0) return
-    for (const listener of this.rawListeners(event)) {
-      const failed = (error: unknown) => this.#logError(error, `a listener of '${event}' threw`)
-      try {
-        const answer: unknown = Reflect.apply(listener, this, [payload])
-        if (answer instanceof Promise) answer.catch(failed) // an async listener's rejection would end the process
-      } catch (error) {
-        failed(error)
-      }
     }
   }
 }

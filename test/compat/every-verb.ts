@@ -7,14 +7,19 @@ import {
   createWorker,
   deleteJobs,
   enqueue,
+  listPauses,
+  pauseJobs,
   pruneJobs,
   rescheduleJobs,
+  resumeJobs,
   retryJobs,
 } from 'kysely-jobs'
 import {
   createJobArchive,
+  createJobPauses,
   createUniqueIndex,
   dropJobArchive,
+  dropJobPauses,
   dropUniqueIndex,
   keepJobArchive,
 } from 'kysely-jobs/migrate'
@@ -45,6 +50,7 @@ export async function everyVerb(db: Kysely<any>, table: string, payload: (n: num
   await claimedAndSettled(db, table, ids)
   await changedByHand(db, table, ids)
   await rescued(db, table)
+  await paused(db, table, payload(0), ids)
   await worked(db, table, ids)
   assert.deepEqual(new Set(await statuses(db, table, ids)), new Set(['succeeded']))
   await archived(db, table, ids)
@@ -170,6 +176,25 @@ async function rescued(db: Kysely<any>, table: string): Promise<void> {
       [1, 'job_status_retry'],
     ],
   )
+}
+
+/** The key of the first job by the first column that serves, and the table. All wait again in the end. */
+async function paused(db: Kysely<any>, table: string, payload: object, ids: readonly JobId[]): Promise<void> {
+  await createJobPauses(db)
+  await pauseJobs(db, table, { reason: 'for a moment', until: '1h' })
+  assert.equal((await countJobs(db, table)).paused, true)
+  assert.equal(await resumeJobs(db, table), true)
+  const isOfKey = ([name, value]: [string, unknown]) => name !== 'id' && ['string', 'number'].includes(typeof value)
+  const key = Object.entries(payload).find(isOfKey)
+  if (key !== undefined) {
+    const where = Object.fromEntries([key])
+    await db.transaction().execute((trx) => pauseJobs(trx, table, { where }))
+    assert.equal((await listPauses(db, table)).length, 1)
+    await worked(db, table, ids.slice(1))
+    assert.equal(await resumeJobs(db, table, { where }), true)
+    await retryJobs(db, table, { ids: ids.slice(1) })
+  }
+  await dropJobPauses(db)
 }
 
 /** One job is completed in a transaction of its own, the others by their return. */

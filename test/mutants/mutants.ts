@@ -6,6 +6,7 @@ import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inEnqueues } from './in-enqueues.ts'
 import { inHolds } from './in-holds.ts'
+import { inPauses } from './in-pauses.ts'
 import { inSchedules } from './in-schedules.ts'
 import { inStatements } from './in-statements.ts'
 import { inWorkers } from './in-workers.ts'
@@ -22,6 +23,7 @@ export const mutants: readonly Mutant[] = [
   ...inHolds,
   ...inBatches,
   ...inSchedules,
+  ...inPauses,
   ...aroundThem,
   ...inConnections,
 ]

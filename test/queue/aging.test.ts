@@ -24,7 +24,10 @@ type Given = { limit: number; aging: number; since?: { runAt: Date; levels: stri
 /** What a claim brings, by name. */
 async function claim({ limit, aging, since }: Given, handle: Kysely<any> = db): Promise<string[]> {
   const settings = { worker, columns: ['priority'], aging, fromCursor: since !== undefined }
-  const rows = await compileFetch(jobsOf(handle, 'aged_jobs'), settings)(handle, { limit, since })
+  const rows = await compileFetch(jobsOf(handle, 'aged_jobs'), settings)(handle, {
+    limit,
+    since: since && { ...since, others: '-infinity' },
+  })
   return rows.map((row) => Reflect.get(row, 'name'))
 }
 

@@ -150,6 +150,8 @@ test("counts are numbers whatever the user's type parsers make of them", async (
     ...exactly,
     statuses: { ...none, job_status_failed: 3 },
     due: 0,
+    paused: false,
+    pauses: [],
   })
   expect(await countJobs(parsed, 'parsed_jobs', { exact: true })).toMatchObject({ statuses: { job_status_failed: 3 } })
 })

@@ -24,6 +24,7 @@ const levels = [40, 30, 20, 10, 0]
 /** Where somebody stands who worked off five levels, each but for so many seconds. */
 const after = (behind: (level: number) => number): Since => ({
   runAt: last,
+  others: '-infinity',
   levels: `{${levels}}`,
   times: `{${levels.map((level) => before(behind(level)).toISOString())}}`,
 })
@@ -119,7 +120,7 @@ test('of a level at which very many jobs are due no more is read than is claimed
   await sql`insert into deep_jobs (run_at, priority)
     select ${last}::timestamptz + n * interval '1 millisecond', n % 2 from generate_series(1, 20000) n`.execute(db)
   await sql`analyze deep_jobs`.execute(db)
-  const from = { runAt: last, levels: '{1}', times: `{${last.toISOString()}}` }
+  const from = { runAt: last, levels: '{1}', times: `{${last.toISOString()}}`, others: '-infinity' }
   const [plan] = await plansOf(pool, (handle) => fetchFrom(handle, 'deep_jobs', 1000, from))
   expect(plan?.scans).not.toContain('Bitmap Heap Scan: deep_jobs') // it would sort what it finds
 })

@@ -121,7 +121,7 @@ test('what a driver makes of types does not reach what the queue reads for itsel
   expect(await nextDueAt(db, 'mail_jobs')).toBeGreaterThan(3_500_000)
   const claim = { columns: ['priority'] }
   const [seen] = await pollTables([{ jobs: jobsOf(db, 'mail_jobs'), lease: '1m', claim }])
-  expect(seen).toEqual({ due: expect.any(Number), expired: false, lost: false })
+  expect(seen).toEqual({ due: expect.any(Number), expired: false, lost: false, pauses: null })
   const done: unknown[] = []
   const made = createWorker(db, 'mail_jobs', async (job) => void done.push(job), {
     logger: quiet,

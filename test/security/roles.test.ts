@@ -7,11 +7,14 @@ import {
   deleteJobs,
   enqueue,
   type Job,
+  listPauses,
+  pauseJobs,
   pruneJobs,
   rescheduleJobs,
+  resumeJobs,
   retryJobs,
 } from 'kysely-jobs'
-import { createJobArchive, createJobTable, dropJobArchive } from 'kysely-jobs/migrate'
+import { createJobArchive, createJobPauses, createJobTable, dropJobArchive } from 'kysely-jobs/migrate'
 import {
   fetchNextJobs,
   findExpired,
@@ -36,15 +39,17 @@ const people = ['enqueuer', 'worker', 'caretaker', 'reader'] as const
 type Person = (typeof people)[number]
 
 const table = 'welcome_jobs'
-const database = await testDatabase((handle) =>
-  createJobTable(handle, table, (builder) => builder.addColumn('user_id', 'text'), { columns: optionalColumnNames }),
-)
+const database = await testDatabase(async (handle) => {
+  await createJobTable(handle, table, (it) => it.addColumn('user_id', 'text'), { columns: optionalColumnNames })
+  await createJobPauses(handle)
+})
 const { db } = database
 
 // The SQL of the page, with names that are this test's own: roles belong to the whole server.
 const suffix = randomBytes(8).toString('hex')
 const roleOf = (person: Person) => `welcome_${person}_${suffix}`
-await sql.raw(sqlOf('roles').replaceAll(/welcome_(enqueuer|worker|caretaker|reader)/g, `$&_${suffix}`)).execute(db)
+for (const block of ['roles', 'pauses'])
+  await sql.raw(sqlOf(block).replaceAll(/welcome_(enqueuer|worker|caretaker|reader)/g, `$&_${suffix}`)).execute(db)
 afterAll(() => dropRoles(db, people.map(roleOf)))
 
 const handles = Object.fromEntries(people.map((person) => [person, handleAs(database, roleOf(person))])) as Record<
@@ -179,6 +184,14 @@ const deeds: Record<string, ((as: Kysely<any>) => Promise<unknown>)[]> = {
   ],
   'an update of the payload': [(as) => as.updateTable(table).set({ user_id: 'eve' }).execute()],
   '`notifyWorkers`': [(as) => notifyWorkers(as, table)],
+  '`pauseJobs`, `resumeJobs`': [
+    async (as) => {
+      await pauseJobs(as, table, { where: { user_id: 'ann' } })
+      expect(await resumeJobs(as, table, { where: { user_id: 'ann' } })).toBe(true)
+    },
+    (as) => resumeJobs(as, table),
+  ],
+  '`listPauses`': [(as) => listPauses(as, table)],
 }
 
 const rows = new Map(
@@ -200,7 +213,8 @@ async function can(person: Person, what: ((as: Kysely<any>) => Promise<unknown>)
     const refused = deed(handles[person]).then(
       () => 'yes',
       (error: unknown) => {
-        if (error instanceof Error && Reflect.get(error, 'code') === '42501') return 'no'
+        const code = error instanceof Error ? Reflect.get(error, 'code') : undefined
+        if (code === '42501' || code === 'SIDE_TABLE_UNFIT') return 'no'
         throw error
       },
     )
@@ -366,4 +380,24 @@ test('false notifications cost a worker no more than a look', async () => {
   await enqueue(db, table, { user_id: 'ann' })
   await succeeded
   expect(errors).toEqual([])
+})
+
+test('a worker whose role may not read what is paused says so and works on; granted that, it heeds it', async () => {
+  const role = roleOf('worker')
+  await sql.raw(`revoke select on job_pauses from ${role}`).execute(db)
+  await using worker = createWorker(handles.worker, table, () => {}, { logger: quiet, listen: database.url })
+  const errors: unknown[] = []
+  worker.on('error', ({ error }) => errors.push(error))
+  const [idle, listening] = [next(worker, 'idle'), next<{ state: string }>(worker, 'listener')]
+  await pauseJobs(db, table)
+  await enqueue(db, table, { user_id: 'ann' })
+  await worker.start()
+  await Promise.all([idle, listening])
+  expect(await db.selectFrom(table).select('status').execute()).toEqual([{ status: 'job_status_succeeded' }])
+  expect(errors).toMatchObject([{ code: 'SIDE_TABLE_UNFIT', message: expect.stringContaining('grant select on') }])
+  await sql.raw(`grant select on job_pauses to ${role}`).execute(db)
+  const paused = next(worker, 'paused')
+  await pauseJobs(db, table, { reason: 'granted' })
+  expect(await paused).toEqual({ by: 'table', reason: 'granted' })
+  await resumeJobs(db, table)
 })

@@ -149,7 +149,11 @@ function cursorByClock() {
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
   onTestFinished(() => clock.mockRestore())
   const rows = (count: number) => Array.from({ length: count }, (_, n) => ({ run_at: new Date(n) }))
-  return { cursor: new BacklogCursor(), rows, pass: (milliseconds: number) => (now += milliseconds) }
+  const paused: { keys: object[]; clockAt: (time: number) => Date } = {
+    keys: [],
+    clockAt: (time) => new Date(1_000_000 + time),
+  }
+  return { cursor: new BacklogCursor(paused), paused, rows, pass: (milliseconds: number) => (now += milliseconds) }
 }
 
 test.each([
@@ -213,5 +217,51 @@ test('the cursor knows how far each priority is worked off, also where a fetch b
     runAt: new Date(5_000),
     levels: '{1,0,2}',
     times: '{1970-01-01T00:00:05.000Z,1970-01-01T00:00:02.000Z,1970-01-01T00:00:04.000Z}',
+    others: '-infinity',
   })
+})
+
+test('beside a paused key a look that brought all there was is not made again from the beginning, but each five seconds', () => {
+  const { cursor, paused, pass } = cursorByClock()
+  paused.keys = [{}]
+  expect(cursor.since).toBeUndefined()
+  pass(9_000) // now it is 10,000, by the database's clock 1,010,000
+  cursor.advance([], { isWhole: true, isFull: false, took: 100 })
+  cursor.compare(99)
+  const passed = new Date(1_010_000 - 100 - 1_000) // what became due a second before the look may be committed later
+  expect(cursor.since).toEqual({ runAt: passed, levels: '{}', times: '{}', others: passed.toISOString() })
+  expect(cursor.horizon).toEqual(passed)
+  pass(4_999)
+  expect(cursor.since?.runAt).toEqual(passed)
+  pass(1)
+  expect(cursor.since).toBeUndefined()
+})
+
+test('where looks from the beginning are quick, a late commit beside a paused key is found as soon as ever', () => {
+  const { cursor, paused, pass } = cursorByClock()
+  paused.keys = [{}]
+  cursor.advance([], { isWhole: true, isFull: false, took: 2 })
+  pass(100)
+  cursor.advance([], { isWhole: false, isFull: false, took: 2 })
+  expect(cursor.since).toBeUndefined()
+})
+
+test('when another key is paused, or one is resumed, a worker looks from the beginning, also if a look was under way', () => {
+  const { cursor, paused, pass } = cursorByClock()
+  const looked = (took: number) => {
+    pass(100)
+    cursor.advance([], { isWhole: true, isFull: false, took })
+  }
+  paused.keys = [{}]
+  expect(cursor.since).toBeUndefined()
+  looked(20)
+  expect(cursor.since).toBeDefined()
+  paused.keys = [{}, {}]
+  expect(cursor.since).toBeUndefined()
+  looked(101) // it was sent before
+  expect(cursor.since).toBeUndefined()
+  looked(20)
+  expect(cursor.since).toBeDefined()
+  paused.keys = []
+  expect(cursor.horizon).toBeUndefined()
 })

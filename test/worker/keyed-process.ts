@@ -1,4 +1,4 @@
-/** A worker process of the tests: node keyed-process.ts <database url> <options as JSON>. It says when it has started,. */
+/** A worker process of the tests: node keyed-process.ts <database url> <options as JSON>. It says when it has started, and when it is paused. */
 
 import { Kysely, PostgresDialect } from 'kysely'
 import { createRunner, createWorker, guardPool } from 'kysely-jobs'
@@ -15,6 +15,7 @@ const worker = createWorker(db, 'tenant_jobs', witnessed(db), {
   ...JSON.parse(options),
 })
 worker.on('started', () => process.send?.('started'))
+worker.on('paused', () => process.send?.('paused'))
 await createRunner(db, { workers: [worker], logger }).run()
 await db.destroy()
 process.disconnect?.()

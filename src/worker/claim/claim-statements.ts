@@ -1,5 +1,5 @@
 import { mayPass } from '../../pg/error-class.js'
-import type { Claim, Since } from '../../queue/claim.js'
+import { type Claim, isSameClaim, type Since } from '../../queue/claim.js'
 import { type CompiledFetch, compileFetch, firstDue } from '../../queue/fetch.js'
 import { type CompiledHold, compileHold } from '../../queue/held.js'
 import { type CompiledNextDue, compileNextDue } from '../../queue/next-due.js'
@@ -84,7 +84,7 @@ export class ClaimStatements {
   /** The claim as it is now; what was built for another is forgotten. */
   get #present(): Claim {
     const { claim } = this.#scope
-    if (this.#claim?.columns !== claim.columns || this.#claim.except !== claim.except) {
+    if (!isSameClaim(this.#claim, claim)) {
       this.#fetches.clear()
       this.#holds.clear()
       this.#nextDue = undefined

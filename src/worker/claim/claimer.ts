@@ -44,7 +44,7 @@ export class Claimer {
   readonly #around: ClaimerParts
   readonly #errorPause = new Pause()
   readonly #contendedPause = new Pause()
-  readonly #backlog = new BacklogCursor()
+  readonly #backlog: BacklogCursor
   readonly #noticeLimit = new NoticeLimit()
   readonly #statements: ClaimStatements
   #stopping = false
@@ -68,6 +68,7 @@ export class Claimer {
   constructor(scope: WorkerScope, parts: ClaimerParts) {
     this.#scope = scope
     this.#statements = new ClaimStatements(scope)
+    this.#backlog = new BacklogCursor(scope.pauses)
     this.#slots = parts.slots
     this.#leases = new Leases(scope)
     this.#bell = parts.bell
@@ -230,8 +231,7 @@ export class Claimer {
       this.#isLull = false
       return Number.POSITIVE_INFINITY // what is held looks due; its end rings
     }
-    const { jobs, settings } = this.#scope
-    const { horizon } = this
+    const [{ jobs, settings }, { horizon }] = [this.#scope, this]
     if (this.#backlog.wait === 0) return 0
     const asked = performance.now()
     const due = await ask(jobs.db, settings.lease / 3, 'next due time', (db) => this.#statements.nextDue(db, horizon))

@@ -1,6 +1,6 @@
 import { mayPass, sqlState } from '../../pg/error-class.js'
 import type { KeyedGiven } from '../../queue/allowed-jobs.js'
-import { type Claim, countsRunning, isLimited, isRated, type Keyed } from '../../queue/claim.js'
+import { type Claim, countsRunning, isLimited, isRated, isSameClaim, type Keyed } from '../../queue/claim.js'
 import { type ClaimTransaction, inClaim } from '../../queue/claim-transaction.js'
 import { forgetLimits } from '../../queue/forget-limits.js'
 import {
@@ -183,10 +183,9 @@ export class KeyedClaims {
   /** Built once, and anew where the claim has changed. */
   get #statements() {
     const { claim, userJobs, claimedJobs } = this.#scope
-    if (this.#compiled?.claim.columns !== claim.columns || this.#compiled.claim.except !== claim.except) {
-      const fetch = compileKeyedFetch(userJobs, this.#settings)
-      this.#compiled = { claim, fetch, left: compileLeft(claimedJobs, claim) }
-    }
+    if (this.#compiled !== undefined && isSameClaim(this.#compiled.claim, claim)) return this.#compiled
+    const fetch = compileKeyedFetch(userJobs, this.#settings)
+    this.#compiled = { claim, fetch, left: compileLeft(claimedJobs, claim) }
     return this.#compiled
   }
 }

@@ -22,6 +22,8 @@ export interface Member {
   held(): HeldLeases | undefined
   /** Leases may be lost. */
   check(): void
+  /** The version of what is paused of its table. */
+  paused(version: string | null): void
   /** The poll failed: the worker asks by itself. */
   unsure(error: unknown): void
 }
@@ -100,6 +102,7 @@ export class Poller {
 
   #tell(rescuer: Member, polled: Polled | undefined): void {
     if (polled === undefined) return
+    for (const member of this.#of(rescuer.claim)) member.paused(polled.pauses)
     if (polled.lost) for (const member of this.#of(rescuer.claim)) member.check()
     if (polled.expired && this.#members.has(rescuer)) rescuer.rescue()
     if (polled.due !== null) for (const member of this.#of(rescuer.claim)) member.due(polled.due)

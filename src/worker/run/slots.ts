@@ -72,9 +72,14 @@ export class Slots {
     return Math.max(0, this.#scope.settings.concurrency - this.#runs.size) * this.#handling.size
   }
 
+  /** Jobs may be claimed and begun. */
+  get #isOpen(): boolean {
+    return !this.#scope.share.quarantine.isClosed && this.#scope.pauses.isOpen
+  }
+
   /** How many more jobs to claim now: where they are limited, none ahead, as what waits here counts as running. */
   get room(): number {
-    if (this.#scope.share.quarantine.isClosed) return 0
+    if (!this.#isOpen) return 0
     const room = this.#prefetch.room(this.#held)
     return this.#isLimited ? Math.min(room, this.free) : room
   }
@@ -107,7 +112,9 @@ export class Slots {
   /** Takes claimed jobs; their handlers start by {@link begin}, or in a slot that is freed. */
   take(attempts: readonly Attempt[]): void {
     this.#prefetch.brought(attempts.map(({ job }) => job))
-    if (this.#scope.share.quarantine.isClosed) this.#release(attempts)
+    const { share, pauses } = this.#scope
+    const wasPaused = (attempts[0]?.claimedAt ?? 0) < pauses.pausedAt // since they were asked for
+    if (share.quarantine.isClosed || pauses.isPaused || wasPaused) this.#release(attempts)
     else this.#sort(attempts)
   }
 
@@ -139,6 +146,11 @@ export class Slots {
   close(): void {
     this.#closed = true
     clearInterval(this.#stallCheck)
+    this.releaseAll()
+  }
+
+  /** Releases also what waits to be alone. */
+  releaseAll(): void {
     this.release()
     this.#release([...this.#alone].filter(({ begunAt }) => begunAt === undefined))
   }
@@ -160,8 +172,8 @@ export class Slots {
   }
 
   #fill(): void {
-    const { settings, share } = this.#scope
-    while (!this.#closed && !share.quarantine.isClosed && this.#runs.size < settings.concurrency) {
+    const { settings } = this.#scope
+    while (!this.#closed && this.#isOpen && this.#runs.size < settings.concurrency) {
       if (this.#ready.length === 0 || this.#settler.isFull || this.#turn.isOver) return
       const next = this.#next()
       this.#prefetch.moved()
