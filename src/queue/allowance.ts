@@ -29,9 +29,9 @@ export const allowed = { max: column('max'), used: column('used'), wait: column(
 export const clock = { name: `${own.clock}(now)` as const, query: sql`(select pg_catalog.clock_timestamp())` }
 const clockNow = sql<Date>`(select now from ${sql.ref(own.clock)})`
 
-/** A key as it is kept: an object of its columns; of all jobs an empty one. */
+/** A key as it is kept: an object of its columns, each value as a text; of all jobs an empty one. */
 export function keptKey({ columns }: KeptLimits, parts: readonly RawBuilder<unknown>[]): RawBuilder<unknown> {
-  const pairs = columns.flatMap((name, n) => [sql`${name}::text`, parts[n] ?? sql`null`])
+  const pairs = columns.flatMap((name, n) => [sql`${name}::text`, sql`pg_catalog.to_jsonb(${parts[n]}) #>> '{}'`])
   return parts.length === 0 ? sql`'{}'::jsonb` : sql`pg_catalog.jsonb_build_object(${sql.join(pairs)})`
 }
 

@@ -5,18 +5,24 @@ import { type Duration, milliseconds } from '../schema/duration.js'
 import { identifyTable } from '../schema/identify.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable, ReadonlyQueryable } from '../schema/job-table.js'
-import type { PausableKey } from '../schema/key-column.js'
+import type { JobKey } from '../schema/key-column.js'
 import { channelName, quotedName, type TableName } from '../schema/names.js'
 import { shown } from '../schema/shown.js'
 import { pausesTable, sideTable } from '../schema/side-table.js'
 import { asText, textsOf } from '../schema/text.js'
-import { keyGiven, PauseOptionError } from './pause-key.js'
+import { keyGiven } from './key-given.js'
 import { isActive, isOf, type Pause, pausesOf } from './pauses.js'
 import { payloadOf } from './signal.js'
 
+/** An option that is invalid; the message has the reason. */
+export class PauseOptionError extends TypeError {
+  override readonly name = 'PauseOptionError'
+  readonly code = 'INVALID_PAUSE'
+}
+
 export interface PauseOptions<Row> {
   /** The key: only jobs with these values are paused. Null is no value: a job whose column is null is of no key. Default: the whole table. */
-  readonly where?: PausableKey<Row> | undefined
+  readonly where?: JobKey<Row> | undefined
   /** Why, for whoever looks. Default: none. */
   readonly reason?: string | undefined
   /** When it ends by itself: in so long, or then, by the database's clock. Default: when it is resumed. */
@@ -28,7 +34,7 @@ export interface PauseOptions<Row> {
  * on to be enqueued, and leases to be renewed and rescued. It is remembered in the table that `createJobPauses` makes, until
  * {@link resumeJobs} or `until`; called again for the same, reason and `until` are as given last. In a transaction it holds from its commit on.
  *
- * @throws SideTableError without that table; PauseOptionError for a key or an option that is invalid; DurationError, NoSuchTableError, JobTableError
+ * @throws SideTableError without that table; JobKeyError, PauseOptionError, DurationError, NoSuchTableError, JobTableError
  * @example await pauseJobs(db, 'send_mail_jobs', { where: { tenant_id: 5 }, reason: 'the bill is not paid', until: '7d' })
  */
 export async function pauseJobs<DB, Table extends keyof DB & string>(
@@ -56,7 +62,7 @@ export async function pauseJobs<DB, Table extends keyof DB & string>(
  * key stays paused when its table is resumed.
  *
  * @returns whether it was paused
- * @throws SideTableError without the table of pauses; PauseOptionError for a key that is invalid; NoSuchTableError, JobTableError
+ * @throws SideTableError without the table of pauses; JobKeyError; NoSuchTableError, JobTableError
  * @example const wasPaused = await resumeJobs(db, 'send_mail_jobs', { where: { tenant_id: 5 } })
  */
 export async function resumeJobs<DB, Table extends keyof DB & string>(

@@ -11,9 +11,6 @@ export type CountColumn<Row> = {
   [Column in ColumnOfKey<Row>]: [Selected<Row[Column]>] extends [number] ? Column : never
 }[ColumnOfKey<Row>]
 
-/** Values of such columns: `{ tenant_id: 5 }`. */
-export type KeyValues<Row> = { readonly [Column in ColumnOfKey<Row>]?: Selected<Row[Column]> }
-
 type ColumnOfKey<Row> = {
   [Column in keyof Row & string]: Column extends ColumnKey<Row, keyof JobColumns>
     ? never
@@ -26,12 +23,12 @@ type ColumnOfKey<Row> = {
  * A key of a table: columns of its own, each with a value that is a text, a number or a boolean and not null. Mapped over the row's columns
  * whatever they are, so that the compiler names the one that does not serve.
  */
-export type PausableKey<Row> = {
+export type JobKey<Row> = {
   readonly [Column in keyof Row as Column extends ColumnKey<Row, keyof JobColumns> ? never : Column]?: Scalar<
     Exclude<Selected<Row[Column]>, null>
   >
-} & { readonly [Column in ColumnKey<Row, keyof JobColumns>]?: 'jobs are paused by columns of your own' }
+} & { readonly [Column in ColumnKey<Row, keyof JobColumns>]?: 'a key is of columns of your own' }
 
 type Scalar<Value> = [Value] extends [string | number | bigint | boolean]
   ? Value
-  : 'jobs are paused by texts, numbers and booleans'
+  : 'a key is of texts, numbers and booleans'

@@ -119,7 +119,7 @@ export const inPauses: readonly Mutant[] = [
   {
     name: 'a long value of a key is cut as its column would cut it',
     breaks: 'another key is paused than was meant',
-    file: 'src/queue/pause-key.ts',
+    file: 'src/queue/key-given.ts',
     text: "replace(/\\([\\d, ]+\\)/, '')",
     replacement: "replace(/none/, '')",
     test: verbs,
@@ -128,7 +128,7 @@ export const inPauses: readonly Mutant[] = [
   {
     name: 'a key is kept as it was written',
     breaks: 'a key is paused twice, and resumed once',
-    file: 'src/queue/pause-key.ts',
+    file: 'src/queue/key-given.ts',
     text: "[name, texts[n] ?? '']",
     replacement: "[name, values[n] ?? texts[n] ?? '']",
     test: verbs,

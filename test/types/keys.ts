@@ -54,7 +54,7 @@ createWorker(db, 'tenant_jobs', () => {}, { rate: { max: 100, per: '1 minute' } 
 createWorker(db, 'tenant_jobs', () => {}, { rate: { max: 100, per: '1m', by: 'note' } })
 // @ts-expect-error 'string' is not assignable to type 'number'
 limitJobs(db, 'tenant_jobs', { where: { tenant_id: '5' }, max: 10 })
-// @ts-expect-error 'status' does not exist in type
+// @ts-expect-error a key is of columns of your own
 limitJobs(db, 'tenant_jobs', { where: { status: 'job_status_running' }, max: 10 })
 // @ts-expect-error Property 'max' is missing
 limitJobs(db, 'tenant_jobs', { where: { tenant_id: 5 } })

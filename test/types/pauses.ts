@@ -22,11 +22,11 @@ export async function all() {
 pauseJobs(db, 'tenant_jobs', { where: { tenant_id: '5' } })
 // @ts-expect-error Type 'null' is not assignable to type
 pauseJobs(db, 'tenant_jobs', { where: { note: null } })
-// @ts-expect-error "jobs are paused by columns of your own"
+// @ts-expect-error "a key is of columns of your own"
 pauseJobs(db, 'tenant_jobs', { where: { status: 'job_status_retry' } })
-// @ts-expect-error "jobs are paused by texts, numbers and booleans"
+// @ts-expect-error "a key is of texts, numbers and booleans"
 pauseJobs(db, 'tenant_jobs', { where: { facts: { a: 1 } } })
-// @ts-expect-error "jobs are paused by texts, numbers and booleans"
+// @ts-expect-error "a key is of texts, numbers and booleans"
 pauseJobs(db, 'tenant_jobs', { where: { day: new Date() } })
 // @ts-expect-error 'template' does not exist in type
 pauseJobs(db, 'tenant_jobs', { where: { template: 'welcome' } })

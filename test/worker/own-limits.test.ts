@@ -4,7 +4,7 @@ import {
   createWorker,
   enqueue,
   guardPool,
-  LimitError,
+  JobKeyError,
   limitJobs,
   listLimits,
   type WorkerOptions,
@@ -76,7 +76,7 @@ test('a limit of one key is changed at run time, up, down, to none, and back', a
   await expect.poll(() => ofTenants(1, 2)).toEqual([0, 2])
   await limitJobs(db, 'tenant_jobs', { where: { tenant_id: 1 }, max: 3 })
   await expect.poll(() => ofTenants(1, 2)).toEqual([3, 2])
-  expect(await listLimits(db, 'tenant_jobs')).toEqual([{ where: { tenant_id: 1 }, max: 3 }])
+  expect(await listLimits(db, 'tenant_jobs')).toEqual([{ where: { tenant_id: '1' }, max: 3 }])
   await limitJobs(db, 'tenant_jobs', { where: { tenant_id: 1 }, max: 1 })
   end(1)
   end(1)
@@ -100,10 +100,10 @@ test('a limit that can not be is refused, with its value', async () => {
   await expect(limit({ where: { tenant_id: 1 }, max: -1 })).rejects.toThrow(
     'limitJobs: max -1 is invalid; give a whole number of jobs',
   )
-  await expect(limit({ where: { tenant_id: 'x' }, max: 1 })).rejects.toThrow(LimitError)
-  await expect(limit({ where: { tenant: 1 }, max: 1 })).rejects.toThrow(LimitError)
+  await expect(limit({ where: { tenant_id: 'x' }, max: 1 })).rejects.toThrow(JobKeyError)
+  await expect(limit({ where: { tenant: 1 }, max: 1 })).rejects.toThrow("where: tenant_jobs has no column 'tenant'")
   await expect(limit({ where: { tenant_id: null }, max: 1 })).rejects.toThrow(
-    'a key has a value in each of its columns',
+    'where.tenant_id: null is invalid; give a text',
   )
   const create = (options: object) => createWorker(db, 'tenant_jobs', () => {}, { logger: quiet, ...options })
   expect(() => create({ limit: { max: 'most' } })).toThrow(

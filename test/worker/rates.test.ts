@@ -111,7 +111,7 @@ test('there are never more starts than the burst and what comes to the time sinc
 
 test('a clock that is set back holds no key up for longer than one start takes', async () => {
   await enqueue(db, 'tenant_jobs', jobsOf(1, 3))
-  await sql`insert into job_limits values ('public', 'tenant_jobs', '{"tenant_id": 0}', null, now() + interval '1 year')`.execute(
+  await sql`insert into job_limits values ('public', 'tenant_jobs', '{"tenant_id": "0"}', null, now() + interval '1 year')`.execute(
     db,
   )
   await working({ rate: { by: 'tenant_id', max: 50, per: '1s' } })
@@ -141,17 +141,17 @@ function keyedProcess(options: object): ChildProcess {
 
 test('what is kept of rates that are used no more is deleted, and limits that were set are not', async () => {
   await sql`insert into job_limits values
-    ('public', 'tenant_jobs', '{"tenant_id": 1}', null, now() - interval '1 hour'),
-    ('public', 'tenant_jobs', '{"tenant_id": 2}', null, now() + interval '1 hour'),
-    ('public', 'tenant_jobs', '{"tenant_id": 3}', 5, now() - interval '1 hour'),
-    ('public', 'other_jobs', '{"tenant_id": 1}', null, now() - interval '1 hour')`.execute(db)
+    ('public', 'tenant_jobs', '{"tenant_id": "1"}', null, now() - interval '1 hour'),
+    ('public', 'tenant_jobs', '{"tenant_id": "2"}', null, now() + interval '1 hour'),
+    ('public', 'tenant_jobs', '{"tenant_id": "3"}', 5, now() - interval '1 hour'),
+    ('public', 'other_jobs', '{"tenant_id": "1"}', null, now() - interval '1 hour')`.execute(db)
   const [table, of] = ['job_limits', 'tenant_jobs'].map((name) => ({ schema: 'public', name }))
   await forgetLimits(jobTable(db, 'tenant_jobs'), { table, of, columns: ['tenant_id'] } as KeptLimits)
   const { rows } = await sql`select job_table, key from job_limits order by job_table, key`.execute(db)
   expect(rows).toEqual([
-    { job_table: 'other_jobs', key: { tenant_id: 1 } },
-    { job_table: 'tenant_jobs', key: { tenant_id: 2 } },
-    { job_table: 'tenant_jobs', key: { tenant_id: 3 } },
+    { job_table: 'other_jobs', key: { tenant_id: '1' } },
+    { job_table: 'tenant_jobs', key: { tenant_id: '2' } },
+    { job_table: 'tenant_jobs', key: { tenant_id: '3' } },
   ])
 })
 

@@ -9,10 +9,10 @@ import { asText, textsOf } from '../schema/text.js'
 import type { PausedKey } from './paused-keys.js'
 import { realNames } from './returned.js'
 
-/** A key that jobs can't be paused by, or another option that is invalid; the message has the reason. */
-export class PauseOptionError extends TypeError {
-  override readonly name = 'PauseOptionError'
-  readonly code = 'INVALID_PAUSE'
+/** Columns and values that are no key; the message has the reason. */
+export class JobKeyError extends TypeError {
+  override readonly name = 'JobKeyError'
+  readonly code = 'INVALID_KEY'
 }
 
 /** Each value of a key has so many characters at most: it goes into an index, and into statements. */
@@ -21,7 +21,7 @@ const longestValue = 500
 /**
  * A key as it is kept: by the columns' real names, each value as Postgres writes one of the column's type, so that two ways to write it
  * are one key. That of the whole table has no columns.
- * @throws PauseOptionError, NoSuchTableError, JobTableError
+ * @throws JobKeyError, NoSuchTableError, JobTableError
  */
 export async function keyGiven(jobs: Jobs, where: object | undefined): Promise<PausedKey> {
   const { columns } = await inspectJobTable(jobs.db, jobs.name)
@@ -30,13 +30,11 @@ export async function keyGiven(jobs: Jobs, where: object | undefined): Promise<P
   const names = realNames(jobs, [...given.keys()])
   const managed = [...jobColumnNames, ...optionalColumnNames].find((name) => names.includes(name))
   if (managed !== undefined)
-    throw new PauseOptionError(`where: '${managed}' is the queue's; jobs are paused by columns of your own`)
+    throw new JobKeyError(`where: '${managed}' is the queue's; a key is of columns of your own`)
   const types = names.map((name) => columns.get(name))
   const missing = [...given.keys()].find((_, n) => types[n] === undefined)
   if (missing !== undefined)
-    throw new PauseOptionError(
-      `where: ${jobs.name} has no column '${missing}'; there are ${[...columns.keys()].join(', ')}`,
-    )
+    throw new JobKeyError(`where: ${jobs.name} has no column '${missing}'; there are ${[...columns.keys()].join(', ')}`)
   const values = [...given.values()]
   const written = values.map((value, n) => {
     return sql`pg_catalog.to_jsonb(${value}::text::${sql.raw(withoutLength(types[n] ?? 'text'))}) #>> '{}'`
@@ -50,9 +48,7 @@ export async function keyGiven(jobs: Jobs, where: object | undefined): Promise<P
     return Object.fromEntries(names.map((name, n) => [name, texts[n] ?? '']))
   } catch (error) {
     if (!/^(?:22|42)/.test(sqlState(error) ?? '')) throw error
-    throw new PauseOptionError(
-      `where: Postgres refuses the key: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    throw new JobKeyError(`where: Postgres refuses the key: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
@@ -65,7 +61,7 @@ function withoutLength(type: string): string {
 function valuesGiven(where: unknown): Map<string, string> {
   const entries = typeof where === 'object' && where !== null && !Array.isArray(where) ? Object.entries(where) : []
   if (entries.length === 0)
-    throw new PauseOptionError(
+    throw new JobKeyError(
       `where: ${shown(where)} is invalid; give columns and values, as in { tenant_id: 5 }, or leave it out for the whole table`,
     )
   return new Map(entries.map(([name, value]) => [name, textOf(name, value)]))
@@ -76,7 +72,7 @@ function textOf(name: string, value: unknown): string {
     ['string', 'bigint', 'boolean'].includes(typeof value) || (typeof value === 'number' && Number.isFinite(value))
   const text = String(value)
   if (!isScalar || text.includes('\0') || text.length > longestValue)
-    throw new PauseOptionError(
+    throw new JobKeyError(
       `where.${name}: ${isScalar ? `the text of ${text.length} characters` : shown(value)} is invalid; give a text of at most ${longestValue} characters, a number or a boolean`,
     )
   return text
