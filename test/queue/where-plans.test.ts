@@ -31,7 +31,8 @@ test.each([
   const columns = table === 'urgent_jobs' ? ['priority'] : []
   const claim = { columns, where }
   const advice = await adviceOnCondition(jobsOf(db, table), claim, { schema: 'public', name: table })
-  for (const statement of advice?.split('makes one: ')[1]?.split('; ') ?? []) await sql.raw(statement).execute(db)
+  for (const statement of advice?.split(/makes (?:one|them): /)[1]?.split('; ') ?? [])
+    await sql.raw(statement).execute(db)
   const plans = await plansOf(pool, async (handle) => {
     const jobs = jobsOf(handle, table)
     await compileNextDue(jobs, claim)(handle)
