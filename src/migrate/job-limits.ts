@@ -21,14 +21,19 @@ export async function dropJobLimits(db: MigrationDatabase): Promise<void> {
   await dropSideTable(db, limitsTable)
 }
 
-/** A row is written with each claim of its key: in its page, as none of what changes is in an index. */
+/**
+ * A key has a row for the limit that was set, and one for how far its rate is used: who sets limits holds up no claim. The latter is written with
+ * each claim of the key: in its page, as none of what changes is in an index.
+ */
 const firstVersion = (name: string) => [
   `create table ${name} (
     job_schema text not null,
     job_table text not null,
     key jsonb not null,
+    kind text not null check (kind in ('limit', 'rate')),
     max integer,
-    used_until timestamptz not null default '-infinity',
-    primary key (job_schema, job_table, key)
+    used double precision not null default 0,
+    used_at timestamptz not null default now(),
+    primary key (job_schema, job_table, key, kind)
   ) with (fillfactor = 50)`,
 ]

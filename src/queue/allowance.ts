@@ -1,4 +1,4 @@
-import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { quotedName, type TableName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
 
@@ -18,7 +18,7 @@ export interface KeptLimits {
 }
 
 /** How long (milliseconds) a start takes to be made up for. */
-const spacing = ({ max, per }: Rate): number => per / max
+export const spacing = ({ max, per }: Rate): number => per / max
 
 const column = (name: 'max' | 'used' | 'wait') => sql.raw<number>(`${own.allowance}.${name}`)
 
@@ -36,53 +36,55 @@ export function keptKey({ columns }: KeptLimits, parts: readonly RawBuilder<unkn
 }
 
 /**
- * What is kept of a key, one row: the limit that was set for it (null: none), how many starts of its burst are used, and the milliseconds
- * until the next, where all are. What is used is kept as the time until which it is made up for: one that
- * can't be, as the clock was set back or the rate is another now, lets one start, which is kept by the new clock.
+ * What is kept of a key, one row: the limit that was set for it (null: none), how many starts of its burst are used, and where any are the
+ * milliseconds until one more is left than now. What is used is kept as it was at a time, and made up for by the time since. Where that is
+ * ahead, as the clock was set back, one start is let, which is kept by the new clock.
  */
 export function allowanceOf(limits: KeptLimits, key: RawBuilder<unknown>, rate: Rate | undefined): RawBuilder<unknown> {
-  const kept = sql`kept.job_schema = ${limits.of.schema}::text and kept.job_table = ${limits.of.name}::text and kept.key = ${key}`
-  const owed = (rate: Rate) =>
-    sql`extract(epoch from nullif(kept.used_until, '-infinity') - ${clockNow})::float8 * ${1000 / spacing(rate)}::float8`
-  const used =
-    rate &&
-    sql`(select case when owed > ${rate.burst + 1}::float8 then ${rate.burst - 1}::float8
-      else greatest(0, least(${rate.burst}::float8, owed)) end from (select coalesce(${owed(rate)}, 0) as owed) as kept_used)`
-  const wait =
-    rate &&
-    sql`case when used > ${rate.burst - almostNone}::float8 then (used - ${rate.burst - 1}::float8) * ${spacing(rate)}::float8 end`
-  return sql`(select max, used, ${wait ?? sql`null::float8`} as wait from (
-    select kept.max, ${used ?? sql`0::float8`} as used from (select 1) as one left join ${tableOf(limits)} as kept on ${kept}) as kept)`
+  const kept = (name: string, kind: 'limit' | 'rate') => {
+    const row = sql.raw(name)
+    return sql`left join ${tableOf(limits)} as ${row} on ${row}.job_schema = ${limits.of.schema}::text
+      and ${row}.job_table = ${limits.of.name}::text and ${row}.key = ${key} and ${row}.kind = ${sql.lit(kind)}`
+  }
+  const rates = rate === undefined ? sql`` : kept('kept', 'rate')
+  const used = rate === undefined ? sql`0::float8` : usedOf(rate)
+  return sql`(select max, used, ${rate === undefined ? sql`null::float8` : waitOf(rate)} as wait from (
+    select own.max, ${used} as used from (select 1) as one ${kept('own', 'limit')} ${rates}) as kept)`
+}
+
+function usedOf(rate: Rate): RawBuilder<number> {
+  const since = sql`extract(epoch from ${clockNow} - kept.used_at)::float8 * ${1000 / spacing(rate)}::float8`
+  return sql`case when kept.used is null then 0
+    when kept.used_at > ${clockNow} + interval '1 second' then least(kept.used, ${rate.burst - 1}::float8)
+    else greatest(0, kept.used - greatest(0, ${since})) end`
+}
+
+/** Until the next start after all that are left. */
+function waitOf(rate: Rate): RawBuilder<number> {
+  return sql`case when used > 0 then (used + ${leftOf(rate, sql`used`)} - ${rate.burst - 1}::float8) * ${spacing(rate)}::float8 end`
 }
 
 /** What a floating-point number that counts starts may lack of a whole one. */
 const whole = 1e-6
-const almostNone = 1 - whole
 
-/** How many starts of a rate are left. */
+/** How many starts of a rate are left: none where workers of another rate have used more. */
 export const leftOf = (rate: Rate, used: RawBuilder<number>): RawBuilder<number> =>
-  sql`floor(${rate.burst + whole}::float8 - ${used})::bigint`
+  sql`greatest(0, floor(${rate.burst + whole}::float8 - ${used}))::bigint`
 
 /**
- * Keeps that jobs were picked: so many more starts are used. A microsecond later than it is, as a timestamp is rounded to one.
+ * Keeps that jobs were picked: so many more starts are used.
  * @param keys the columns of the jobs' keys among what was picked; those of one key are one row
  */
 export function spending(
   limits: KeptLimits,
-  rate: Rate,
   used: RawBuilder<number>,
   keys: readonly RawBuilder<unknown>[],
 ): RawBuilder<unknown> {
-  const until = sql`${clockNow} + (${used} + count(*)) * ${spacing(rate)}::float8 * interval '1 millisecond' + interval '1 microsecond'`
   const grouped = keys.length === 0 ? sql`having count(*) > 0` : sql`group by ${sql.join([...keys, used])}`
-  return sql`(insert into ${tableOf(limits)} (job_schema, job_table, key, used_until)
-    select ${limits.of.schema}::text, ${limits.of.name}::text, ${keptKey(limits, keys)}, ${until}
+  return sql`(insert into ${tableOf(limits)} (job_schema, job_table, key, kind, used, used_at)
+    select ${limits.of.schema}::text, ${limits.of.name}::text, ${keptKey(limits, keys)}, 'rate', ${used} + count(*), ${clockNow}
     from ${sql.ref(own.picked)} ${grouped}
-    on conflict (job_schema, job_table, key) do update set used_until = excluded.used_until)`
+    on conflict (job_schema, job_table, key, kind) do update set used = excluded.used, used_at = excluded.used_at)`
 }
-
-/** Whether a row of such a table says nothing any more: it has no limit, and no start is used. */
-export const isMadeUpFor = (): RawBuilder<SqlBool> =>
-  sql`max is null and used_until < pg_catalog.now() - interval '1 minute'`
 
 const tableOf = ({ table }: KeptLimits) => sql.raw(quotedName(table))

@@ -7,7 +7,7 @@ import { own } from '../schema/own-names.js'
 import { pendingStatuses } from '../schema/statuses.js'
 import { nextByAge } from './aging.js'
 import { allowanceOf, clock, keptKey, leftOf, spending } from './allowance.js'
-import { agingOf, type Claim, isByPriority, type Keyed, waitingJobs } from './claim.js'
+import { agingOf, type Claim, isByPriority, isRated, type Keyed, waitingJobs } from './claim.js'
 import { isPastSeedBackoff } from './due-rows.js'
 import { isOfKey, isWalkedOver, keyWalk, partOfWalk, toldWait, type Walk, walkColumn } from './key-walk.js'
 import { ofLocked, toldOf } from './locked.js'
@@ -31,17 +31,15 @@ type Part = readonly [name: string, query: RawBuilder<unknown>]
  */
 export function ofAllowed(jobs: Jobs, claim: KeyedClaim, given: KeyedGiven, isSpent: boolean) {
   const { keyed } = claim
-  const { rate, totalRate } = keyed
-  const isRated = rate !== undefined || totalRate !== undefined
   const parts: Part[] = []
-  if (isRated) parts.push([clock.name, clock.query])
+  if (isRated(keyed)) parts.push([clock.name, clock.query])
   const ofAll = allowanceOfAll(keyed)
   if (ofAll !== undefined) parts.push(ofAll)
   const room = roomOfAll(jobs, keyed, given.limit)
   if (keyed.by.length > 0) parts.push(walkOf(jobs, claim, given))
   const picked = keyed.by.length > 0 ? ofKeys(jobs, claim, given.quota, room) : sql`(${ofOneKey(jobs, claim, room)})`
-  if (!isRated || !isSpent) return ofLocked(withParts(jobs, parts), picked as Expression<never>) // they tell them
-  parts.push([own.picked, picked], ...spent(keyed))
+  if (!isRated(keyed)) return ofLocked(withParts(jobs, parts), picked as Expression<never>) // they tell them
+  parts.push([own.picked, picked], ...(isSpent ? spent(keyed) : []))
   const ofPicked = sql`(select ${toldColumns(jobs)} from ${sql.ref(own.picked)})`
   return ofLocked(withParts(jobs, parts), ofPicked as Expression<never>) // they tell them
 }
@@ -107,8 +105,8 @@ function spent({ kept, rate, totalRate, by }: Keyed): Part[] {
   if (kept === undefined) return []
   const keys = by.map((_, n) => sql.ref(`${own.keyPart}${n}`))
   const parts: Part[] = []
-  if (rate !== undefined) parts.push([own.spent, spending(kept, rate, sql`used`, keys)])
-  if (totalRate !== undefined) parts.push([own.spentOfAll, spending(kept, totalRate, ofAll('used'), [])])
+  if (rate !== undefined) parts.push([own.spent, spending(kept, sql`used`, keys)])
+  if (totalRate !== undefined) parts.push([own.spentOfAll, spending(kept, ofAll('used'), [])])
   return parts
 }
 

@@ -1,18 +1,25 @@
 import { sql } from 'kysely'
+import { earlier, now } from '../predicates/clock.js'
 import type { Jobs } from '../schema/job-database.js'
 import { quotedName } from '../schema/names.js'
-import { isMadeUpFor, type KeptLimits } from './allowance.js'
+import type { KeptLimits } from './allowance.js'
 
 /** The most rows of one statement. */
-const most = 10_000
+const most = 1_000
 
-/** Deletes what is kept of keys whose rate is not used any more: keys come and go, and each that had a job has left a row. */
-export async function forgetLimits({ db }: Jobs, { table, of }: KeptLimits): Promise<void> {
+/**
+ * Deletes what is kept of keys whose rate was not used for so many milliseconds, in which it was made up for: keys come and go, and each that
+ * had a job has left a row.
+ */
+export async function forgetLimits({ db }: Jobs, { table, of }: KeptLimits, after: number): Promise<void> {
   const name = sql.raw(quotedName(table))
-  const ofTable = sql`job_schema = ${of.schema} and job_table = ${of.name}`
-  const keys = sql`select key from ${name} where ${ofTable} and ${isMadeUpFor()} limit ${most} for update skip locked`
+  const isUnused = sql`job_schema = ${of.schema} and job_table = ${of.name} and kind = 'rate' and used_at < ${earlier(now(), after)}`
   const plain = db.withoutPlugins()
-  await plain.executeQuery(
-    sql`delete from ${name} where ${ofTable} and key in (${keys}) and ${isMadeUpFor()}`.compile(plain),
-  )
+  for (let deleted = most; deleted === most; ) {
+    // Of what was locked none is in use by then; an array, as the planner of a table without statistics would join it row by row.
+    const keys = sql`array(select key from ${name} where ${isUnused} limit ${most} for update skip locked)`
+    const query = sql`delete from ${name} where ${isUnused} and key = any(${keys})`
+    const { numAffectedRows = 0n } = await plain.executeQuery(query.compile(plain))
+    deleted = Number(numAffectedRows)
+  }
 }

@@ -26,7 +26,7 @@ export interface Walked {
 export interface Told {
   /** Undefined: no key has due jobs, or all jobs have one key. */
   readonly walked: Walked | undefined
-  /** Milliseconds until jobs may begin for which no start of their rate was left; undefined: there are none. */
+  /** Milliseconds until the next start of a rate is left, of those of which some were used before; undefined: there are none. */
   readonly wait: number | undefined
 }
 
@@ -35,11 +35,12 @@ const [walkSetting, waitSetting] = ['kysely_jobs.walk', 'kysely_jobs.wait']
 
 const said = (setting: string) => `nullif(pg_catalog.current_setting('${setting}', true), '')`
 
-export const toldText = `pg_catalog.json_build_array(${said(waitSetting)}::float8, ${said(walkSetting)}::json)::text`
+/** It begins with a letter: a plugin of the user's may parse what looks like JSON. */
+export const toldText = `'told' || pg_catalog.json_build_array(${said(waitSetting)}::float8, ${said(walkSetting)}::json)::text`
 
 /** Reads {@link toldText}. */
 export function toldOf(text: string): Told {
-  const [waitOfAll, walk] = JSON.parse(text) as [number | null, [number, number | null, ...string[]] | null] // as the claim says it
+  const [waitOfAll, walk] = JSON.parse(text.slice(4)) as [number | null, [number, number | null, ...string[]] | null] // as the claim says it
   const [keys = 0, waitOfKey = null, ...last] = walk ?? []
   const waits = [waitOfAll, waitOfKey].filter((wait) => wait !== null)
   return {
@@ -48,7 +49,7 @@ export function toldOf(text: string): Told {
   }
 }
 
-/** Says how long it is until a start of all is left. */
+/** Says how long it is until the next start of all is left. */
 export const toldWait = (wait: RawBuilder<number>) =>
   sql`pg_catalog.set_config(${sql.lit(waitSetting)}, coalesce(${wait}::text, ''), true)`
 

@@ -10,6 +10,7 @@ import { asJsonText, textsOf } from '../schema/text.js'
 import { keyGiven } from './key-given.js'
 import { tellWorkers } from './notify.js'
 import type { PausedKey } from './paused-keys.js'
+import { isOf } from './pauses.js'
 
 /** Which limit, and how much. */
 export interface LimitOptions<Row> {
@@ -52,10 +53,12 @@ export async function limitJobs<DB, Table extends keyof DB & string>(
   const key = JSON.stringify(await keyGiven(jobs, where))
   const of = await identifyTable(db, table)
   const limits = await limitsOf(jobs.db, 'write')
-  const limit = max === undefined ? sql`null` : sql`${max}::integer`
-  const query = sql`
-    insert into ${limits.name} as kept (job_schema, job_table, key, max) values (${of.schema}, ${of.name}, ${key}::jsonb, ${limit})
-    on conflict (job_schema, job_table, key) do update set max = excluded.max`
+  const query =
+    max === undefined
+      ? sql`delete from ${limits.name} where ${isOf(of)} and kind = 'limit' and key = ${key}::jsonb`
+      : sql`
+    insert into ${limits.name} as kept (job_schema, job_table, key, kind, max) values (${of.schema}, ${of.name}, ${key}::jsonb, 'limit', ${max}::integer)
+    on conflict (job_schema, job_table, key, kind) do update set max = excluded.max`
   await limits.db.executeQuery(query.compile(limits.db))
   await tellWorkers(jobs, of, { kind: 'due', in: 0 })
 }
@@ -74,7 +77,7 @@ export async function listLimits<DB, Table extends keyof DB & string>(
   const limits = await limitsOf(jobs.db, 'read')
   const query = sql`
     select ${asJsonText([sql`key`, sql`max`])} from ${limits.name}
-    where job_schema = ${of.schema} and job_table = ${of.name} and max is not null order by key`
+    where ${isOf(of)} and kind = 'limit' order by key`
   const texts = await textsOf(limits.db, query.compile(limits.db))
   return texts.map((text) => {
     const [where, max] = JSON.parse(text ?? '') as [PausedKey, number] // just made

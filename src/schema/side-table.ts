@@ -32,7 +32,7 @@ export const schedulesTable: SideTable = {
 export const limitsTable: SideTable = {
   name: 'job_limits',
   purpose: 'Limits of keys, and how far rates are used, of kysely-jobs.',
-  column: 'used_until',
+  column: 'used_at',
   version: 1,
   knownFrom: 1,
   madeBy: 'createJobLimits',

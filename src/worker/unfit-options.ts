@@ -39,7 +39,7 @@ export async function fitted(settings: Settings, real: JobTableDescription, jobs
   let kept: KeptLimits | undefined
   if (keyed !== undefined) {
     refuseKey(keyed, real, jobs)
-    kept = await keptLimits(keyed, jobs, real.table)
+    kept = await keptLimits(keyed, jobs, real)
     await proveKey(jobs, { ...claim, keyed: { ...keyed, kept } })
     advice.push(await adviceOnKey(jobs, keyed, real.table))
   }

@@ -1,6 +1,7 @@
 import { mayPass, sqlState } from '../../pg/error-class.js'
+import { spacing } from '../../queue/allowance.js'
 import type { KeyedGiven } from '../../queue/allowed-jobs.js'
-import { type Claim, countsRunning, isLimited, isRated, isSameClaim, type Keyed } from '../../queue/claim.js'
+import { type Claim, countsRunning, isLimited, isSameClaim, type Keyed } from '../../queue/claim.js'
 import { type ClaimTransaction, inClaim } from '../../queue/claim-transaction.js'
 import { forgetLimits } from '../../queue/forget-limits.js'
 import {
@@ -13,6 +14,7 @@ import {
   type KeyedSettings,
 } from '../../queue/keyed-fetch.js'
 import type { Jobs } from '../../schema/job-database.js'
+import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
 import type { Claimed } from './claimed.js'
@@ -27,8 +29,8 @@ const mostKeys = 100_000
 /** After so many walks that found nothing, and did not come around all keys, the next waits as if they had. */
 const mostFruitless = 12
 
-/** What the server says of a transaction that a connection has not known how to send. */
-const notKnown = '42601'
+/** What the server says of a transaction that a connection has not known how to send; and no function of the user's. */
+const isNotKnown = (error: unknown) => sqlState(error) === '42601' && Reflect.get(Object(error), 'where') === undefined
 
 /** How often (milliseconds) a worker deletes what is kept of rates that are not used any more. */
 const forgetInterval = 600_000
@@ -44,7 +46,8 @@ export class KeyedClaims {
   /** How many walks in a row found nothing, and did not come around. */
   #fruitless = 0
   #most = fewestKeys
-  #forgotAt = performance.now()
+  readonly #lockedPause = new Pause()
+  #forgotAt = Number.NEGATIVE_INFINITY
   #left: LeftBehind | undefined
   /** Claims go together with their transactions, which the connections of a guarded pool know how to send. */
   #isWhole: boolean
@@ -84,7 +87,7 @@ export class KeyedClaims {
       try {
         return await this.#sent(db, given, fetch, this.#transaction)
       } catch (error) {
-        if (sqlState(error) !== notKnown) throw error
+        if (!isNotKnown(error)) throw error
         this.#isWhole = false
       }
     }
@@ -136,6 +139,7 @@ export class KeyedClaims {
 
   #leftBehind(limit: number, { rows, walked, wait }: KeyedRows, sent: number): LeftBehind {
     const { walk, quota } = this.#given(limit)
+    if (rows.length > 0) this.#lockedPause.reset()
     const [keys, isFull] = [walked?.keys ?? 0, rows.length >= limit]
     const isWhole = keys < walk.most
     this.#last = walked?.last ?? this.#last
@@ -143,12 +147,18 @@ export class KeyedClaims {
     if (walked !== undefined) this.#keys = isFull ? keys * 2 : Math.max(1, keys)
     this.#fruitless = rows.length === 0 && !isWhole ? this.#fruitless + 1 : 0
     this.#most = this.#fruitless > 0 ? this.#most * 2 : fewestKeys
-    // Keys may have more than came to them in a round; and how long it is until a start is left, the next fetch says.
-    const isCut = rows.length > 0 && (quota < limit || isRated(this.#keyed))
+    const isCut = rows.length > 0 && quota < limit // keys may have more than came to them in a round
     const isMore = isFull || (!isWhole && this.#fruitless < mostFruitless)
-    const soonest = isCut ? 0 : wait === undefined ? Number.POSITIVE_INFINITY : Math.ceil(wait)
+    const next = rows.length > 0 ? this.#spacing : Number.POSITIVE_INFINITY // of a rate that was not used before
+    const soonest = isCut ? 0 : Math.ceil(Math.min(wait ?? Number.POSITIVE_INFINITY, next))
     this.#left = new LeftBehind(isMore, (hasFreed) => this.#rest(sent, soonest, hasFreed), this.#left)
     return this.#left
+  }
+
+  /** Milliseconds that a start takes to be made up for, at least. */
+  get #spacing(): number {
+    const rates = [this.#keyed.rate, this.#keyed.totalRate].filter((rate) => rate !== undefined)
+    return Math.min(...rates.map(spacing))
   }
 
   /** @param soonest milliseconds after which jobs may be taken that are due already */
@@ -162,15 +172,19 @@ export class KeyedClaims {
     this.#forget()
     const { isWaiting, due } = await ask(claimedJobs.db, settings.lease / 3, 'next due time', question)
     const isBlocked = (isWaiting && countsRunning(this.#keyed)) || isShared
-    const wait = soonest - (performance.now() - sent)
+    // What nothing else keeps back is locked by somebody.
+    const isLocked = isWaiting && soonest === Number.POSITIVE_INFINITY && !countsRunning(this.#keyed)
+    const wait = isLocked ? this.#lockedPause.next() : soonest - (performance.now() - sent)
     return { isBlocked, due: Math.min(isWaiting ? wait : Number.POSITIVE_INFINITY, due ?? Number.POSITIVE_INFINITY) }
   }
 
   #forget(): void {
     const { jobs, settings, kept, report } = this.#scope
-    if (kept === undefined || !isRated(this.#keyed) || performance.now() - this.#forgotAt < forgetInterval) return
+    const rates = [this.#keyed.rate, this.#keyed.totalRate].filter((rate) => rate !== undefined)
+    if (kept === undefined || rates.length === 0 || performance.now() - this.#forgotAt < forgetInterval) return
     this.#forgotAt = performance.now()
-    const forget = (db: Jobs['db']) => forgetLimits({ ...jobs, db }, kept)
+    const unused = Math.max(...rates.map((rate) => rate.burst * spacing(rate))) + 60_000
+    const forget = (db: Jobs['db']) => forgetLimits({ ...jobs, db }, kept, unused)
     ask(jobs.db, settings.lease / 3, 'deleting limits', forget).catch((error) =>
       report(error, 'deleting unused limits'),
     )
