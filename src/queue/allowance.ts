@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { quotedName, type TableName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
+import { textOfKey } from './key-text.js'
 
 /** So many starts in so many milliseconds, in the long run, and no more at once than the burst: a token bucket. */
 export interface Rate {
@@ -13,8 +14,8 @@ export interface Rate {
 export interface KeptLimits {
   readonly table: TableName
   readonly of: TableName
-  /** The real names of the columns of a key. */
-  readonly columns: readonly string[]
+  /** The columns of a key, by their real names and types. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
 }
 
 /** How long (milliseconds) a start takes to be made up for. */
@@ -31,7 +32,7 @@ const clockNow = sql<Date>`(select now from ${sql.ref(own.clock)})`
 
 /** A key as it is kept: an object of its columns, each value as a text; of all jobs an empty one. */
 export function keptKey({ columns }: KeptLimits, parts: readonly RawBuilder<unknown>[]): RawBuilder<unknown> {
-  const pairs = columns.flatMap((name, n) => [sql`${name}::text`, sql`pg_catalog.to_jsonb(${parts[n]}) #>> '{}'`])
+  const pairs = columns.flatMap(({ name, type }, n) => [sql`${name}::text`, textOfKey(parts[n] ?? sql`null`, type)])
   return parts.length === 0 ? sql`'{}'::jsonb` : sql`pg_catalog.jsonb_build_object(${sql.join(pairs)})`
 }
 

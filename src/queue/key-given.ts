@@ -1,12 +1,14 @@
 import { sql } from 'kysely'
 import { sqlState } from '../pg/error-class.js'
 import { jobColumnNames, optionalColumnNames } from '../schema/columns.js'
+import type { Lookup } from '../schema/identify.js'
 import { inspectJobTable } from '../schema/inspect.js'
 import type { Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { shown } from '../schema/shown.js'
 import { asText, textsOf } from '../schema/text.js'
-import type { PausedKey } from './paused-keys.js'
+import { isUnfitForKeys, textOfKey } from './key-text.js'
+import { isNotPaused, type PausedKey } from './paused-keys.js'
 import { realNames } from './returned.js'
 
 /** Columns and values that are no key; the message has the reason. */
@@ -35,9 +37,15 @@ export async function keyGiven(jobs: Jobs, where: object | undefined): Promise<P
   const missing = [...given.keys()].find((_, n) => types[n] === undefined)
   if (missing !== undefined)
     throw new JobKeyError(`where: ${jobs.name} has no column '${missing}'; there are ${[...columns.keys()].join(', ')}`)
+  const unfit = types.findIndex((type = '') => isUnfitForKeys(type))
+  if (unfit >= 0)
+    throw new JobKeyError(
+      `where: '${names[unfit]}' is of type ${types[unfit]}, of which one value has several texts, or no equality; take a column of another type`,
+    )
   const values = [...given.values()]
   const written = values.map((value, n) => {
-    return sql`pg_catalog.to_jsonb(${value}::text::${sql.raw(withoutLength(types[n] ?? 'text'))}) #>> '{}'`
+    const type = types[n] ?? 'text'
+    return textOfKey(sql`${value}::text::${sql.raw(withoutLength(type))}`, type)
   })
   try {
     const query = jobs.db
@@ -45,11 +53,27 @@ export async function keyGiven(jobs: Jobs, where: object | undefined): Promise<P
       .compile()
     const [text] = await textsOf(jobs.db, query)
     const texts = JSON.parse(text ?? '') as string[] // just made
-    return Object.fromEntries(names.map((name, n) => [name, texts[n] ?? '']))
+    const key = Object.fromEntries(names.map((name, n) => [name, texts[n] ?? '']))
+    await proveKey(jobs.db, key, Object.fromEntries(names.map((name, n) => [name, types[n] ?? null])))
+    return key
   } catch (error) {
     if (!/^(?:22|42)/.test(sqlState(error) ?? '')) throw error
     throw new JobKeyError(`where: Postgres refuses the key: ${error instanceof Error ? error.message : String(error)}`)
   }
+}
+
+/**
+ * Whether Postgres can compare the values of a key with columns of these types: no table is read for that, which somebody may have locked.
+ * @throws what it says, where not
+ */
+export async function proveKey(
+  db: Lookup,
+  key: PausedKey,
+  types: Readonly<Record<string, string | null>>,
+): Promise<void> {
+  const columnOf = (name: string) => sql`null::${sql.raw(withoutLength(types[name] ?? 'text'))}`
+  const plain = db.withoutPlugins()
+  await textsOf(db, sql`select ${asText(isNotPaused([key], columnOf))}`.compile(plain))
 }
 
 /** A cast to a type of a length would cut a value, and so make another key of it. */

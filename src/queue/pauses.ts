@@ -20,8 +20,8 @@ export interface Pause {
 export interface KeptPause extends Pause {
   /** For how long (milliseconds) it goes on, by the database's clock. */
   readonly left: number
-  /** A column of its key that the job table has not got any more: no job is of it. */
-  readonly lacks: string | undefined
+  /** The types of its key's columns as they are now, by their names; null: the job table has not got it any more. */
+  readonly types: Readonly<Record<string, string | null>>
 }
 
 /** The pauses of a job table as they are written. */
@@ -64,14 +64,16 @@ const version = sql<string>`pg_catalog.md5(coalesce(pg_catalog.string_agg(
 
 const milliseconds = (time: string) => sql.raw(`(extract(epoch from ${time}) * 1000)::numeric`)
 
-const lacks = sql`(
-  select key from pg_catalog.jsonb_object_keys(paused_key) as key where not exists (
-    select from pg_catalog.pg_attribute a where a.attname = key and not a.attisdropped
-      and a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', job_schema, job_table))) limit 1)`
+/** The types of a key's columns as they are now, by their names; null: the table has not got it. */
+const types = sql`(
+  select pg_catalog.json_object_agg(key, (
+    select pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a where a.attname = key and not a.attisdropped
+      and a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', job_schema, job_table))))
+  from pg_catalog.jsonb_object_keys(paused_key) as key)`
 
 const left = sql`${milliseconds('until')} - ${milliseconds('clock_timestamp()')}`
 
-const pause = sql`pg_catalog.json_build_array(paused_key, reason, ${milliseconds('until')}, ${milliseconds('paused_at')}, ${left}, ${lacks})`
+const pause = sql`pg_catalog.json_build_array(paused_key, reason, ${milliseconds('until')}, ${milliseconds('paused_at')}, ${left}, ${types})`
 
 const read = asJsonText([
   version,
@@ -85,7 +87,7 @@ type Row = readonly [
   until: number | null,
   pausedAt: number,
   left: number | null,
-  lacks: string | null,
+  types: Readonly<Record<string, string | null>> | null,
 ]
 
 /**
@@ -112,14 +114,14 @@ async function readableSide(db: Lookup): Promise<TableName | undefined> {
   return found?.table
 }
 
-function keptPause([key, reason, until, pausedAt, left, lacks]: Row): KeptPause {
+function keptPause([key, reason, until, pausedAt, left, types]: Row): KeptPause {
   return {
     where: Object.keys(key).length === 0 ? undefined : key,
     reason: reason ?? undefined,
     until: until === null ? undefined : new Date(until),
     since: new Date(pausedAt),
     left: left ?? Number.POSITIVE_INFINITY,
-    lacks: lacks ?? undefined,
+    types: types ?? {},
   }
 }
 
@@ -127,7 +129,7 @@ function keptPause([key, reason, until, pausedAt, left, lacks]: Row): KeptPause 
 export async function pausesOf(db: Lookup, table: string): Promise<Pause[]> {
   const of = await findTable(db, writtenName(db, table))
   const found = of && (await readPauses(db, of))
-  return (found?.pauses ?? []).map(({ left, lacks, ...shown }) => shown)
+  return (found?.pauses ?? []).map(({ left, types, ...shown }) => shown)
 }
 
 /** The same for whoever asks for more: undefined where this role may not read them. */

@@ -1,13 +1,11 @@
 import type { KeptLimits } from '../queue/allowance.js'
 import { isRated, type Keyed } from '../queue/claim.js'
+import { isUnfitForKeys } from '../queue/key-text.js'
 import { realNames } from '../queue/returned.js'
 import type { JobTableDescription } from '../schema/inspect.js'
 import type { Jobs } from '../schema/job-database.js'
 import { findSideTable, limitsTable, SideTableError, sideFlaw, sideTable } from '../schema/side-table.js'
 import { WorkerOptionError } from './option-values.js'
-
-/** Types of which equal values may be written in two ways: each would be a key of its own. */
-const severalTexts = /^(?:timestamp with time zone|time with time zone|interval|citext)$/
 
 /**
  * Where limits of single keys are kept, and how far rates are used. A rate needs such a table; a limit has one where it is there.
@@ -18,11 +16,11 @@ export async function keptLimits(
   jobs: Jobs,
   { table: of, columns: types }: JobTableDescription,
 ): Promise<KeptLimits | undefined> {
-  const columns = realNames(jobs, keyed.by)
-  const unfit = columns.find((name) => severalTexts.test(types.get(name) ?? ''))
+  const columns = realNames(jobs, keyed.by).map((name) => ({ name, type: types.get(name) ?? '' }))
+  const unfit = columns.find(({ type }) => isUnfitForKeys(type))
   if (keyed.rate !== undefined && unfit !== undefined)
     throw new WorkerOptionError(
-      `rate.by: '${unfit}' of ${jobs.name} is of type ${types.get(unfit)}, of which one value has several texts; take a column of another type`,
+      `rate.by: '${unfit.name}' of ${jobs.name} is of type ${unfit.type}, of which one value has several texts; take a column of another type`,
     )
   if (isRated(keyed)) return { table: await sideTable(jobs.db, limitsTable, 'write'), of, columns }
   if (keyed.total === undefined && typeof keyed.max !== 'number') return undefined

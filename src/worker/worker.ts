@@ -90,10 +90,11 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
   async #check(real: JobTableDescription): Promise<Fit> {
     const jobs = jobsOf(this.db, this.table)
     const fit = await fitted(this.#settings, real, jobs)
+    const limit = Math.min(longestRead, this.#settings.lease / 3)
     const pauseReader = new PauseReader({
       db: jobs.db,
       table: real.table,
-      ask: (question) => ask(jobs.db, Math.min(longestRead, this.#settings.lease / 3), 'what is paused', question),
+      ask: (question) => ask(jobs.db, limit, 'what is paused', question),
       read: (pauses, now) => {
         this.#pauses.read(pauses, now)
         processShare(this.db).poller.reschedule() // it polls more often where something may be paused
@@ -233,6 +234,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
       report: (error, doing) => {
         this.report(error, doing)
         void known.failed(error)
+        pauseReader.suspect(error)
       },
     }
   }

@@ -34,7 +34,7 @@ const worker = '0192f0c4-0000-8000-8000-000000000000'
 const kept = {
   table: { schema: 'public', name: 'job_limits' },
   of: { schema: 'public', name: 'few' },
-  columns: ['tenant'],
+  columns: [{ name: 'tenant', type: 'integer' }],
 }
 const rate = { max: 10, per: 1000, burst: 10 }
 

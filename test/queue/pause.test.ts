@@ -218,3 +218,44 @@ test('a key of a column that the table has lost is of no job: workers say so onc
   expect(errors).toMatchObject([{ code: 'PAUSE_UNFIT', message: expect.stringContaining("'tenant_id'") }])
   expect(worker.health()).toMatchObject({ paused: undefined, pauses: [] })
 })
+
+test('a key whose column has got another type, before a start or under a worker, is of no job: workers say so, and work', async () => {
+  await createJobTable(db, 'typed_jobs', (table) => table.addColumn('code', 'text').addColumn('size', 'text'))
+  await pauseJobs(db, 'typed_jobs', { where: { code: 'abc' } })
+  await pauseJobs(db, 'typed_jobs', { where: { size: 'large' } })
+  await sql`alter table typed_jobs alter column code type integer using 5`.execute(db)
+  const errors: unknown[] = []
+  await using worker = createWorker(db, 'typed_jobs', () => {}, { logger: quiet, listen: url, pollInterval: '50ms' })
+  worker.on('error', ({ error }) => errors.push(error))
+  await worker.start()
+  await enqueue(db, 'typed_jobs', { code: 7, size: 'large' })
+  const succeeded = new Promise((resolve) => worker.once('succeeded', resolve))
+  await enqueue(db, 'typed_jobs', { code: 7, size: 'small' })
+  await succeeded
+  expect(errors).toMatchObject([{ code: 'PAUSE_UNFIT', message: expect.stringContaining('by code, whose type') }])
+  await sql`alter table typed_jobs alter column size type integer using 9`.execute(db)
+  await expect.poll(async () => (await countJobs(db, 'typed_jobs')).statuses.job_status_succeeded).toBe(2)
+})
+
+test('equal values are one key, and columns of which one value has several texts, or no equality, are of none', async () => {
+  const column = (name: string, type: string) => sql`${sql.ref(name)} ${sql.raw(type)}`
+  await createJobTable(db, 'odd_jobs')
+  const types = {
+    price: 'numeric(10,2)',
+    weight: 'numeric',
+    initials: 'char(5)',
+    facts: 'jsonb',
+    tags: 'text[]',
+    at: 'timestamptz',
+    bits: 'bit(3)',
+  }
+  for (const [name, type] of Object.entries(types))
+    await sql`alter table odd_jobs add column ${column(name, type)}`.execute(db)
+  for (const where of [{ price: 5 }, { weight: '5.0' }, { initials: 'ab   ' }])
+    await pauseJobs(db, 'odd_jobs', { where })
+  for (const where of [{ price: '5.00' }, { weight: 5 }, { initials: 'ab' }])
+    expect(await resumeJobs(db, 'odd_jobs', { where })).toBe(true)
+  for (const [name, value] of Object.entries({ facts: '"x"', tags: '{a}', at: '2026-01-01', bits: '101' }))
+    await expect(pauseJobs(db, 'odd_jobs', { where: { [name]: value } })).rejects.toThrow(`where: '${name}' is of type`)
+  expect(await listPauses(db, 'odd_jobs')).toEqual([])
+})

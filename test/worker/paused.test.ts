@@ -35,8 +35,8 @@ test.each(wakings)(
     await paused
     await enqueue(db, 'tenant_jobs', jobsOf(2, 5))
     expect(worker.health()).toMatchObject({ paused: 'table', pauses: [{ reason: 'the mail server is away' }] })
-    expect(await resumeJobs(db, 'tenant_jobs')).toBe(true)
     expect(begun).toHaveLength(6)
+    expect(await resumeJobs(db, 'tenant_jobs')).toBe(true)
     await expect.poll(() => begun, { timeout: 5_000 }).toHaveLength(16)
     expect(worker.health()).toMatchObject({ paused: undefined, pauses: [] })
     expect(told).toEqual([{ paused: { by: 'table', reason: 'the mail server is away' } }, { resumed: { by: 'table' } }])

@@ -1,5 +1,6 @@
 import { sqlState } from '../../pg/error-class.js'
-import { missingSide, type PausesPlace, type ReadPauses, readPauses } from '../../queue/pauses.js'
+import { proveKey } from '../../queue/key-given.js'
+import { type KeptPause, missingSide, type PausesPlace, type ReadPauses, readPauses } from '../../queue/pauses.js'
 import type { Lookup } from '../../schema/identify.js'
 import type { TableName } from '../../schema/names.js'
 import { SideTableError } from '../../schema/side-table.js'
@@ -30,9 +31,9 @@ interface Reading {
   report(error: unknown, doing: string): void
 }
 
-/** A pause of a key by a column that the table has lost. */
-class LostColumnError extends Error {
-  override readonly name = 'LostColumnError'
+/** A pause that is of no job, as the table has changed. */
+class UnfitPauseError extends Error {
+  override readonly name = 'UnfitPauseError'
   readonly code = 'PAUSE_UNFIT'
 }
 
@@ -54,6 +55,8 @@ export class PauseReader {
   #isStale = false
   #timer: Timer | undefined
   #reported: string | undefined
+  /** Keys that fit, with the types of their columns. */
+  readonly #proven = new Set<string>()
   #state: 'new' | 'open' | 'closed' = 'new'
 
   constructor(reading: Reading) {
@@ -85,6 +88,11 @@ export class PauseReader {
   /** A poll has seen this version. */
   polled(version: string | null): void {
     if (version !== this.#version) this.look(version)
+  }
+
+  /** A statement failed: it may be by a key that does not fit the table any more. */
+  suspect(error: unknown): void {
+    if (this.#version !== null && /^(?:22|42883)/.test(sqlState(error) ?? '')) this.look()
   }
 
   /** A poll failed: it may be by the table of pauses. @returns whether it is */
@@ -137,18 +145,17 @@ export class PauseReader {
 
   async #read(ask: Reading['ask'], version: string | null = null): Promise<void> {
     this.#isToBeRead = false
-    const found = await ask((db) => this.#found(db))
+    const found = await ask(async (db) => {
+      const read = await this.#found(db)
+      return read && { ...read, all: read.pauses, pauses: await this.#fit(db, read.pauses) }
+    })
     if (this.#state === 'closed') return
     if (this.isPossible && found === undefined) this.#lostAt = performance.now()
     this.#side = found?.side
     this.#version = found?.version ?? version
     const { pauses = [], now = new Date() } = found ?? {}
-    this.#tellUnfit(pauses)
-    this.#reading.read(
-      pauses.filter(({ lacks }) => lacks === undefined),
-      now,
-    )
-    this.#isToBeRead ||= pauses.length > 0
+    this.#reading.read(pauses, now)
+    this.#isToBeRead ||= found !== undefined && found.all.length > 0
     if (this.#isToBeRead) this.#again(whilePaused)
   }
 
@@ -170,11 +177,30 @@ export class PauseReader {
     }
   }
 
-  #tellUnfit(pauses: ReadPauses['pauses']): void {
-    const unfit = pauses.find(({ lacks }) => lacks !== undefined)
-    if (unfit === undefined) return
-    const text = `A pause is of jobs by '${unfit.lacks}', which the table has not got any more, so it is of none: pause them by another column`
-    this.#reportOnce(new LostColumnError(text))
+  /** Those that Postgres can compare with the columns as they are now; the log tells of another. */
+  async #fit(db: Lookup, pauses: ReadPauses['pauses']): Promise<ReadPauses['pauses']> {
+    const fit: KeptPause[] = []
+    for (const pause of pauses) {
+      const flaw = await this.#flawOf(db, pause)
+      if (flaw === undefined) fit.push(pause)
+      else this.#reportOnce(new UnfitPauseError(`A pause is of jobs by ${flaw}, so it is of none: pause them anew`))
+    }
+    return fit
+  }
+
+  async #flawOf(db: Lookup, { where = {}, types }: KeptPause): Promise<string | undefined> {
+    const names = Object.keys(where)
+    const lost = names.find((name) => (types[name] ?? null) === null)
+    if (lost !== undefined) return `'${lost}', which the table has not got any more`
+    const text = JSON.stringify([where, types])
+    try {
+      if (names.length > 0 && !this.#proven.has(text)) await proveKey(db, where, types)
+      this.#proven.add(text)
+      return undefined
+    } catch (error) {
+      if (!/^(?:22|42)/.test(sqlState(error) ?? '')) throw error
+      return `${names.join(', ')}, whose type does not hold its value any more`
+    }
   }
 
   #reportOnce(error: Error): void {

@@ -106,7 +106,7 @@ export class Pauses {
   read(pauses: readonly KeptPause[], now: Date): void {
     const at = performance.now()
     this.#origin = now.getTime() - at
-    this.#lasting = pauses.map(({ left, lacks, ...pause }) => ({ pause, ends: at + left }))
+    this.#lasting = pauses.map(({ left, types, ...pause }) => ({ pause, ends: at + left }))
     this.#changed()
   }
 
