@@ -6,6 +6,7 @@ import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inEnqueues } from './in-enqueues.ts'
 import { inHolds } from './in-holds.ts'
+import { inLimits } from './in-limits.ts'
 import { inPauses } from './in-pauses.ts'
 import { inSchedules } from './in-schedules.ts'
 import { inStatements } from './in-statements.ts'
@@ -21,6 +22,7 @@ export const mutants: readonly Mutant[] = [
   ...inDeletions,
   ...inArchives,
   ...inHolds,
+  ...inLimits,
   ...inBatches,
   ...inSchedules,
   ...inPauses,
