@@ -7,6 +7,7 @@ import { deafListener } from './scenarios/deaf-listener.ts'
 import { everyMessage } from './scenarios/every-message.ts'
 import { everythingAtRandom } from './scenarios/everything-at-random.ts'
 import { extremeRows } from './scenarios/extreme-rows.ts'
+import { hammeredLimits } from './scenarios/hammered-limits.ts'
 import { jumpingClocks } from './scenarios/jumping-clocks.ts'
 import { killedProcesses } from './scenarios/killed-processes.ts'
 import { lostNetwork } from './scenarios/lost-network.ts'
@@ -34,4 +35,5 @@ export const scenarios: readonly Scenario[] = [
   changedTables,
   everythingAtRandom,
   everyMessage,
+  hammeredLimits,
 ]
