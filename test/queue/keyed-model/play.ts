@@ -123,13 +123,13 @@ export class Play {
   async #situation(): Promise<Situation> {
     const jobs =
       await sql<ModelJob>`select id, tenant, region, most, place, substr(status::text, 12) as status, attempts_count as attempt,
-      (extract(epoch from run_at - clock_timestamp()) / 3600)::float8 as due,
+      (extract(epoch from run_at - statement_timestamp()) / 3600)::float8 as due,
       (row_number() over (order by created_at, id))::int as turn from key_jobs order by created_at, id`.execute(
         this.#db,
       )
     const limits = await listLimits(this.#db, 'key_jobs')
     const starts = await sql<{ key: unknown; ago: number }>`select own_key as key,
-      (extract(epoch from clock_timestamp() - at) / 3600)::float8 as ago from starts order by at`.execute(this.#db)
+      (extract(epoch from statement_timestamp() - at) / 3600)::float8 as ago from starts order by at`.execute(this.#db)
     const agos = Map.groupBy(starts.rows, ({ key }) => (key === 'all' ? key : this.#text(key as object)))
     return {
       keyed: this.#keyed,
