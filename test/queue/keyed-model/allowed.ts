@@ -41,7 +41,7 @@ export const perHour = ({ max, per }: { readonly max: number; readonly per: numb
 
 /** A key as limits are kept by it. */
 export const keyOf = (keyed: Keyed, job: ModelJob) =>
-  JSON.stringify(Object.fromEntries(keyed.by.map((column) => [column, job[column as 'tenant' | 'region']])))
+  JSON.stringify(Object.fromEntries(keyed.by.map((column) => [column, String(job[column as 'tenant' | 'region'])])))
 
 const isPending = ({ status }: ModelJob) => status === 'not_started' || status === 'retry'
 const isRunning = ({ status }: ModelJob) => status === 'running'
@@ -126,14 +126,17 @@ function used(rate: Rate, starts: readonly number[] = []): number {
   return Math.max(0, used - at * perHour(rate))
 }
 
-/** Hours until a job may begin that has to wait for its rate; undefined: none has to. */
+/** Hours until a rate of which some is used has a start more, when all that are left are taken; undefined: of none is any used. */
 export function wait({ keyed, jobs, starts }: Situation, wanted: Wanted): number | undefined {
   const { rate, totalRate } = keyed
   const keys = visited(keyed, meant(jobs, wanted), wanted)
-  const untilNext = (rate: Rate, key: string) => (used(rate, starts.get(key)) - rate.burst + 1) / perHour(rate)
+  const untilNext = (rate: Rate, key: string) => {
+    const all = used(rate, starts.get(key))
+    return all < 1e-6 ? 0 : (all + Math.max(0, left(rate, starts.get(key))) - rate.burst + 1) / perHour(rate)
+  }
   const waits = [
     ...(rate === undefined ? [] : keys.map((key) => untilNext(rate, key))),
     ...(totalRate === undefined ? [] : [untilNext(totalRate, 'all')]),
-  ].filter((wait) => wait > 1e-6)
+  ].filter((wait) => wait > 0)
   return waits.length === 0 ? undefined : Math.min(...waits)
 }

@@ -134,7 +134,7 @@ export class Play {
     return {
       keyed: this.#keyed,
       jobs: jobs.rows,
-      limits: new Map(limits.map(({ where, max }) => [this.#text(where), max])),
+      limits: new Map(limits.map(({ where = {}, max }) => [this.#text(where), max])),
       starts: new Map([...agos].map(([key, all]) => [key, all.map(({ ago }) => ago)])),
     }
   }

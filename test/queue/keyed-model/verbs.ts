@@ -37,7 +37,7 @@ function verb<Numbers>(name: string, numbers: fc.Arbitrary<Numbers>, run: (numbe
 
 /** The key that jobs of a tenant and region have. */
 const keyOf = (by: readonly string[], tenant: number, region: string) =>
-  Object.fromEntries(Object.entries({ tenant, region }).filter(([column]) => by.includes(column)))
+  Object.fromEntries(Object.entries({ tenant: String(tenant), region }).filter(([column]) => by.includes(column)))
 
 const anyEnqueue = verb(
   'enqueue',
@@ -115,12 +115,12 @@ const anyLimit = verb(
   fc.tuple(fc.option(fc.tuple(anyTenant, anyRegion)), fc.constantFrom(undefined, 0, 1, 2, 4)),
   ([key, max]) =>
     (handle, { by }) =>
-      limitJobs(handle, 'key_jobs', { where: key ? keyOf(by, ...key) : {}, max }),
+      limitJobs(handle, 'key_jobs', { where: key && by.length > 0 ? keyOf(by, ...key) : undefined, max }),
 )
 
 export const kept = (columns: readonly string[]) => ({
   ...{ table: { schema: 'public', name: 'job_limits' }, of: { schema: 'public', name: 'key_jobs' } },
-  columns,
+  columns: columns.map((name) => ({ name, type: name === 'tenant' ? 'integer' : 'text' })),
 })
 
 const anyForget = verb(
@@ -128,7 +128,7 @@ const anyForget = verb(
   fc.constant(0),
   () =>
     (handle, { by }) =>
-      forgetLimits(jobsOf(handle, 'key_jobs'), kept(by)),
+      forgetLimits(jobsOf(handle, 'key_jobs'), kept(by), 3 * hour), // in which a burst of three is made up for
 )
 
 const anyVerb = fc.oneof(
@@ -168,7 +168,7 @@ export async function pass(db: Kysely<any>, hours: number): Promise<void> {
   await age(db, `${hours} hours`, 'key_jobs')
   await db
     .updateTable('job_limits')
-    .set({ used_until: sql`used_until - ${time}` })
+    .set({ used_at: sql`used_at - ${time}` })
     .execute()
   await db
     .updateTable('starts')

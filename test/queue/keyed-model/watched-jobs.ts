@@ -40,20 +40,22 @@ const statements = [
   'create trigger note_reopened before insert or update on key_jobs for each row execute function note_reopened()',
 
   `create function note_limit() returns trigger language plpgsql as $$
-  declare usual int := (select case when new.key = '{}' then total else max end from promise); was int := usual;
+  declare changed jsonb := case when tg_op = 'DELETE' then old.key else new.key end;
+    usual int := (select case when changed = '{}' then total else max end from promise); was int := usual; is_now int := usual;
   begin
-    if tg_op = 'UPDATE' then was := coalesce(old.max, usual); end if;
-    insert into highest values (new.key, greatest(was, coalesce(new.max, usual)))
+    if tg_op <> 'INSERT' then was := old.max; end if;
+    if tg_op <> 'DELETE' then is_now := new.max; end if;
+    insert into highest values (changed, greatest(was, is_now))
       on conflict (own_key) do update set max = greatest(highest.max, excluded.max);
     return null;
   end $$`,
   `create trigger note_limit after update on job_limits for each row
     when (old.max is distinct from new.max) execute function note_limit()`,
-  `create trigger note_new_limit after insert on job_limits for each row
-    when (new.max is not null) execute function note_limit()`,
+  `create trigger note_new_limit after insert on job_limits for each row when (new.kind = 'limit') execute function note_limit()`,
+  `create trigger note_gone_limit after delete on job_limits for each row when (old.kind = 'limit') execute function note_limit()`,
 
   `create function limit_of(asked jsonb, usual int) returns int language sql as $$
-    select case when usual is not null then coalesce((select max from highest where own_key = asked), (select max from job_limits where key = asked), usual) end $$`,
+    select case when usual is not null then coalesce((select max from highest where own_key = asked), (select max from job_limits where key = asked and kind = 'limit'), usual) end $$`,
 
   `create function is_over_rate(asked jsonb, burst int, per_hour float8) returns bool language sql as $$
     select exists (select from starts as first where own_key = asked and burst + 0.05
