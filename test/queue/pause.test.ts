@@ -220,7 +220,11 @@ test('a key of a column that the table has lost is of no job: workers say so onc
 })
 
 test('a key whose column has got another type, before a start or under a worker, is of no job: workers say so, and work', async () => {
-  await createJobTable(db, 'typed_jobs', (table) => table.addColumn('code', 'text').addColumn('size', 'text'))
+  await sql`create type region as enum ('eu', 'us')`.execute(db)
+  await createJobTable(db, 'typed_jobs', (table) =>
+    table.addColumn('code', 'text').addColumn('size', 'text').addColumn('region', sql`region`),
+  )
+  await pauseJobs(db, 'typed_jobs', { where: { region: 'eu' } })
   await pauseJobs(db, 'typed_jobs', { where: { code: 'abc' } })
   await pauseJobs(db, 'typed_jobs', { where: { size: 'large' } })
   await sql`alter table typed_jobs alter column code type integer using 5`.execute(db)
@@ -234,6 +238,7 @@ test('a key whose column has got another type, before a start or under a worker,
   await succeeded
   expect(errors).toMatchObject([{ code: 'PAUSE_UNFIT', message: expect.stringContaining('by code, whose type') }])
   await sql`alter table typed_jobs alter column size type integer using 9`.execute(db)
+  await sql`alter type region rename value 'eu' to 'europe'`.execute(db)
   await expect.poll(async () => (await countJobs(db, 'typed_jobs')).statuses.job_status_succeeded).toBe(2)
 })
 

@@ -92,7 +92,9 @@ export class PauseReader {
 
   /** A statement failed: it may be by a key that does not fit the table any more. */
   suspect(error: unknown): void {
-    if (this.#version !== null && /^(?:22|42883)/.test(sqlState(error) ?? '')) this.look()
+    if (this.#version === null || !/^(?:22|42883)/.test(sqlState(error) ?? '')) return
+    this.#proven.clear() // a value of an enum may be gone
+    this.look()
   }
 
   /** A poll failed: it may be by the table of pauses. @returns whether it is */
