@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 
 /**
  * What the types cost: the time that each compiler takes to check a program on a database of 500 tables, without us
- * and with us. The program inserts into and selects from 50 of them in plain Kysely; with us it also has a worker and an
- * enqueue for each of its ten job tables. Both are compiled in turn, against dist/, and the quickest runs are compared:
+ * and with us. The program inserts into and selects from 50 of them in plain Kysely; with us it also has, for each of its ten job
+ * tables, a worker, an enqueue, and one more of what reads the table's type. Both are compiled in turn, against dist/, and the quickest runs are compared:
  * whatever else the machine does only adds. Build first.
  *
  *   node bench/check-time.ts [runs]
@@ -26,7 +26,22 @@ const jobColumns = `  updated_at: Generated<Timestamp>
   locked_at: Timestamp | null
   locked_by: string | null
   run_at: Generated<Timestamp>
+  priority: Generated<number>
 `
+
+/** What reads a table's type beside that: each job table has one of them. */
+const ways: readonly ((table: string, column: string) => string)[] = [
+  (table) => `createWorker(db, '${table}', () => {}, { limit: { max: 20 }, priorityAging: '10m' })`,
+  (table) =>
+    `createWorker(db, '${table}', () => {}, { limit: { by: 'kind', max: 2 }, fairBy: 'kind', select: ['kind'] })`,
+  (table, column) =>
+    `createWorker(db, '${table}', () => {}, { fifo: ['kind', '${column}'], rate: { max: 10, per: '1s' } })`,
+  (table) => `createWorker(db, '${table}', () => {}, { where: (eb) => eb('kind', '=', 'one').and('amount', '>', 5) })`,
+  (table, column) =>
+    `await enqueue(db, '${table}', { ${column}: 'a', kind: 'two' }, { unique: ['${column}', 'kind'] })`,
+  (table, column) => `const values_${table} = { ${column}: 'a', kind: 'two' } as const
+createRunner(db, { workers: [], schedules: [schedule(db, '${table}', { name: 'daily', cron: '@daily', values: values_${table} })] })`,
+]
 
 const program = `import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
@@ -94,7 +109,7 @@ function writeProject(): void {
     'database.ts': database(),
     'without.ts': [program, ...spread(queriedCount).map(queries)].join(''),
     'with.ts': [
-      "import { createWorker, enqueue } from 'kysely-jobs'\n",
+      "import { createRunner, createWorker, enqueue, schedule } from 'kysely-jobs'\n",
       program,
       ...spread(queriedCount).map(queries),
       ...spread(jobTableCount).map(jobs),
@@ -142,11 +157,12 @@ for (const row of rows${index}) console.log(row.id, row.data?.b[0]?.toFixed(1))
 `
 }
 
-function jobs(index: number): string {
+function jobs(index: number, place: number): string {
   return `
 await enqueue(db, 'table_${index}', { name_${index}: 'a', kind: 'one' })
 createWorker(db, 'table_${index}', async (job, { attempt }) => {
   console.log(job.name_${index}, job.data?.b[0]?.toFixed(1), attempt)
 }, { maxAttempts: (job) => (job.kind === 'one' ? 3 : 5) })
+${ways[place % ways.length]?.(`table_${index}`, `name_${index}`)}
 `
 }

@@ -5,7 +5,7 @@ const migrate: typeof import('kysely-jobs/migrate') = await import(published('mi
 
 export const { createBatchWorker, createRunner, createWorker, enqueue, guardPool, linear } = door
 export const { fetchNextJobs, heartbeat, inspectJobTable, nextDueAt, rescue, settle } = queue
-export const { createJobArchive, createJobTable } = migrate
+export const { createJobArchive, createJobLimits, createJobTable, createKeyIndexes } = migrate
 
 /** Behind no door: what a worker sends that holds its jobs by transactions. */
 const held: typeof import('../src/queue/held.ts') = await import(published('queue/held'))

@@ -27,6 +27,7 @@ export function report(results: Results): string {
       'The time they take, as a ratio to the smallest table of the kind',
       times(results),
     ],
+    ['Limits, lines and rates', limits(results)],
     ['Idle, a minute', idle(results)],
   ]
   return parts.map((part) => part.filter((text) => text !== '').join('\n\n')).join('\n\n')
@@ -126,6 +127,16 @@ function tableOf({ mix, priority, rows }: Results['growth'][number]) {
 
 function ofVerbs(value: (verb: (typeof verbs)[number]) => number | string): Record<string, number | string> {
   return Object.fromEntries(verbs.map((verb) => [verb, value(verb)]))
+}
+
+function limits(results: Results): string {
+  const rows = results.limits.map(({ setting, rate, against, ratio }) => ({
+    setting,
+    'jobs/s': Math.round(rate),
+    ratio: round(ratio),
+    to: against,
+  }))
+  return table(rows)
 }
 
 function idle(results: Results): string {

@@ -18,5 +18,7 @@ export interface Results {
   readonly enqueue: { contender: ContenderName; way: keyof typeof enqueueings; rate: number }[]
   readonly work: { contender: ContenderName; handler: HandlerName; concurrency: number; rate: number; ideal: number }[]
   readonly growth: (Growth & { mix: keyof typeof mixes | typeof vacuumed; priority: boolean; rows: number })[]
+  /** Jobs a second of ways to limit, and as a ratio to the same without, or to what the limit allows. */
+  readonly limits: { setting: string; rate: number; against: string; ratio: number }[]
   readonly idle: (Idleness & { contender: ContenderName; workers: number })[]
 }

@@ -5,6 +5,7 @@ import { type Enqueueing, enqueueingOfTarget, enqueueings, enqueueRate } from '.
 import { growth, mixes } from './measures/growth.ts'
 import { idle } from './measures/idle.ts'
 import { latency } from './measures/latency.ts'
+import { limitedRate, limits } from './measures/limits.ts'
 import { drains, jobsOf, loads, type Plan } from './plan.ts'
 import type { Results } from './results.ts'
 import type { Server } from './server.ts'
@@ -97,6 +98,23 @@ export const sections = {
           results.growth.push(...measured.map(({ mix, cost }) => ({ mix, priority, rows, ...cost })))
         }
       }
+    }
+  },
+
+  limits: async (server, plan, results) => {
+    const names = Object.keys(limits)
+    const runs = await interleaved(names, plan.workRounds, (name) =>
+      limitedRate(server, limits[name]!, plan.limitSeconds),
+    )
+    const rateOf = (name: string) => median(runs[name]!) // each was measured
+    for (const [setting, { against, allowed }] of Object.entries(limits)) {
+      const [rate, other] = [rateOf(setting), against === undefined ? allowed : rateOf(against)]
+      results.limits.push({
+        setting,
+        rate,
+        against: against ?? (allowed ? 'what it allows' : setting),
+        ratio: rate / (other ?? rate),
+      })
     }
   },
 
