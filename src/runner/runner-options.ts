@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import type { WorkerStats } from '../records/stats.js'
 import type { Schedule } from '../schedule/schedule.js'
 import type { Duration } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
@@ -14,6 +15,7 @@ export interface RunnableWorker extends Kept, Scheduling {
   start(options?: { readonly retry?: boolean | undefined }): Promise<void>
   stop(options?: { readonly deadline?: Duration | undefined }): Promise<{ readonly left: number }>
   health(): WorkerHealth
+  stats(): WorkerStats
   on<Name extends WorkerEvent>(name: Name, listener: (payload: WorkerEvents<never>[Name][0]) => void): unknown
 }
 

@@ -19,8 +19,11 @@ const camelCased = new Map<string, string>()
  * is the row's own counts: a driver or plugin that assigns makes a jsonb column called `__proto__` the row's prototype.
  */
 export function columnValue(row: Row, name: keyof JobColumns & string): unknown {
-  const hidden = hiddenValue(row, name)
-  if (hidden !== undefined) return hidden
+  return hiddenValue(row, name) ?? shownValue(row, name)
+}
+
+/** The same of a row on which nothing is hidden. */
+export function shownValue(row: Row, name: keyof JobColumns & string): unknown {
   if (Object.hasOwn(row, name)) return Reflect.get(row, name)
   const key = camelCase(name)
   return Object.hasOwn(row, key) ? Reflect.get(row, key) : undefined

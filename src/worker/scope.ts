@@ -11,6 +11,7 @@ import type { PassedOver } from './passed-over.js'
 import type { PauseReader } from './pause/pause-reader.js'
 import type { Pauses } from './pause/pauses.js'
 import type { ProcessShare } from './process-share.js'
+import type { Tally } from './tally.js'
 
 /** The optional columns that verbs use on the worker's behalf. */
 export type UsedColumn = OptionalColumnName
@@ -57,6 +58,8 @@ export interface WorkerScope {
   readonly refusals: { seen: boolean }
   /** A statement failed: it may show that the table has changed. Resolves when it was looked at again, where that may help. */
   failed(error: unknown): Promise<void>
+  /** Counts what is told. */
+  readonly tally: Tally
   /** Whether there are listeners to an event, or lines of it in the log. */
   hears(event: WorkerEvent): boolean
   /** Tells listeners and the log. */

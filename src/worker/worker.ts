@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely'
+import type { WorkerStats } from '../records/stats.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
-import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
-import { jobsOf, realJobsOf } from '../schema/job-database.js'
+import type { JobTableDescription } from '../schema/inspect.js'
+import { jobsOf } from '../schema/job-database.js'
 import type { Job } from '../schema/job-table.js'
 import { newWorkerId } from '../schema/lease-token.js'
 import { type Subscription, type SubscriptionHooks, sharedListener } from '../watch/shared-listener.js'
@@ -9,9 +10,7 @@ import { ask } from './ask.js'
 import { isLogged } from './events.js'
 import { FirstLook, type FirstSight, type Fit } from './first-look.js'
 import type { WorkerHealth } from './health.js'
-import { KnownTable } from './known-table.js'
 import type { Settings } from './options.js'
-import { PassedOver } from './passed-over.js'
 import { PauseReader } from './pause/pause-reader.js'
 import { Pauses } from './pause/pauses.js'
 import { processShare } from './process-share.js'
@@ -19,8 +18,10 @@ import type { MakeHandling } from './run/handling.js'
 import type { WorkerScope } from './scope.js'
 import { adviceOnPool, adviceOnTable } from './start-advice.js'
 import { StartedWorker } from './started.js'
+import { Tally } from './tally.js'
 import { fitted } from './unfit-options.js'
 import { WorkerEmitter } from './worker-emitter.js'
+import { scopeOf } from './worker-scope.js'
 
 /** How long (milliseconds) it is waited for what is paused, as nothing begins meanwhile; then it is asked again. */
 const longestRead = 5_000
@@ -41,6 +42,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
   #starting: Promise<void> | undefined
   #stopping: Promise<{ readonly left: number }> | undefined
   #started: StartedWorker | undefined
+  readonly #tally = new Tally()
 
   /** @internal Use `createWorker`. */
   constructor(db: Kysely<DB>, table: Table, makeHandling: MakeHandling, settings: Settings) {
@@ -182,60 +184,36 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     return { ...rest, ...now, ...paused, state: this.#state }
   }
 
-  #known(description: JobTableDescription): KnownTable {
-    return new KnownTable(this.#settings, description, {
-      look: () => inspectJobTable(this.db, this.table),
-      report: (error, doing) => this.report(error, doing),
-    })
+  /**
+   * What became of its jobs since it was made: counts of events, and histograms of how long jobs waited and ran. Kept whether or not
+   * anybody asks or listens.
+   * @example const { succeeded, failed, wait } = worker.stats()
+   */
+  stats(): WorkerStats {
+    return this.#tally.stats
   }
 
-  #scope({ description, connections, kept, pauseReader }: FirstSight): WorkerScope {
-    const { table, key } = description
-    const known = this.#known(description)
-    const { backoff, lease, seedBackoff, select, where } = this.#settings
-    const [userJobs, jobs] = [jobsOf(this.db, this.table, key), realJobsOf(this.db, table, key)]
-    const forAll = {
-      ...{ lease, select, where, aging: this.#settings.priorityAging },
-      retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined,
-    }
-    const pauses = this.#pauses
-    return {
+  #scope(sight: FirstSight): WorkerScope {
+    const [tally, tell] = [this.#tally, this.tell.bind(this)]
+    const own = {
       worker: this.id,
-      pauses,
-      pauseReader,
+      db: this.db,
+      name: this.table,
       settings: this.#settings,
-      share: processShare(this.db),
-      userJobs,
-      jobs,
-      claimedJobs: where === undefined ? jobs : userJobs,
-      table,
-      get columns() {
-        return known.columns
-      },
-      get finished() {
-        return known.finished
-      },
-      get archive() {
-        return known.archive
-      },
-      get claim() {
-        return { ...forAll, columns: known.columns, except: this.passedOver.rows, paused: pauses.keys }
-      },
-      passedOver: new PassedOver(lease),
-      connections,
-      kept,
-      seedStatuses: !description.holdsCancelled,
-      saw: (row) => known.saw(row),
-      snapshots: { conflictedAt: undefined },
-      refusals: { seen: false },
-      failed: (error) => known.failed(error),
-      hears: (event) => this.listenerCount(event) > 0 || isLogged(this.#settings, event),
-      tell: (event, payload) => this.tell(event, payload),
-      report: (error, doing) => {
-        this.report(error, doing)
-        void known.failed(error)
-        pauseReader.suspect(error)
-      },
+      pauses: this.#pauses,
+      tally,
     }
+    return scopeOf(
+      {
+        ...own,
+        hears: (event) => this.listenerCount(event) > 0 || isLogged(this.#settings, event),
+        tell: (event, payload) => {
+          tally.told(event, payload)
+          tell(event, payload)
+        },
+        report: (error, doing) => this.report(error, doing),
+      },
+      sight,
+    )
   }
 }

@@ -104,7 +104,10 @@ export function breachesOf(rule: Rule, sources: readonly Source[]): string[] {
   )
 }
 
-const rawSqlFolders = ['src/schema', 'src/predicates', 'src/queue', 'src/schedule', 'src/migrate', 'codegen']
+const rawSqlFolders = [
+  ...['src/schema', 'src/predicates', 'src/queue', 'src/schedule', 'src/records', 'src/observe', 'src/migrate'],
+  'codegen',
+]
 
 function within({ path }: Source, ...folders: string[]): boolean {
   return folders.some((folder) => path.startsWith(`${folder}/`))

@@ -69,8 +69,8 @@ export const inAging: readonly Mutant[] = [
   {
     name: 'aging that no claim knows of',
     breaks: 'low jobs are starved by urgent ones in spite of priorityAging',
-    file: 'src/worker/worker.ts',
-    text: 'aging: this.#settings.priorityAging',
+    file: 'src/worker/worker-scope.ts',
+    text: 'aging: settings.priorityAging',
     replacement: 'aging: undefined',
     test: 'test/worker/aging.test.ts',
     title: 'a low one that has waited long enough is done only',

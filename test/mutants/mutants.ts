@@ -8,6 +8,7 @@ import { inEnqueues } from './in-enqueues.ts'
 import { inHolds } from './in-holds.ts'
 import { inLimits } from './in-limits.ts'
 import { inPauses } from './in-pauses.ts'
+import { inRecords } from './in-records.ts'
 import { inSchedules } from './in-schedules.ts'
 import { inStatements } from './in-statements.ts'
 import { inWorkers } from './in-workers.ts'
@@ -25,6 +26,7 @@ export const mutants: readonly Mutant[] = [
   ...inLimits,
   ...inBatches,
   ...inSchedules,
+  ...inRecords,
   ...inPauses,
   ...aroundThem,
   ...inConnections,

@@ -1,14 +1,19 @@
 import type { Outcome } from '../../queue/outcome.js'
-import { columnValue } from '../../schema/row.js'
+import { hiddenWait } from '../../schema/own-part.js'
+import { shownValue } from '../../schema/row.js'
 import { LeaseLostError } from '../run/abort-reason.js'
 import type { Attempt } from '../run/attempt.js'
 import type { WorkerScope } from '../scope.js'
 import type { Entry } from './batch.js'
 
 /** Tells of an outcome that is written. */
-export function tellOutcome({ hears, tell }: WorkerScope, of: Attempt, outcome: Outcome): void {
-  if (outcome.kind === 'succeeded' && !hears(outcome.kind)) return // of fast jobs there are many
-  const about = { job: of.job, attempt: of.attempt, wait: waitOf(of), duration: of.duration }
+export function tellOutcome({ tally, hears, tell }: WorkerScope, of: Attempt, outcome: Outcome): void {
+  const [wait, duration] = [waitOf(of), of.duration]
+  if (outcome.kind === 'succeeded' && !hears(outcome.kind)) {
+    tally.succeeded(wait, duration) // of fast jobs there are many
+    return
+  }
+  const about = { job: of.job, attempt: of.attempt, wait, duration }
   switch (outcome.kind) {
     case 'succeeded':
     case 'released':
@@ -39,9 +44,16 @@ export function tellLost(scope: WorkerScope, attempt: Attempt, why: string): voi
 
 /** From due to claim by the database's clock, as both are in the row; from the sending of the claim on by ours. */
 function waitOf({ job, claimedAt, begunAt }: Attempt): number | undefined {
-  const [due, claimed] = [columnValue(job, 'run_at'), columnValue(job, 'locked_at')]
-  if (begunAt === undefined || !(due instanceof Date && claimed instanceof Date)) return undefined
-  return Math.max(0, claimed.getTime() - due.getTime()) + begunAt - claimedAt
+  if (begunAt === undefined) return undefined
+  const wait = waitUntilClaimed(job)
+  return wait === undefined ? undefined : Math.max(0, wait) + begunAt - claimedAt
+}
+
+function waitUntilClaimed(job: object): number | undefined {
+  const hidden = hiddenWait(job)
+  if (hidden !== null) return hidden
+  const [due, claimed] = [shownValue(job, 'run_at'), shownValue(job, 'locked_at')]
+  return due instanceof Date && claimed instanceof Date ? claimed.getTime() - due.getTime() : undefined
 }
 
 /** What a handler throws after its completion has committed changes nothing, and would be seen nowhere. */
