@@ -4,6 +4,7 @@ export { addJobColumns, type DropJobColumnsOptions, dropJobColumns } from './job
 export { createJobIndexes, dropJobIndexes, type JobIndexOptions } from './job-indexes.js'
 export { createJobLimits, dropJobLimits } from './job-limits.js'
 export { createJobPauses, dropJobPauses } from './job-pauses.js'
+export { createJobRunners, dropJobRunners } from './job-runners.js'
 export { createJobSchedules, dropJobSchedules } from './job-schedules.js'
 export { resetJobStorage, setJobStorage } from './job-storage.js'
 export { createJobTable, dropJobTable } from './job-table.js'

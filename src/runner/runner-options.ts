@@ -1,5 +1,4 @@
 import type { Kysely } from 'kysely'
-import type { WorkerStats } from '../records/stats.js'
 import type { Schedule } from '../schedule/schedule.js'
 import type { Duration } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
@@ -8,14 +7,14 @@ import type { WorkerHealth } from '../worker/health.js'
 import type { Logger } from '../worker/logger.js'
 import { processShare } from '../worker/process-share.js'
 import type { Kept } from './caretaker.js'
+import type { Recorded } from './records/record.js'
 import type { Scheduling, Undeclared } from './scheduler.js'
 
 /** What a runner needs of a worker, whatever its table. */
-export interface RunnableWorker extends Kept, Scheduling {
+export interface RunnableWorker extends Kept, Scheduling, Recorded {
   start(options?: { readonly retry?: boolean | undefined }): Promise<void>
   stop(options?: { readonly deadline?: Duration | undefined }): Promise<{ readonly left: number }>
   health(): WorkerHealth
-  stats(): WorkerStats
   on<Name extends WorkerEvent>(name: Name, listener: (payload: WorkerEvents<never>[Name][0]) => void): unknown
 }
 

@@ -1,10 +1,13 @@
 import type { Kysely } from 'kysely'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import { jobsOf } from '../schema/job-database.js'
 import type { Queryable } from '../schema/job-table.js'
 import { Deadline } from '../worker/deadline.js'
 import type { WorkerHealth } from '../worker/health.js'
 import { consoleLogger, harmless } from '../worker/logger.js'
 import { Caretaker } from './caretaker.js'
+import { Recorder } from './records/recorder.js'
+import { Registrar } from './records/registrar.js'
 import { type RunnerEvent, type RunnerEventName, RunnerEvents } from './runner-events.js'
 import { checkRunnerOptions, type RunnableWorker, type RunnerOptions } from './runner-options.js'
 import { Scheduler } from './scheduler.js'
@@ -21,6 +24,7 @@ export class Runner {
   readonly #events: RunnerEvents
   readonly #caretaker: Caretaker
   readonly #scheduler: Scheduler
+  readonly #recorder: Recorder
   /** Until when a stop waits for what the caretaker does. */
   readonly #roundDeadline = new Deadline()
   /** Resolves when somebody calls {@link stop}, to what that comes to. */
@@ -30,9 +34,11 @@ export class Runner {
   constructor(db: Queryable<unknown>, options: RunnerOptions) {
     const { workers, schedules, undeclared = 'remove' } = options
     this.#workers = workers
-    this.#events = new RunnerEvents(workers, harmless(options.logger ?? consoleLogger))
+    const logger = harmless(options.logger ?? consoleLogger)
+    this.#events = new RunnerEvents(workers, logger)
     this.#caretaker = new Caretaker(workers)
     this.#scheduler = new Scheduler(db, { workers, schedules, undeclared, tell: this.#events })
+    this.#recorder = new Recorder(jobsOf(db, '').db, [new Registrar(workers)], logger)
     this.#deadline = milliseconds(options.deadline ?? '30s', 'deadline')
   }
 
@@ -48,6 +54,7 @@ export class Runner {
       if (failed !== undefined) throw failed.reason
       await this.#scheduler.start(retry)
       this.#caretaker.start()
+      this.#recorder.start()
     } catch (error) {
       await this.#stopAll(0)
       throw error
@@ -66,7 +73,9 @@ export class Runner {
     const around = Promise.all([this.#caretaker.stop(), this.#scheduler.stop()])
     const round = Promise.race([around, this.#roundDeadline.passed])
     const stopped = await Promise.all(this.#workers.map((worker) => worker.stop({ deadline })))
+    const recorded = this.#recorder.stop() // what became of the last jobs is written down as well
     await round
+    await recorded
     this.#roundDeadline.clear()
     return { left: stopped.reduce((sum, { left }) => sum + left, 0) }
   }

@@ -48,6 +48,16 @@ export const pausesTable: SideTable = {
   madeBy: 'createJobPauses',
 }
 
+/** The table of the runners that work now. */
+export const runnersTable: SideTable = {
+  name: 'job_runners',
+  purpose: 'Runners of kysely-jobs, a row for each process.',
+  column: 'package_version',
+  version: 1,
+  knownFrom: 1,
+  madeBy: 'createJobRunners',
+}
+
 /** A side table that is missing (`NO_SIDE_TABLE`), or not one that this package can work with (`SIDE_TABLE_UNFIT`). */
 export class SideTableError extends Error {
   override readonly name = 'SideTableError'

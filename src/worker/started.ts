@@ -1,5 +1,5 @@
 import { signalOf } from '../queue/signal.js'
-import { channelName } from '../schema/names.js'
+import { channelName, type TableName } from '../schema/names.js'
 import { Bell } from '../watch/bell.js'
 import { inTime } from '../watch/deadline.js'
 import { type Subscription, sharedListener } from '../watch/shared-listener.js'
@@ -76,6 +76,10 @@ export class StartedWorker {
     })
     this.#leaveMemory = scope.share.memory.join(() => this.#slots.bytes)
     this.#loop = this.#claimer.run()
+  }
+
+  get table(): TableName {
+    return this.#scope.table
   }
 
   get health() {

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { WorkerStats } from '../records/stats.js'
+import type { WorkerState } from '../records/worker-state.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import type { JobTableDescription } from '../schema/inspect.js'
 import { jobsOf } from '../schema/job-database.js'
@@ -22,6 +23,7 @@ import { Tally } from './tally.js'
 import { fitted } from './unfit-options.js'
 import { WorkerEmitter } from './worker-emitter.js'
 import { scopeOf } from './worker-scope.js'
+import { workerState } from './worker-state.js'
 
 /** How long (milliseconds) it is waited for what is paused, as nothing begins meanwhile; then it is asked again. */
 const longestRead = 5_000
@@ -191,6 +193,11 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
    */
   stats(): WorkerStats {
     return this.#tally.stats
+  }
+
+  /** @internal How it is, as its runner writes it down; undefined: it has not begun. */
+  describe(): WorkerState | undefined {
+    return this.#started && workerState(this.id, this.#started.table, this.#settings, this.health())
   }
 
   #scope(sight: FirstSight): WorkerScope {

@@ -2,6 +2,7 @@ import type { Mutant } from './mutant.ts'
 
 const stats = 'test/worker/stats.test.ts'
 const histogram = 'test/records/histogram.test.ts'
+const registry = 'test/runner/registry.test.ts'
 
 /** Faults in what workers count, and in what runners write down. */
 export const inRecords: readonly Mutant[] = [
@@ -50,5 +51,50 @@ export const inRecords: readonly Mutant[] = [
     replacement: 'high',
     test: histogram,
     title: 'is off by less than 7 percent',
+  },
+  {
+    name: 'a runner that stops stays listed',
+    breaks: 'each deploy leaves processes that seem to have died',
+    file: 'src/runner/records/registrar.ts',
+    text: 'return deleteRunner(db, table, this.#id)',
+    replacement: 'return this.write(db, table)',
+    test: registry,
+    title: 'a runner is listed with its process and its workers while it works, and is not when it has stopped',
+  },
+  {
+    name: 'runners that died are listed for ever',
+    breaks: 'the list of runners grows with each crash',
+    file: 'src/records/runners.ts',
+    text: '(keptFor)} and',
+    replacement: '(keptFor * 1000)} and',
+    test: registry,
+    title: 'a runner that is killed is listed, not alive after thirty seconds, and gone after an hour',
+  },
+  {
+    name: 'a table that is missing is looked for once',
+    breaks: 'a migration needs a restart of all runners',
+    file: 'src/runner/records/side-place.ts',
+    text: 'this.#nextLook = performance.now() + this.#lookInterval\n    const flaw',
+    replacement: 'this.#nextLook = Number.POSITIVE_INFINITY\n    const flaw',
+    test: registry,
+    title: 'without the table a runner says nothing, and writes itself down once there is one',
+  },
+  {
+    name: 'a record that can not be written is told of each time',
+    breaks: 'the log is flooded where a grant is missing',
+    file: 'src/runner/records/recorder.ts',
+    text: 'if (kept.told === text) return',
+    replacement: '',
+    test: registry,
+    title: 'a role that may not write there says so once, and works',
+  },
+  {
+    name: 'a stop waits for a record as long as for a statement',
+    breaks: 'a process does not end while the table of runners is locked',
+    file: 'src/runner/records/recorder.ts',
+    text: 'inTime(this.#writeLast(), this.#times.lastLimit)',
+    replacement: 'this.#writeLast()',
+    test: registry,
+    title: 'while the table is locked a runner works, and stops',
   },
 ]

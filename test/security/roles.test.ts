@@ -8,13 +8,20 @@ import {
   enqueue,
   type Job,
   listPauses,
+  listRunners,
   pauseJobs,
   pruneJobs,
   rescheduleJobs,
   resumeJobs,
   retryJobs,
 } from 'kysely-jobs'
-import { createJobArchive, createJobPauses, createJobTable, dropJobArchive } from 'kysely-jobs/migrate'
+import {
+  createJobArchive,
+  createJobPauses,
+  createJobRunners,
+  createJobTable,
+  dropJobArchive,
+} from 'kysely-jobs/migrate'
 import {
   fetchNextJobs,
   findExpired,
@@ -29,7 +36,9 @@ import {
   settle,
 } from 'kysely-jobs/queue'
 import { afterAll, beforeEach, expect, test } from 'vitest'
+import { deleteRunner, writeRunner } from '../../src/records/runners.js'
 import { optionalColumnNames } from '../../src/schema/columns.js'
+import { jobsOf } from '../../src/schema/job-database.js'
 import { read } from '../readme/blocks.js'
 import { testDatabase } from '../support/database.js'
 import { next, quiet } from '../worker/mail-jobs.js'
@@ -42,13 +51,14 @@ const table = 'welcome_jobs'
 const database = await testDatabase(async (handle) => {
   await createJobTable(handle, table, (it) => it.addColumn('user_id', 'text'), { columns: optionalColumnNames })
   await createJobPauses(handle)
+  await createJobRunners(handle)
 })
 const { db } = database
 
 // The SQL of the page, with names that are this test's own: roles belong to the whole server.
 const suffix = randomBytes(8).toString('hex')
 const roleOf = (person: Person) => `welcome_${person}_${suffix}`
-for (const block of ['roles', 'pauses'])
+for (const block of ['roles', 'pauses', 'records'])
   await sql.raw(sqlOf(block).replaceAll(/welcome_(enqueuer|worker|caretaker|reader)/g, `$&_${suffix}`)).execute(db)
 afterAll(() => dropRoles(db, people.map(roleOf)))
 
@@ -61,6 +71,8 @@ beforeEach(() => db.deleteFrom(table).execute())
 
 const holder = randomUUID()
 const columns = ['priority', 'max_attempts', 'result', 'started_at', 'finished_at', 'errors'] as const
+
+const runner = { id: randomUUID(), host: 'a', pid: 1, version: '1', nodeVersion: '1', uptime: 0, workers: [] }
 
 /** A job that `holder` runs. */
 async function running(): Promise<JobId> {
@@ -191,6 +203,11 @@ const deeds: Record<string, ((as: Kysely<any>) => Promise<unknown>)[]> = {
     },
     (as) => resumeJobs(as, table),
   ],
+  "a runner's row in `job_runners`": [
+    (as) => writeRunner(jobsOf(as, '').db, { schema: 'public', name: 'job_runners' }, runner),
+    (as) => deleteRunner(jobsOf(as, '').db, { schema: 'public', name: 'job_runners' }, runner.id),
+  ],
+  '`listRunners`': [(as) => listRunners(as)],
   '`listPauses`': [(as) => listPauses(as, table)],
 }
 

@@ -2,9 +2,12 @@ import type { Kysely } from 'kysely'
 import {
   createWorker,
   type Histogram,
-  type histogramBounds,
+  histogramBounds,
+  listRunners,
   quantile,
   type RunnableWorker,
+  type RunnerState,
+  type WorkerState,
   type WorkerStats,
 } from 'kysely-jobs'
 import { type DB, type Equal, holds } from './database.js'
@@ -19,7 +22,8 @@ holds<Equal<typeof stats.wait, Histogram>>()
 holds<Equal<ReturnType<RunnableWorker['stats']>, WorkerStats>>()
 const p95 = quantile(stats.duration, 0.95)
 holds<Equal<typeof p95, number | undefined>>()
-holds<Equal<typeof histogramBounds, readonly number[]>>()
+const bounds: readonly number[] = histogramBounds
+holds<Equal<(typeof bounds)[number], number>>()
 
 // @ts-expect-error Cannot assign to 'failed' because it is a read-only property
 stats.failed = 0
@@ -29,3 +33,13 @@ stats.done
 stats.wait.counts[0] = 1
 // @ts-expect-error is not assignable to parameter of type 'Histogram'
 quantile('p50', 0.5)
+
+export async function runners() {
+  const all = await listRunners(db)
+  holds<Equal<typeof all, RunnerState[]>>()
+  const [runner] = all
+  holds<Equal<NonNullable<typeof runner>['workers'], readonly WorkerState[]>>()
+  // @ts-expect-error Cannot assign to 'alive' because it is a read-only property
+  if (runner) runner.alive = true
+  return all.filter(({ alive }) => alive).map(({ host, pid }) => `${host} ${pid}`)
+}
