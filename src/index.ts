@@ -20,6 +20,14 @@ export { type RetryOptions, retryJobs } from './queue/retry.js'
 export { HiddenJobError, JobExistsError, NoUniqueIndexError } from './queue/unique-errors.js'
 export { EnqueueOptionError, type EnqueueOptions, type OnConflict, type UniqueOptions } from './queue/unique-options.js'
 export { type Histogram, histogramBounds, quantile } from './records/histogram.js'
+export {
+  HistoryOptionError,
+  type HistoryOptions,
+  type HistoryPoint,
+  jobHistory,
+  type Quantiles,
+} from './records/history.js'
+export type { HistoryStep } from './records/history-table.js'
 export { listRunners, type RunnerState } from './records/runners.js'
 export type { WorkerStats } from './records/stats.js'
 export type { WorkerState } from './records/worker-state.js'

@@ -1,6 +1,7 @@
 export type { JobArchiveOptions } from './archive-options.js'
 export { createJobArchive, dropJobArchive, JobArchiveError, keepJobArchive } from './job-archive.js'
 export { addJobColumns, type DropJobColumnsOptions, dropJobColumns } from './job-columns.js'
+export { createJobHistory, dropJobHistory } from './job-history.js'
 export { createJobIndexes, dropJobIndexes, type JobIndexOptions } from './job-indexes.js'
 export { createJobLimits, dropJobLimits } from './job-limits.js'
 export { createJobPauses, dropJobPauses } from './job-pauses.js'

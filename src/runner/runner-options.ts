@@ -31,6 +31,11 @@ export interface RunnerOptions {
    * `schedules` any more: `'remove'` (default), or `'keep'`, where other programs declare schedules for the same tables: then the log tells.
    */
   readonly undeclared?: Undeclared | undefined
+  /**
+   * How long hours of the history are kept, where there is the table that `createJobHistory` makes; minutes are kept for two days. `false`: this
+   * runner writes none. Default 30 days.
+   */
+  readonly history?: Duration | false | undefined
   /** How long handlers may run on after the first signal. Default 30 s. */
   readonly deadline?: Duration | undefined
   /** Pino's shape, for what the runner itself tells: of schedules. Default: warnings and errors to the console. */
@@ -43,7 +48,7 @@ export class RunnerOptionError extends RangeError {
   readonly code = 'INVALID_OPTION'
 }
 
-const optionNames: readonly string[] = ['workers', 'schedules', 'undeclared', 'deadline', 'logger']
+const optionNames: readonly string[] = ['workers', 'schedules', 'undeclared', 'history', 'deadline', 'logger']
 
 /** @throws RunnerOptionError */
 export function checkRunnerOptions<DB>(db: Kysely<DB>, options: RunnerOptions): void {

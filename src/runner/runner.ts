@@ -6,6 +6,8 @@ import { Deadline } from '../worker/deadline.js'
 import type { WorkerHealth } from '../worker/health.js'
 import { consoleLogger, harmless } from '../worker/logger.js'
 import { Caretaker } from './caretaker.js'
+import { Historian } from './records/historian.js'
+import type { Record } from './records/record.js'
 import { Recorder } from './records/recorder.js'
 import { Registrar } from './records/registrar.js'
 import { type RunnerEvent, type RunnerEventName, RunnerEvents } from './runner-events.js'
@@ -38,7 +40,7 @@ export class Runner {
     this.#events = new RunnerEvents(workers, logger)
     this.#caretaker = new Caretaker(workers)
     this.#scheduler = new Scheduler(db, { workers, schedules, undeclared, tell: this.#events })
-    this.#recorder = new Recorder(jobsOf(db, '').db, [new Registrar(workers)], logger)
+    this.#recorder = new Recorder(jobsOf(db, '').db, recordsOf(options), logger)
     this.#deadline = milliseconds(options.deadline ?? '30s', 'deadline')
   }
 
@@ -137,6 +139,12 @@ export class Runner {
 export function createRunner<DB>(db: Kysely<DB>, options: RunnerOptions): Runner {
   checkRunnerOptions(db, options)
   return new Runner(db, options)
+}
+
+/** What it writes down; undefined is the default of an option. */
+function recordsOf({ workers, history = '30d' }: RunnerOptions): Record[] {
+  const registrar = new Registrar(workers)
+  return history === false ? [registrar] : [registrar, new Historian(workers, milliseconds(history, 'history'))]
 }
 
 /** The first and the second signal to come. */

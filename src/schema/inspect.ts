@@ -6,6 +6,7 @@ import { identifyTable, NoSuchTableError } from './identify.js'
 import { jobsOf } from './job-database.js'
 import type { ReadonlyQueryable } from './job-table.js'
 import { keyFlaw, keyOf } from './key.js'
+import { hasIndex } from './known-indexes.js'
 import {
   dueOrder,
   insertTriggerName,
@@ -189,18 +190,16 @@ function names(text: string, status: JobStatus): boolean {
   return text.includes(`'${status}'`)
 }
 
-function adviceOn({ columns, indexes, triggers, archive }: Catalog, table: TableName): string[] {
-  const hasIndex = (first: string, statuses: readonly JobStatus[]) =>
-    indexes.some(({ valid, columns: [leading], predicate }) => {
-      const leads = leading === first || leading === `${first} desc`
-      return valid && leads && statuses.every((status) => names(predicate ?? '', status))
-    })
+function adviceOn(catalog: Catalog, table: TableName): string[] {
+  const { columns, triggers, archive } = catalog
   const dueColumns = columns.some(({ name }) => name === 'priority') ? ['priority', dueOrder] : ['run_at']
   const areFound =
-    dueColumns.every((column) => hasIndex(column, pendingStatuses)) && hasIndex('locked_by', ['job_status_running'])
+    dueColumns.every((column) => hasIndex(catalog, column, pendingStatuses)) &&
+    hasIndex(catalog, 'locked_by', ['job_status_running'])
   const lacking = [insertTriggerName(table), updateTriggerName(table)].filter((name) => !triggers.includes(name))
   const sentences = [
-    !hasIndex('id', []) && 'has no index that begins with id, by which jobs are updated: make id its primary key',
+    !hasIndex(catalog, 'id', []) &&
+      'has no index that begins with id, by which jobs are updated: make id its primary key',
     !areFound &&
       'lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them',
     lacking.length > 0 &&

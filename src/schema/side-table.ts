@@ -58,6 +58,16 @@ export const runnersTable: SideTable = {
   madeBy: 'createJobRunners',
 }
 
+/** The table of what was done, and how much waited, by minutes and hours. */
+export const historyTable: SideTable = {
+  name: 'job_history',
+  purpose: 'What became of jobs, by minutes and hours, of kysely-jobs.',
+  column: 'wait_counts',
+  version: 1,
+  knownFrom: 1,
+  madeBy: 'createJobHistory',
+}
+
 /** A side table that is missing (`NO_SIDE_TABLE`), or not one that this package can work with (`SIDE_TABLE_UNFIT`). */
 export class SideTableError extends Error {
   override readonly name = 'SideTableError'

@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts'
 const stats = 'test/worker/stats.test.ts'
 const histogram = 'test/records/histogram.test.ts'
 const registry = 'test/runner/registry.test.ts'
+const history = 'test/runner/history.test.ts'
 
 /** Faults in what workers count, and in what runners write down. */
 export const inRecords: readonly Mutant[] = [
@@ -96,5 +97,86 @@ export const inRecords: readonly Mutant[] = [
     replacement: 'this.#writeLast()',
     test: registry,
     title: 'while the table is locked a runner works, and stops',
+  },
+  {
+    name: 'what was written is written again',
+    breaks: 'history counts each job many times',
+    file: 'src/runner/records/historian.ts',
+    text: 'for (const [worker, stats] of now) this.#written.set(worker, stats)',
+    replacement: '',
+    test: history,
+    title: 'ten runners of two tables that write at once add up to what was done',
+  },
+  {
+    name: 'a row of history is replaced, not added to',
+    breaks: 'history has what the last runner did, not all of them',
+    file: 'src/records/write-history.ts',
+    text: 'coalesce(before, 0) + coalesce(more, 0)',
+    replacement: 'coalesce(more, 0)',
+    test: history,
+    title: 'ten runners of two tables that write at once add up to what was done',
+  },
+  {
+    name: 'what was sent is sent again while its answer is late',
+    breaks: 'history counts jobs twice where the database is slow',
+    file: 'src/runner/records/historian.ts',
+    text: 'if (this.#isUnsure) return',
+    replacement: '',
+    test: history,
+    title: 'what was sent and not answered in time is counted once, when the answer comes late',
+  },
+  {
+    name: 'what could not be written is forgotten',
+    breaks: 'history lacks what was done while the database refused it',
+    file: 'src/runner/records/historian.ts',
+    text: 'this.#isUnsure = true\n',
+    replacement: 'this.#isUnsure = true\n    for (const [worker, stats] of now) this.#written.set(worker, stats)\n',
+    test: history,
+    title: 'what could not be written is written with the next, once',
+  },
+  {
+    name: 'each runner samples each minute',
+    breaks: 'a hundred runners read ten thousand jobs each, each minute',
+    file: 'src/records/samples.ts',
+    text: 'where kept.sampled_at is null',
+    replacement: '',
+    test: history,
+    title: 'are taken by one of many runners, once in a minute',
+  },
+  {
+    name: 'tables without indexes are sampled',
+    breaks: 'a table of millions of jobs is read each minute',
+    file: 'src/queue/waiting.ts',
+    text: 'if (indexes.due === undefined || !indexes.running) return undefined',
+    replacement: '',
+    test: history,
+    title: 'are not taken of a table that would have to be read for it',
+  },
+  {
+    name: 'old history stays',
+    breaks: 'the history grows for ever',
+    file: 'src/records/write-history.ts',
+    text: 'const deletedAtOnce = 1_000',
+    replacement: 'const deletedAtOnce = 0',
+    test: history,
+    title: 'minutes and hours are kept as long as is said; rows that another holds are left for the next time',
+  },
+  {
+    name: 'gaps of history are left out',
+    breaks: 'a chart shows an hour without runners as if it had not been',
+    file: 'src/records/history.ts',
+    text: '    left join ',
+    replacement: '    join ',
+    test: history,
+    title: 'is a point for each step, of which those without a row say so',
+  },
+  {
+    name: 'the last of what was done is not written at a stop',
+    breaks: 'each deploy loses ten seconds of history',
+    file: 'src/runner/records/recorder.ts',
+    text: "await Promise.all(this.#records.map((kept) => this.#write(kept, 'last')))",
+    replacement: '',
+    test: history,
+    title: 'what the workers of a runner have done is in the history, by the minute and the hour',
   },
 ]

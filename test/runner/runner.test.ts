@@ -55,7 +55,7 @@ test('a runner without workers, with a worker of another database, a wrong deadl
   )
   const misspelt = { workers: [mail], dedline: '3s' }
   expect(() => createRunner(db, misspelt)).toThrow(
-    'dedline: no such option; there are workers, schedules, undeclared, deadline, logger',
+    'dedline: no such option; there are workers, schedules, undeclared, history, deadline, logger',
   )
 })
 

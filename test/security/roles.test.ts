@@ -7,6 +7,7 @@ import {
   deleteJobs,
   enqueue,
   type Job,
+  jobHistory,
   listPauses,
   listRunners,
   pauseJobs,
@@ -17,6 +18,7 @@ import {
 } from 'kysely-jobs'
 import {
   createJobArchive,
+  createJobHistory,
   createJobPauses,
   createJobRunners,
   createJobTable,
@@ -37,6 +39,8 @@ import {
 } from 'kysely-jobs/queue'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { deleteRunner, writeRunner } from '../../src/records/runners.js'
+import { noStats } from '../../src/records/stats.js'
+import { deleteHistory, writeHistory } from '../../src/records/write-history.js'
 import { optionalColumnNames } from '../../src/schema/columns.js'
 import { jobsOf } from '../../src/schema/job-database.js'
 import { read } from '../readme/blocks.js'
@@ -52,6 +56,7 @@ const database = await testDatabase(async (handle) => {
   await createJobTable(handle, table, (it) => it.addColumn('user_id', 'text'), { columns: optionalColumnNames })
   await createJobPauses(handle)
   await createJobRunners(handle)
+  await createJobHistory(handle)
 })
 const { db } = database
 
@@ -73,6 +78,8 @@ const holder = randomUUID()
 const columns = ['priority', 'max_attempts', 'result', 'started_at', 'finished_at', 'errors'] as const
 
 const runner = { id: randomUUID(), host: 'a', pid: 1, version: '1', nodeVersion: '1', uptime: 0, workers: [] }
+
+const history = { schema: 'public', name: 'job_history' }
 
 /** A job that `holder` runs. */
 async function running(): Promise<JobId> {
@@ -203,11 +210,13 @@ const deeds: Record<string, ((as: Kysely<any>) => Promise<unknown>)[]> = {
     },
     (as) => resumeJobs(as, table),
   ],
-  "a runner's row in `job_runners`": [
+  'what runners write to `job_runners` and `job_history`': [
     (as) => writeRunner(jobsOf(as, '').db, { schema: 'public', name: 'job_runners' }, runner),
     (as) => deleteRunner(jobsOf(as, '').db, { schema: 'public', name: 'job_runners' }, runner.id),
+    (as) => writeHistory(jobsOf(as, '').db, history, [{ of: { schema: 'public', name: table }, stats: noStats }]),
+    (as) => deleteHistory(jobsOf(as, '').db, history, { minute: 1, hour: 1 }),
   ],
-  '`listRunners`': [(as) => listRunners(as)],
+  '`listRunners`, `jobHistory`': [(as) => listRunners(as), (as) => jobHistory(as, table)],
   '`listPauses`': [(as) => listPauses(as, table)],
 }
 

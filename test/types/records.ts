@@ -1,8 +1,11 @@
 import type { Kysely } from 'kysely'
 import {
+  createRunner,
   createWorker,
   type Histogram,
+  type HistoryPoint,
   histogramBounds,
+  jobHistory,
   listRunners,
   quantile,
   type RunnableWorker,
@@ -42,4 +45,21 @@ export async function runners() {
   // @ts-expect-error Cannot assign to 'alive' because it is a read-only property
   if (runner) runner.alive = true
   return all.filter(({ alive }) => alive).map(({ host, pid }) => `${host} ${pid}`)
+}
+
+createRunner(db, { workers: [worker], history: '90d' })
+createRunner(db, { workers: [worker], history: false })
+// @ts-expect-error Type 'true' is not assignable to type
+createRunner(db, { workers: [worker], history: true })
+
+export async function history() {
+  const points = await jobHistory(db, 'mail_jobs', { from: new Date(), step: 'minute' })
+  holds<Equal<typeof points, HistoryPoint[]>>()
+  // @ts-expect-error possibly 'null'
+  points.map(({ wait }) => wait.p95)
+  // @ts-expect-error Type '"day"' is not assignable to type
+  await jobHistory(db, 'mail_jobs', { step: 'day' })
+  // @ts-expect-error 'users' is not a job table
+  await jobHistory(db, 'users')
+  return points.map(({ at, rate, duration }) => [at.getTime(), rate, duration?.p50 ?? null])
 }

@@ -72,9 +72,9 @@ export class Recorder {
   }
 
   async #writeLast(): Promise<void> {
+    if (this.#round === undefined) return // it has not begun
     await this.#round
-    const known = this.#records.filter(({ place }) => place.isKnown)
-    await Promise.all(known.map((kept) => this.#write(kept, 'last')))
+    await Promise.all(this.#records.map((kept) => this.#write(kept, 'last')))
   }
 
   async #write(kept: Kept, what: 'write' | 'last'): Promise<void> {

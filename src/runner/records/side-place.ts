@@ -40,9 +40,4 @@ export class SidePlace {
   get isWorthwhile(): boolean {
     return this.#table !== undefined || performance.now() >= this.#nextLook
   }
-
-  /** Whether it was found. */
-  get isKnown(): boolean {
-    return this.#table !== undefined
-  }
 }
