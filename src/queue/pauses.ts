@@ -129,8 +129,24 @@ function keptPause([key, reason, until, pausedAt, left, types]: Row): KeptPause 
 export async function pausesOf(db: Lookup, table: string): Promise<Pause[]> {
   const of = await findTable(db, writtenName(db, table))
   const found = of && (await readPauses(db, of))
-  return (found?.pauses ?? []).map(({ left, types, ...shown }) => shown)
+  return (found?.pauses ?? []).map(shownPause)
 }
+
+/** The pauses of all job tables that go on, by their names as `quotedName` has them; undefined where this role may not read them. */
+export async function allPauses(db: Lookup): Promise<ReadonlyMap<string, readonly Pause[]> | undefined> {
+  const found = await findSideTable(db, pausesTable)
+  if (found === undefined) return new Map()
+  if (sideFlaw(found, pausesTable, 'read') !== undefined) return undefined
+  const plain = db.withoutPlugins()
+  const row = asJsonText([sql`job_schema`, sql`job_table`, pause])
+  const query = sql`select ${row} from ${sql.raw(quotedName(found.table))} where ${isActive} order by paused_key`
+  const texts = await textsOf(db, query.compile(plain))
+  const rows = texts.map((text) => JSON.parse(text ?? '') as [schema: string, name: string, row: Row]) // just made
+  const byTable = Map.groupBy(rows, ([schema, name]) => quotedName({ schema, name }))
+  return new Map([...byTable].map(([name, some]) => [name, some.map(([, , row]) => shownPause(keptPause(row)))]))
+}
+
+const shownPause = ({ left, types, ...shown }: KeptPause): Pause => shown
 
 /** The same for whoever asks for more: undefined where this role may not read them. */
 export async function pausesToRead(db: Lookup, table: string): Promise<Pause[] | undefined> {

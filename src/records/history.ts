@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { identifyTable } from '../schema/identify.js'
 import { type JobDatabase, jobsOf } from '../schema/job-database.js'
 import type { JobTable, ReadonlyQueryable } from '../schema/job-table.js'
-import type { TableName } from '../schema/names.js'
+import { quotedName, type TableName } from '../schema/names.js'
 import { shown } from '../schema/shown.js'
 import { historyTable, sideTable } from '../schema/side-table.js'
 import { asJsonText, textsOf } from '../schema/text.js'
@@ -158,4 +158,22 @@ function quantilesOf(counts: readonly number[] | null): Quantiles | null {
   const histogram: Histogram = { counts: counts ?? [], sum: 0 }
   const [p50, p95, p99] = [quantile(histogram, 0.5), quantile(histogram, 0.95), quantile(histogram, 0.99)]
   return p50 === undefined || p95 === undefined || p99 === undefined ? null : { p50, p95, p99 }
+}
+
+/** How many jobs of each table succeeded in the last hour, to the minute, by the names as `quotedName` has them. */
+export async function succeededLastHour(
+  db: Kysely<JobDatabase>,
+  side: TableName,
+  tables: readonly TableName[],
+): Promise<Map<string, number>> {
+  const plain = db.withoutPlugins()
+  const query = sql`
+    select ${asJsonText([sql`h.job_schema`, sql`h.job_table`, sql`pg_catalog.sum(h.succeeded)`])}
+    from pg_catalog.jsonb_to_recordset(${JSON.stringify(tables)}::jsonb) as given(schema text, name text)
+    join ${nameOf(side)} h on h.job_schema = given.schema and h.job_table = given.name and h.step = 'minute'
+      and h.began_at > now() - interval '1 hour'
+    group by h.job_schema, h.job_table`
+  const texts = await textsOf(plain, query.compile(plain))
+  const rows = texts.map((text) => JSON.parse(text ?? '') as [schema: string, name: string, count: number]) // just made
+  return new Map(rows.map(([schema, name, count]) => [quotedName({ schema, name }), count]))
 }

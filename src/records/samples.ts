@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { countWaiting, type Waiting } from '../queue/waiting.js'
 import { readCatalog } from '../schema/catalog.js'
 import { type JobDatabase, realJobsOf } from '../schema/job-database.js'
-import { knownIndexes } from '../schema/known-indexes.js'
+import { readKnownIndexes } from '../schema/known-indexes.js'
 import type { TableName } from '../schema/names.js'
 import { asJsonText, textsOf } from '../schema/text.js'
 import { began, conflict, nameOf, sampleColumns } from './history-table.js'
@@ -40,7 +40,7 @@ export async function takeTurn(
 /** Looks at a job table; undefined: it is gone, or has no index by which that would be cheap. */
 export async function sampleOf(db: Kysely<JobDatabase>, of: TableName): Promise<Waiting | undefined> {
   const catalog = await readCatalog(db.withoutPlugins(), of)
-  return catalog && countWaiting(realJobsOf(db, of), knownIndexes(catalog))
+  return catalog && countWaiting(realJobsOf(db, of), await readKnownIndexes(db, of, catalog))
 }
 
 /** Writes what was seen to the rows of this minute and this hour, which keep the highest of each. */

@@ -1,6 +1,9 @@
+import { sql } from 'kysely'
 import type { Catalog } from './catalog.js'
-import { dueOrder } from './names.js'
+import type { Lookup } from './identify.js'
+import { dueOrder, quotedName, type TableName } from './names.js'
 import { type JobStatus, pendingStatuses } from './statuses.js'
+import { asText, textsOf } from './text.js'
 
 /** What of a job table can be read by an index, as those of `createJobIndexes` are, whatever their names. */
 export interface KnownIndexes {
@@ -10,6 +13,9 @@ export interface KnownIndexes {
   /** Those that failed or timed out, by their status and when they ended. */
   readonly failed: boolean
 }
+
+/** A table of so many bytes is read in a moment, whatever indexes it has. */
+const smallTable = 4 * 2 ** 20
 
 /** Whether there is an index that begins with a column, over these statuses. A condition beside them is not looked for. */
 export function hasIndex(
@@ -23,14 +29,26 @@ export function hasIndex(
   })
 }
 
-/** The same over all jobs of these statuses: an index with one more condition does not have them. */
-export function knownIndexes({ indexes }: Catalog): KnownIndexes {
+/** The same over all jobs of these statuses: an index with one more condition does not have them. A small table needs none. */
+export async function readKnownIndexes(db: Lookup, table: TableName, { indexes }: Catalog): Promise<KnownIndexes> {
   const whole = { indexes: indexes.filter(({ predicate }) => !/ (?:and|or) /i.test(predicate ?? '')) }
   const failed = whole.indexes.filter(({ columns }) => columns.join() === 'status,updated_at')
   const byRunAt = hasIndex(whole, 'run_at', pendingStatuses) ? 'run_at' : undefined
+  if ((await bytesOf(db, table)) <= smallTable) return { due: 'run_at', running: true, failed: true }
   return {
     due: hasIndex(whole, dueOrder, pendingStatuses) ? 'due order' : byRunAt,
     running: hasIndex(whole, 'locked_by', ['job_status_running']),
     failed: hasIndex({ indexes: failed }, 'status', ['job_status_failed', 'job_status_timed_out']),
   }
+}
+
+/** Apart from the catalog: it waits for whoever has locked the table. */
+async function bytesOf(db: Lookup, table: TableName): Promise<number> {
+  const plain = db.withoutPlugins()
+  const size = sql`
+    select ${asText(sql`coalesce(
+      (select pg_catalog.sum(pg_catalog.pg_relation_size(relid)) from pg_catalog.pg_partition_tree(c.oid)), pg_catalog.pg_relation_size(c.oid))`)}
+    from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(${quotedName(table)})`
+  const [text] = await textsOf(db, size.compile(plain))
+  return Number(text ?? Number.POSITIVE_INFINITY)
 }

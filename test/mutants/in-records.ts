@@ -4,6 +4,7 @@ const stats = 'test/worker/stats.test.ts'
 const histogram = 'test/records/histogram.test.ts'
 const registry = 'test/runner/registry.test.ts'
 const history = 'test/runner/history.test.ts'
+const overview = 'test/observe/overview.test.ts'
 
 /** Faults in what workers count, and in what runners write down. */
 export const inRecords: readonly Mutant[] = [
@@ -178,5 +179,41 @@ export const inRecords: readonly Mutant[] = [
     replacement: '',
     test: history,
     title: 'what the workers of a runner have done is in the history, by the minute and the hour',
+  },
+  {
+    name: 'failed jobs in the archive are not counted',
+    breaks: 'an overview shows no failures where they are archived',
+    file: 'src/observe/table-counts.ts',
+    text: 'archive === undefined ? [] : [archive.table]',
+    replacement: 'archive === undefined || table ? [] : [archive.table]',
+    test: overview,
+    title: 'jobs that failed and are in the archive count with the others',
+  },
+  {
+    name: 'a count that was cut short is said to be exact',
+    breaks: 'a backlog of a million is shown as ten thousand',
+    file: 'src/observe/overview.ts',
+    text: "is: isExact ? 'exact' : 'at least'",
+    replacement: "is: isExact || count ? 'exact' : 'at least'",
+    test: overview,
+    title: 'without indexes a large table is not counted',
+  },
+  {
+    name: 'a large table without indexes is counted',
+    breaks: 'an overview reads millions of rows',
+    file: 'src/schema/known-indexes.ts',
+    text: '<= smallTable)',
+    replacement: '<= smallTable * 1e6)',
+    test: overview,
+    title: 'without indexes a large table is not counted',
+  },
+  {
+    name: 'workers of runners that died are told',
+    breaks: 'an overview says that somebody works a table where nobody does',
+    file: 'src/observe/overview.ts',
+    text: 'runners?.filter(({ alive }) => alive)',
+    replacement: 'runners?.slice()',
+    test: overview,
+    title: 'the workers of runners that are alive are told by their table',
   },
 ]

@@ -191,6 +191,8 @@ describe('samples', () => {
 
   test('are not taken of a table that would have to be read for it', async () => {
     await dropJobIndexes(db, 'mail_jobs')
+    const large = sql`select 'job_status_succeeded'::job_status, repeat('x', 300) from generate_series(1, 20000)`
+    await sql`insert into mail_jobs (status, "to") ${large}`.execute(db)
     const worker = counting()
     worker.count({ claimed: 1 })
     await recorder([worker]).stop()

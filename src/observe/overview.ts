@@ -1,0 +1,144 @@
+import { type Kysely, sql } from 'kysely'
+import { countBound } from '../queue/count.js'
+import { allPauses, type Pause } from '../queue/pauses.js'
+import { succeededLastHour } from '../records/history.js'
+import { runnersIn } from '../records/runners.js'
+import type { WorkerState } from '../records/worker-state.js'
+import { type JobDatabase, jobsOf } from '../schema/job-database.js'
+import type { ReadonlyQueryable } from '../schema/job-table.js'
+import { quotedName, type TableName } from '../schema/names.js'
+import { findSideTable, historyTable, runnersTable, type SideTable, sideFlaw } from '../schema/side-table.js'
+import { asJsonText, textsOf } from '../schema/text.js'
+import type { ObservedTable } from './observed-table.js'
+import { countsIn, type TableCounts } from './table-counts.js'
+
+/** A number, and how good it is: an estimate is of the planner's statistics. */
+export interface Count {
+  readonly count: number
+  readonly is: 'exact' | 'at least' | 'estimated'
+}
+
+/** How it is with a job table. Counts are undefined where no index leads to the jobs, and the table would have to be read. */
+export interface TableOverview {
+  /** As the user writes it, and as the catalog has it. */
+  readonly written: string
+  readonly table: TableName
+  /** What a worker could claim now. */
+  readonly due: Count | undefined
+  /** Milliseconds since the job that waits longest became due; 0: none is due. */
+  readonly oldestWait: number | undefined
+  readonly running: Count | undefined
+  /** Jobs in retry, whether due or not. */
+  readonly retrying: Count | undefined
+  /** Pending jobs whose time is to come, those in retry among them. */
+  readonly scheduled: Count | undefined
+  /** Jobs that failed or timed out for good, in the table or its archive. */
+  readonly failedLastHour: Count | undefined
+  readonly failedLastDay: Count | undefined
+  /** From the history, to the minute: undefined where there is none. */
+  readonly succeededLastHour: number | undefined
+  /** The whole table is paused. */
+  readonly paused: boolean
+  /** What is paused, the table or keys of it; undefined: this role may not read it. */
+  readonly pauses: readonly Pause[] | undefined
+  /** The workers of runners that are alive; undefined: there is no table that tells, or this role may not read it. */
+  readonly workers: readonly WorkerState[] | undefined
+}
+
+/** How it is with job tables, in a few statements however many there are; each reads some ten thousand rows of a table at most. */
+export async function overviewOf<DB>(
+  handle: ReadonlyQueryable<DB>,
+  tables: readonly ObservedTable[],
+): Promise<TableOverview[]> {
+  const { db } = jobsOf(handle, '')
+  const counts = await countAll(db, tables)
+  const pauses = await allPauses(db)
+  const workers = await aliveWorkers(db)
+  const succeeded = await succeededOf(db, tables)
+  return tables.map((observed, place) => {
+    const { written, table } = observed
+    const name = quotedName(table)
+    const paused = pauses && (pauses.get(name) ?? [])
+    return {
+      ...{ written, table, ...numbersOf(counts.get(place), observed) },
+      succeededLastHour: succeeded && (succeeded.get(name) ?? 0),
+      ...{ paused: paused?.some(({ where }) => where === undefined) ?? false, pauses: paused },
+      workers: workers?.filter(({ schema, table: of }) => quotedName({ schema, name: of }) === name),
+    }
+  })
+}
+
+async function countAll(
+  db: Kysely<JobDatabase>,
+  tables: readonly ObservedTable[],
+): Promise<ReadonlyMap<number, TableCounts>> {
+  if (tables.length === 0) return new Map()
+  const parts = tables.map((table, place) => sql`select ${asJsonText([sql.lit(place), countsIn(table)])}`)
+  const query = sql`${sql.join(parts, sql` union all `)}`.compile(db.withoutPlugins())
+  const texts = await textsOf(db, query)
+  return new Map(texts.map((text) => JSON.parse(text ?? '') as [number, TableCounts])) // just made
+}
+
+type Numbers = Pick<
+  TableOverview,
+  'due' | 'oldestWait' | 'running' | 'retrying' | 'scheduled' | 'failedLastHour' | 'failedLastDay'
+>
+
+function numbersOf(counts: TableCounts = [null, null, null, null], { estimates }: ObservedTable): Numbers {
+  const [past, future, running, failed] = counts
+  const isAllPast = past !== null && past[0] < countBound
+  const isAllFuture = future !== null && future[0] < countBound
+  return {
+    due: past === null ? undefined : counted(past[1], isAllPast),
+    oldestWait: past === null ? undefined : waitOf(past[3]),
+    running: running === null ? undefined : counted(running, running < countBound),
+    retrying:
+      past === null || future === null
+        ? undefined
+        : better(counted(past[2] + future[1], isAllPast && isAllFuture), estimates?.get('job_status_retry')),
+    scheduled: future === null ? undefined : counted(future[0], isAllFuture),
+    failedLastHour: failed === null ? undefined : together(failed.map(([, hour]) => hour)),
+    failedLastDay: failed === null ? undefined : together(failed.map(([day]) => day)),
+  }
+}
+
+const counted = (count: number, isExact: boolean): Count => ({ count, is: isExact ? 'exact' : 'at least' })
+
+/** An estimate says more than a count that was cut short of it. */
+function better(count: Count, estimate = 0): Count {
+  return count.is === 'at least' && estimate > count.count ? { count: estimate, is: 'estimated' } : count
+}
+
+function together(counts: readonly number[]): Count {
+  return counted(
+    counts.reduce((sum, count) => sum + count, 0),
+    counts.every((count) => count < countBound),
+  )
+}
+
+/** A time of minus infinity is due for ever. */
+function waitOf(text: string | null): number {
+  const wait = Number(text ?? 0)
+  return Number.isFinite(wait) ? Math.max(0, wait) : Number.MAX_SAFE_INTEGER
+}
+
+async function aliveWorkers(db: Kysely<JobDatabase>): Promise<WorkerState[] | undefined> {
+  const table = await readable(db, runnersTable)
+  const runners = table && (await runnersIn(db, table))
+  return runners?.filter(({ alive }) => alive).flatMap(({ workers }) => workers)
+}
+
+async function succeededOf(
+  db: Kysely<JobDatabase>,
+  tables: readonly ObservedTable[],
+): Promise<ReadonlyMap<string, number> | undefined> {
+  const side = await readable(db, historyTable)
+  const names = tables.map(({ table }) => table)
+  return side && succeededLastHour(db, side, names)
+}
+
+/** Undefined: it is not there, or does not serve. */
+async function readable(db: Kysely<JobDatabase>, side: SideTable): Promise<TableName | undefined> {
+  const found = await findSideTable(db, side)
+  return found === undefined || sideFlaw(found, side, 'read') !== undefined ? undefined : found.table
+}
