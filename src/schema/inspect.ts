@@ -177,7 +177,7 @@ function statusFlaws(catalog: Catalog): string[] {
 }
 
 /** The statuses an enum has, or that a text's CHECK lists; a text without such a list holds them all. */
-function heldStatuses({ columns, statusChecks }: Catalog): readonly JobStatus[] {
+export function heldStatuses({ columns, statusChecks }: Catalog): readonly JobStatus[] {
   const labels = columns.find(({ name }) => name === 'status')?.labels
   const lists = statusChecks.filter((check) => names(check, pendingStatuses[0]) && names(check, 'job_status_succeeded'))
   return jobStatuses.filter(
