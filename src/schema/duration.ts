@@ -41,6 +41,12 @@ export function isDuration(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= longest
 }
 
+/** Milliseconds of a text with a unit; undefined: it is no duration. */
+export function durationIn(text: string): number | undefined {
+  const value = parse(text)
+  return isDuration(value) ? value : undefined
+}
+
 function parse(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/.exec(text) ?? []
   return amount === undefined ? Number.NaN : Number(amount) * unitMilliseconds[unit as Unit] // the pattern admits just these
