@@ -42,4 +42,7 @@ export const own = {
   place: 'kysely_jobs_place',
   standing: 'kysely_jobs_standing',
   isNew: 'kysely_jobs_new',
+  /** By what a list is ordered, and whether a job of it is in the archive. */
+  order: 'kysely_jobs_order',
+  isArchived: 'kysely_jobs_archived',
 } as const

@@ -6,6 +6,8 @@ import { describe, expect, test } from 'vitest'
 import type { Filter } from '../../src/observe/filter.js'
 import { parseFilter } from '../../src/observe/filter-text.js'
 import { isMatch, proveFilters } from '../../src/observe/matching.js'
+import { selectionOf } from '../../src/observe/selection.js'
+import { type ShownState, shownStates } from '../../src/observe/shown-state.js'
 import { jobView } from '../../src/observe/view.js'
 import { jobsOf } from '../../src/schema/job-database.js'
 import { testDatabase } from '../support/database.js'
@@ -266,4 +268,28 @@ test("the queue's verbs take filters as their condition, also through a user's p
   expect(
     await cancelJobs(orders, 'Order Jobs', { where: () => isMatch(view, [parseFilter(view, 'name~AD')]) }),
   ).toHaveLength(1)
+})
+
+test('a verb is about the jobs that a list is of: their states, and filters', async () => {
+  await createJobTable(db, 'state_jobs', (table) => table.addColumn('n', 'integer'), { archive: {} })
+  await sql`insert into state_jobs (n, status, run_at) values (1, 'job_status_failed', now()), (2, 'job_status_timed_out', now()),
+    (3, 'job_status_not_started', now() - interval '1 h'), (4, 'job_status_retry', now() + interval '1 h'), (5, 'job_status_succeeded', now())`.execute(
+    db,
+  )
+  const state = await jobView(db, 'state_jobs')
+  const camel = db.withPlugin(new CamelCasePlugin())
+  const matched = (states: ShownState[], ...texts: string[]) => {
+    const selection = selectionOf(
+      state,
+      states,
+      texts.map((text) => parseFilter(state, text)),
+    )
+    return retryJobs(camel, 'stateJobs', selection, { dryRun: true })
+  }
+  expect(
+    await Promise.all([matched([...shownStates]), matched(['failed']), matched(['failed', 'timedOut'], 'n>1')]),
+  ).toEqual([5, 1, 1])
+  expect(
+    await Promise.all([matched(['due']), matched(['scheduled']), matched(['retrying']), matched(['cancelled'])]),
+  ).toEqual([1, 1, 1, 0])
 })

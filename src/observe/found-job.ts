@@ -1,0 +1,130 @@
+import { type RawBuilder, sql } from 'kysely'
+import { isDue } from '../predicates/claimable.js'
+import { keyText } from '../predicates/rows.js'
+import { workerOf } from '../schema/lease-token.js'
+import { quoted } from '../schema/names.js'
+import { own } from '../schema/own-names.js'
+import type { Cursor } from './cursor.js'
+import { baseOf } from './filter-value.js'
+import { type ShownState, stateOf } from './shown-state.js'
+import type { JobView, ViewColumn } from './view.js'
+
+/** What tells a job from all others. */
+export interface JobIdentity {
+  readonly id: string
+  /** Where its id does not: as text in hexadecimal. */
+  readonly key: string | null
+  readonly isArchived: boolean
+}
+
+/** A job as a list shows it. Times are ISO 8601, of UTC, or `infinity`. */
+export interface FoundJob extends JobIdentity {
+  readonly status: string
+  readonly state: ShownState | undefined
+  readonly attempts: number
+  /** Of columns that a table may have; null where it has them not. */
+  readonly maxAttempts: number | null
+  readonly priority: number | null
+  readonly createdAt: string
+  readonly updatedAt: string
+  readonly runAt: string
+  readonly lockedAt: string | null
+  readonly startedAt: string | null
+  readonly finishedAt: string | null
+  /** The worker that runs it, as it calls itself. */
+  readonly worker: string | null
+  /** The first line of its last error. */
+  readonly error: Cell
+  /** The columns that were asked for, by their names. */
+  readonly values: ReadonlyMap<string, Cell>
+}
+
+/** A value as a text, of which a list has the beginning. */
+export interface Cell {
+  /** Null: the column is. */
+  readonly text: string | null
+  readonly isCut: boolean
+  /** What the row is called that it points to; undefined: it points to none, or none is known. */
+  readonly label?: string | undefined
+}
+
+/** So many characters of a value are read. */
+export const cellLength = 200
+
+/** A function of Postgres takes no more arguments. */
+const mostArguments = 50
+
+/** All that a list tells of a job, as one JSON value. */
+export function toldOf(view: JobView, columns: readonly ViewColumn[]): RawBuilder<unknown> {
+  const has = new Map(view.columns.map((column) => [column.name, column]))
+  const column = (name: string) => (has.has(name) ? sql`job.${sql.raw(quoted(name))}` : sql`null`)
+  const created = has.get('created_at')
+  const createdAt =
+    created && baseOf(created) === 'timestamp' ? sql`job.created_at at time zone 'UTC'` : column('created_at')
+  const error = sql`pg_catalog.split_part(pg_catalog.left(job.last_error, 2000), E'\\n', 1)`
+  const fixed = [
+    ...[
+      sql`job.id::text`,
+      view.key === undefined ? sql`null` : keyText(view.key),
+      sql.id(own.isArchived),
+      sql`${sql.id(own.order)}::text`,
+    ],
+    ...[sql`job.status::text`, isDue(), column('attempts_count'), column('max_attempts'), column('priority')],
+    ...[
+      createdAt,
+      ...['updated_at', 'run_at', 'locked_at', 'started_at', 'finished_at'].map(column),
+      sql`job.locked_by::text`,
+    ],
+    beginningOf(error),
+  ]
+  const cells = columns.map(({ name }) => beginningOf(sql`job.${sql.raw(quoted(name))}::text`))
+  const chunks = Array.from({ length: Math.ceil(cells.length / mostArguments) }, (_, n) =>
+    cells.slice(n * mostArguments, (n + 1) * mostArguments),
+  )
+  return listOf([listOf(fixed), ...chunks.map(listOf)])
+}
+
+const listOf = (values: readonly unknown[]) => sql`pg_catalog.json_build_array(${sql.join(values)})`
+
+/** One character more tells that it was cut. */
+const beginningOf = (text: RawBuilder<unknown>) => sql`pg_catalog.left(${text}, ${sql.lit(cellLength + 1)})`
+
+type Fixed = readonly [
+  ...[id: string, key: string | null, isArchived: boolean, order: string | null],
+  ...[
+    status: string,
+    isDue: boolean | null,
+    attempts: number | null,
+    maxAttempts: number | null,
+    priority: number | null,
+  ],
+  ...[createdAt: string, updatedAt: string, runAt: string],
+  ...[lockedAt: string | null, startedAt: string | null, finishedAt: string | null, lockedBy: string | null],
+  error: string | null,
+]
+
+/** Such a value, and the place in its list that it has. */
+export function jobIn(
+  text: string | null,
+  columns: readonly ViewColumn[],
+  stream: number,
+): { job: FoundJob; cursor: Cursor } {
+  const [fixed, ...chunks] = JSON.parse(text ?? '') as [Fixed, ...(string | null)[][]] // made by toldOf
+  const [id, key, isArchived, order, status, isDue, attempts, maxAttempts, priority, ...rest] = fixed
+  const [createdAt, updatedAt, runAt, lockedAt, startedAt, finishedAt, lockedBy, error] = rest
+  const cells = chunks.flat().map(cellOf)
+  const job = {
+    ...{ id, key, isArchived, status, state: stateOf(status, isDue ?? false) },
+    ...{ attempts: attempts ?? 0, maxAttempts, priority },
+    ...{ createdAt, updatedAt, runAt, lockedAt, startedAt, finishedAt, error: cellOf(error) },
+    worker: lockedBy === null ? null : workerOf(lockedBy),
+    values: new Map(columns.map(({ name }, n) => [name, cells[n] ?? { text: null, isCut: false }])),
+  }
+  return { job, cursor: { stream, value: order, at: { id, key, isArchived } } }
+}
+
+function cellOf(text: string | null): Cell {
+  const letters = text === null || text.length <= cellLength ? undefined : [...text]
+  if (letters === undefined || letters.length <= cellLength) return { text, isCut: false }
+  return { text: letters.slice(0, cellLength).join(''), isCut: true }
+}
