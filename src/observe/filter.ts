@@ -95,7 +95,7 @@ export function columnCalled({ columns }: JobView, name: string): ViewColumn {
 }
 
 /** Postgres holds no NUL in a text, and half of a surrogate pair would be sent as another character. */
-function refuseUnheld(column: string, text: string): void {
+export function refuseUnheld(column: string, text: string): void {
   if (!text.includes('\0') && text.isWellFormed()) return
   throw new FilterError(`${column}: the value has a character that no text in Postgres can have: leave it out`)
 }

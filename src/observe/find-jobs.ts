@@ -5,7 +5,7 @@ import { shown } from '../schema/shown.js'
 import { textsOf } from '../schema/text.js'
 import { type Cursor, CursorError, cursorText, noCursor, readCursor } from './cursor.js'
 import { columnCalled, type Filter } from './filter.js'
-import { type FoundJob, jobIn, toldOf } from './found-job.js'
+import { type FoundJob, jobIn, type Told, toldOf } from './found-job.js'
 import { labelled } from './labels.js'
 import { isMatch, proveFilters } from './matching.js'
 import { lookedAt, narrowed } from './narrow.js'
@@ -139,7 +139,8 @@ async function readStream(
   const part: Part = { view, stream, filters: condition, backward, from: given?.stream === place ? given : undefined }
   const asking = async (what: Part) => {
     const rows = await textsOf(db, pageQuery(what, toldOf(view, columns), limit + 1).compile(db.withoutPlugins()))
-    const jobs = rows.map((text) => jobIn(text, columns, place))
+    // as toldOf makes it
+    const jobs = rows.map((text) => jobIn(JSON.parse(text ?? '') as Told, columns, place))
     return { found: jobs.slice(0, limit), isMore: jobs.length > limit }
   }
   const sizes = await answerOf<number[]>(db, sizesQuery(stream))

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { isDue } from '../predicates/claimable.js'
 import { keyText } from '../predicates/rows.js'
-import { workerOf } from '../schema/lease-token.js'
+import { interruptionsOf, workerOf } from '../schema/lease-token.js'
 import { quoted } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
 import type { Cursor } from './cursor.js'
@@ -31,6 +31,8 @@ export interface FoundJob extends JobIdentity {
   readonly lockedAt: string | null
   readonly startedAt: string | null
   readonly finishedAt: string | null
+  /** How often in a row it was taken over from workers that were gone. */
+  readonly interruptions: number
   /** The worker that runs it, as it calls itself. */
   readonly worker: string | null
   /** The first line of its last error. */
@@ -55,7 +57,7 @@ export const cellLength = 200
 const mostArguments = 50
 
 /** All that a list tells of a job, as one JSON value. */
-export function toldOf(view: JobView, columns: readonly ViewColumn[]): RawBuilder<unknown> {
+export function toldOf(view: JobView, columns: readonly ViewColumn[], length = cellLength): RawBuilder<unknown> {
   const has = new Map(view.columns.map((column) => [column.name, column]))
   const column = (name: string) => (has.has(name) ? sql`job.${sql.raw(quoted(name))}` : sql`null`)
   const created = has.get('created_at')
@@ -75,9 +77,9 @@ export function toldOf(view: JobView, columns: readonly ViewColumn[]): RawBuilde
       ...['updated_at', 'run_at', 'locked_at', 'started_at', 'finished_at'].map(column),
       sql`job.locked_by::text`,
     ],
-    beginningOf(error),
+    beginningOf(error, cellLength),
   ]
-  const cells = columns.map(({ name }) => beginningOf(sql`job.${sql.raw(quoted(name))}::text`))
+  const cells = columns.map(({ name }) => beginningOf(sql`job.${sql.raw(quoted(name))}::text`, length))
   const chunks = Array.from({ length: Math.ceil(cells.length / mostArguments) }, (_, n) =>
     cells.slice(n * mostArguments, (n + 1) * mostArguments),
   )
@@ -87,7 +89,7 @@ export function toldOf(view: JobView, columns: readonly ViewColumn[]): RawBuilde
 const listOf = (values: readonly unknown[]) => sql`pg_catalog.json_build_array(${sql.join(values)})`
 
 /** One character more tells that it was cut. */
-const beginningOf = (text: RawBuilder<unknown>) => sql`pg_catalog.left(${text}, ${sql.lit(cellLength + 1)})`
+const beginningOf = (text: RawBuilder<unknown>, length: number) => sql`pg_catalog.left(${text}, ${sql.lit(length + 1)})`
 
 type Fixed = readonly [
   ...[id: string, key: string | null, isArchived: boolean, order: string | null],
@@ -103,28 +105,37 @@ type Fixed = readonly [
   error: string | null,
 ]
 
-/** Such a value, and the place in its list that it has. */
+/** What toldOf makes. */
+export type Told = readonly [Fixed, ...(string | null)[][]]
+
+/** A job that was told so, and the place in its list that it has. */
 export function jobIn(
-  text: string | null,
+  [fixed, ...chunks]: Told,
   columns: readonly ViewColumn[],
   stream: number,
+  length = cellLength,
 ): { job: FoundJob; cursor: Cursor } {
-  const [fixed, ...chunks] = JSON.parse(text ?? '') as [Fixed, ...(string | null)[][]] // made by toldOf
   const [id, key, isArchived, order, status, isDue, attempts, maxAttempts, priority, ...rest] = fixed
   const [createdAt, updatedAt, runAt, lockedAt, startedAt, finishedAt, lockedBy, error] = rest
-  const cells = chunks.flat().map(cellOf)
+  const cells = chunks.flat().map((text) => cellOf(text, length))
+  const [, mark] = interrupted.exec(lockedAt ?? '') ?? []
   const job = {
     ...{ id, key, isArchived, status, state: stateOf(status, isDue ?? false) },
     ...{ attempts: attempts ?? 0, maxAttempts, priority },
-    ...{ createdAt, updatedAt, runAt, lockedAt, startedAt, finishedAt, error: cellOf(error) },
+    ...{ createdAt, updatedAt, runAt, startedAt, finishedAt, error: cellOf(error, cellLength) },
+    lockedAt: mark === undefined ? lockedAt : null,
+    interruptions: Number(mark ?? interruptionsOf(lockedBy)),
     worker: lockedBy === null ? null : workerOf(lockedBy),
     values: new Map(columns.map(({ name }, n) => [name, cells[n] ?? { text: null, isCut: false }])),
   }
   return { job, cursor: { stream, value: order, at: { id, key, isArchived } } }
 }
 
-function cellOf(text: string | null): Cell {
-  const letters = text === null || text.length <= cellLength ? undefined : [...text]
-  if (letters === undefined || letters.length <= cellLength) return { text, isCut: false }
-  return { text: letters.slice(0, cellLength).join(''), isCut: true }
+/** A pending job keeps the count of its interruptions in `locked_at`, as seconds of 1970. */
+const interrupted = /^1970-01-01T00:00:0([1-9])/
+
+function cellOf(text: string | null, length: number): Cell {
+  const letters = text === null || text.length <= length ? undefined : [...text]
+  if (letters === undefined || letters.length <= length) return { text, isCut: false }
+  return { text: letters.slice(0, length).join(''), isCut: true }
 }

@@ -1,6 +1,6 @@
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { keyText } from '../predicates/rows.js'
-import { quoted, quotedName } from '../schema/names.js'
+import { quotedName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
 import { asText } from '../schema/text.js'
 import type { Cursor } from './cursor.js'
@@ -8,6 +8,7 @@ import { lookedAt } from './narrow.js'
 import type { Slice } from './slice.js'
 import type { Stream } from './stream.js'
 import type { JobView } from './view.js'
+import { columnsIn } from './viewed-columns.js'
 
 /** A part of a stream. */
 export interface Part {
@@ -41,10 +42,7 @@ export function pageQuery(part: Part, told: RawBuilder<unknown>, limit: number):
 /** The rows of a slice that are looked at. */
 function looked(part: Part, slice: Slice, most = lookedAt): RawBuilder<unknown> {
   const { view, stream } = part
-  const columns = view.columns.map(({ name, cast }) => {
-    const column = sql.raw(quoted(name))
-    return slice.place.columns.has(name) ? sql`job.${column}` : sql`null::${sql.raw(cast)} as ${column}`
-  })
+  const columns = columnsIn(view, slice.place)
   const conditions = isWalk(stream, slice) ? [slice.within, ...start(part)] : [slice.within]
   return sql`select ${sql.join(columns)}, ${stream.order.value} as ${order} from ${sql.raw(quotedName(slice.place.table))} as job
     where ${sql.join(conditions, sql` and `)} ${along(part, slice)} limit ${sql.lit(most)}`

@@ -50,6 +50,8 @@ export interface ViewColumn {
   /** It can't be written. */
   readonly isGenerated: boolean
   readonly hasDefault: boolean
+  /** Its default comes from a sequence. */
+  readonly isNumbered: boolean
   readonly isDomain: boolean
   /** Its values have an order. */
   readonly isOrdered: boolean
@@ -112,6 +114,7 @@ function viewed(column: CatalogColumn, { columns, references, indexes }: Sights)
     isOfQueue: ofQueue.has(name),
     isGenerated: generated || sight?.identity === 'a',
     hasDefault: column.default !== null || Boolean(sight?.identity),
+    isNumbered: Boolean(sight?.identity) || /^nextval\(/.test(column.default ?? ''),
     isDomain: sight?.isDomain ?? false,
     isOrdered: sight?.isOrdered ?? false,
     isIndexed: indexes.some(({ names: [first] }) => first === name),

@@ -49,7 +49,7 @@ test('a job is told with its state, its times, its last error and the columns th
         updatedAt: expect.any(String),
         runAt: '2026-01-02T03:04:05.678901+00:00',
       },
-      ...{ lockedAt: null, startedAt: null, finishedAt: null, worker: null },
+      ...{ lockedAt: null, startedAt: null, finishedAt: null, worker: null, interruptions: 0 },
       error: { text: 'Error: first line', isCut: false },
       values: new Map([
         ['payload', { text: '{"a": 1}', isCut: false }],

@@ -47,6 +47,7 @@ async function fill(table: string, rows: readonly Row[], hasArchive: boolean): P
       note: given.note,
       size: given.size,
       locked_at: given.status === 'running' ? time : null,
+      ...(table === 'jobs_0' && given.status === 'running' && { started_at: time }),
     }
     await db
       .insertInto(isArchived ? `${table}_archive` : table)

@@ -53,6 +53,7 @@ test('a view has the columns in their order, each with what people have to know 
     isOfQueue: false,
     isGenerated: false,
     hasDefault: false,
+    isNumbered: false,
     isDomain: false,
     isOrdered: false,
     isIndexed: false,
@@ -61,7 +62,13 @@ test('a view has the columns in their order, each with what people have to know 
   const of = Object.fromEntries(columns.map((column) => [column.name, column]))
   expect(of.mood).toMatchObject({ type: '"My types".mood', labels: ['sad', 'fine'], nullable: true })
   expect(of.email).toMatchObject({ isDomain: true, cast: '"pg_catalog"."varchar"', type: '"My types".email' })
-  expect(of.id).toMatchObject({ isOfQueue: true, hasDefault: true, isGenerated: false, isIndexed: true })
+  expect(of.id).toMatchObject({
+    isOfQueue: true,
+    hasDefault: true,
+    isGenerated: false,
+    isNumbered: true,
+    isIndexed: true,
+  })
   expect([of.size, of.double]).toMatchObject([{ hasDefault: true, isGenerated: false }, { isGenerated: true }])
   expect([of.place, of.period]).toMatchObject([{ isOrdered: false }, { isOrdered: true }])
   expect({ key, places: places.length, statuses: statuses.length }).toEqual({ key: undefined, places: 1, statuses: 7 })
