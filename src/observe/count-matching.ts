@@ -2,10 +2,11 @@ import { type Kysely, sql } from 'kysely'
 import type { JobDatabase } from '../schema/job-database.js'
 import { textsOf } from '../schema/text.js'
 import type { Filter } from './filter.js'
-import { isMatch, proveFilters } from './matching.js'
+import { proveFilters } from './matching.js'
 import { lookedAt, narrowed } from './narrow.js'
 import { countQuery } from './page.js'
 import type { ShownState } from './shown-state.js'
+import { isSought } from './sought.js'
 import { steadily } from './steadily.js'
 import { streamsOf } from './stream.js'
 import type { JobView } from './view.js'
@@ -19,7 +20,7 @@ export interface Matching {
 }
 
 /**
- * Counts the jobs of a table and its archive that are in one of some states and meet filters, at a cost that does not grow with them.
+ * Counts the jobs of a table and its archive that are in one of some states and meet filters, and whose last errors are of one kind, at a cost that does not grow with them.
  * @throws FilterError
  */
 export async function countMatching(
@@ -27,14 +28,15 @@ export async function countMatching(
   view: JobView,
   states: readonly ShownState[],
   filters: readonly Filter[] = [],
+  fingerprint?: string,
 ): Promise<Matching> {
-  const condition = isMatch(view, filters)
+  const condition = isSought(view, filters, fingerprint)
   return steadily(db, async (trx) => {
     await proveFilters(trx, view, filters)
     const streams = streamsOf(view, {
       states,
       narrow: await narrowed(trx, view, filters),
-      isFiltered: filters.length > 0,
+      isFiltered: true,
     })
     const queries = streams.flatMap((stream) =>
       stream.slices.map((slice) => countQuery({ view, stream, filters: condition, backward: false }, slice)),

@@ -7,10 +7,11 @@ import { type Cursor, CursorError, cursorText, noCursor, readCursor } from './cu
 import { columnCalled, type Filter } from './filter.js'
 import { type FoundJob, jobIn, type Told, toldOf } from './found-job.js'
 import { labelled } from './labels.js'
-import { isMatch, proveFilters } from './matching.js'
+import { proveFilters } from './matching.js'
 import { lookedAt, narrowed } from './narrow.js'
 import { endQuery, isWalk, type Part, pageQuery, sizesQuery } from './page.js'
 import { type ShownState, shownStates } from './shown-state.js'
+import { isSought } from './sought.js'
 import { steadily } from './steadily.js'
 import { type Sort, type Stream, streamsOf } from './stream.js'
 import type { JobView, ViewColumn } from './view.js'
@@ -21,6 +22,8 @@ export interface JobQuery {
   readonly states?: readonly ShownState[] | undefined
   /** Those that meet all of these. */
   readonly filters?: readonly Filter[] | undefined
+  /** Those whose last error is of this kind, as `errorGroups` tells it. */
+  readonly fingerprint?: string | undefined
   /** Default: what runs, the longest first; what waits, by when it is due; what has ended, the latest first. */
   readonly sort?: Sort | undefined
   /** The columns that are shown. Default: the first six of the user's own. */
@@ -51,7 +54,7 @@ export interface JobPage {
  * @throws FilterError, CursorError
  */
 export async function findJobs(db: Kysely<JobDatabase>, view: JobView, query: JobQuery = {}): Promise<JobPage> {
-  const { states = shownStates, filters = [], sort, limit = 50 } = query
+  const { states = shownStates, filters = [], fingerprint, sort, limit = 50 } = query
   if (!Number.isInteger(limit) || limit < 1 || limit > 100)
     throw new RangeError(`limit: ${shown(limit)} is invalid; give 1 to 100`)
   const columns = query.columns?.map((name) => columnCalled(view, name)) ?? firstOwn(view)
@@ -59,14 +62,14 @@ export async function findJobs(db: Kysely<JobDatabase>, view: JobView, query: Jo
   const backward = query.after === undefined && query.before !== undefined
   const text = query.after ?? query.before
   const given = text === undefined ? undefined : readCursor(list, text)
-  const condition = isMatch(view, filters)
+  const condition = isSought(view, filters, fingerprint)
   return steadily(db, async (trx) => {
     await proveFilters(trx, view, filters)
     const streams = streamsOf(view, {
       states,
       sort,
       narrow: await narrowed(trx, view, filters),
-      isFiltered: filters.length > 0,
+      isFiltered: filters.length > 0 || fingerprint !== undefined,
     })
     const read = await readList(trx, { view, streams, condition, columns, given, backward, limit }).catch(
       provenCursor(given),
@@ -143,7 +146,7 @@ async function readStream(
     const jobs = rows.map((text) => jobIn(JSON.parse(text ?? '') as Told, columns, place))
     return { found: jobs.slice(0, limit), isMore: jobs.length > limit }
   }
-  const sizes = await answerOf<number[]>(db, sizesQuery(stream))
+  const sizes = await answerOf<number[]>(db, sizesQuery(stream.slices.filter((slice) => !isWalk(stream, slice))))
   const isAll = sizes?.every((size) => size <= lookedAt) ?? true
   const page = await asking(part)
   const isOneWalk = stream.slices.length === 1 && stream.slices.every((slice) => isWalk(stream, slice))

@@ -5,6 +5,7 @@ import { interruptionsOf, workerOf } from '../schema/lease-token.js'
 import { quoted } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
 import type { Cursor } from './cursor.js'
+import { firstLine } from './error-text.js'
 import { baseOf } from './filter-value.js'
 import { type ShownState, stateOf } from './shown-state.js'
 import type { JobView, ViewColumn } from './view.js'
@@ -63,7 +64,6 @@ export function toldOf(view: JobView, columns: readonly ViewColumn[], length = c
   const created = has.get('created_at')
   const createdAt =
     created && baseOf(created) === 'timestamp' ? sql`job.created_at at time zone 'UTC'` : column('created_at')
-  const error = sql`pg_catalog.split_part(pg_catalog.left(job.last_error, 2000), E'\\n', 1)`
   const fixed = [
     ...[
       sql`job.id::text`,
@@ -77,7 +77,7 @@ export function toldOf(view: JobView, columns: readonly ViewColumn[], length = c
       ...['updated_at', 'run_at', 'locked_at', 'started_at', 'finished_at'].map(column),
       sql`job.locked_by::text`,
     ],
-    beginningOf(error, cellLength),
+    firstLine(cellLength + 1),
   ]
   const cells = columns.map(({ name }) => beginningOf(sql`job.${sql.raw(quoted(name))}::text`, length))
   const chunks = Array.from({ length: Math.ceil(cells.length / mostArguments) }, (_, n) =>

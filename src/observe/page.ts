@@ -40,7 +40,7 @@ export function pageQuery(part: Part, told: RawBuilder<unknown>, limit: number):
 }
 
 /** The rows of a slice that are looked at. */
-function looked(part: Part, slice: Slice, most = lookedAt): RawBuilder<unknown> {
+export function looked(part: Part, slice: Slice, most = lookedAt): RawBuilder<unknown> {
   const { view, stream } = part
   const columns = columnsIn(view, slice.place)
   const conditions = isWalk(stream, slice) ? [slice.within, ...start(part)] : [slice.within]
@@ -141,10 +141,10 @@ export function endQuery(part: Part, to: string | null): RawBuilder<unknown> | u
     select ${asText(sql`pg_catalog.json_build_array(last::text, first::text)`)} from ends where last is not null order by last ${way} limit 1`
 }
 
-/** How many rows there are in each part of a stream that is looked at from its beginning, up to one more than is looked at. */
-export function sizesQuery({ slices, ...stream }: Stream): RawBuilder<unknown> | undefined {
+/** How many rows there are in each slice, up to one more than is looked at. */
+export function sizesQuery(slices: readonly Slice[]): RawBuilder<unknown> | undefined {
   const counts = slices
-    .filter((slice) => !slice.isWhole && !isWalk({ slices, ...stream }, slice))
+    .filter(({ isWhole }) => !isWhole)
     .map(({ place, within, by }) => {
       const inOrder = by === undefined ? sql`` : sql`order by ${by.value} ${direction(by.descending)}`
       const rows = sql`select from ${sql.raw(quotedName(place.table))} as job where ${within} ${inOrder} limit ${sql.lit(lookedAt + 1)}`
