@@ -7,6 +7,7 @@ import { inDeletions } from './in-deletions.ts'
 import { inEnqueues } from './in-enqueues.ts'
 import { inHolds } from './in-holds.ts'
 import { inLimits } from './in-limits.ts'
+import { inObservations } from './in-observations.ts'
 import { inPauses } from './in-pauses.ts'
 import { inRecords } from './in-records.ts'
 import { inSchedules } from './in-schedules.ts'
@@ -28,6 +29,7 @@ export const mutants: readonly Mutant[] = [
   ...inSchedules,
   ...inRecords,
   ...inPauses,
+  ...inObservations,
   ...aroundThem,
   ...inConnections,
 ]

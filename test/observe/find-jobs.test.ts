@@ -14,14 +14,15 @@ import { createRole, handleAs } from '../security/roles.js'
 import { createTestDatabase, quietPool, testDatabase } from '../support/database.js'
 import { createIhpTable } from '../support/ihp-table.js'
 
-const database = await testDatabase()
+const database = await testDatabase((handle) =>
+  createJobTable(handle, 'mail_jobs', (table) => table.addColumn('to', 'text').addColumn('payload', 'jsonb'), {
+    columns: ['priority', 'max_attempts', 'started_at', 'finished_at'],
+    archive: {},
+  }),
+)
 const { db, url } = database
 
 test('a job is told with its state, its times, its last error and the columns that are asked for', async () => {
-  await createJobTable(db, 'mail_jobs', (table) => table.addColumn('to', 'text').addColumn('payload', 'jsonb'), {
-    columns: ['priority', 'max_attempts', 'started_at', 'finished_at'],
-    archive: {},
-  })
   const { id } = await enqueue(db, 'mail_jobs', {
     to: 'ada',
     payload: JSON.stringify({ a: 1 }),

@@ -24,13 +24,14 @@ const insert = (table: string, status: string, first: number, last: number, step
   from generate_series(${sql.lit(first)}::int, ${sql.lit(last)}::int) n
   cross join lateral (select timestamptz '2026-01-01' + n * ${sql.lit(step)} * interval '1 s' as t) as x`.execute(db)
 
+// The first look ends at a job that is meant.
 test('what is rare among jobs in one state is found by looking further, both ways, each job once', async () => {
   await sql`truncate mail_jobs, mail_jobs_archive`.execute(db)
   await insert('mail_jobs', 'not_started', 1, 65_000, 1)
   const view = await jobView(db, 'mail_jobs')
-  const query = { states: ['due' as const], filters: [parseFilter(view, 'n=999')], limit: 9 }
+  const query = { states: ['due' as const], filters: [parseFilter(view, 'n=0')], limit: 30 }
   const { forth, back } = await allPages(db, view, query)
-  expect(forth).toEqual(Array.from({ length: 65 }, (_, n) => `${n * 1000 + 999}`))
+  expect(forth).toEqual(Array.from({ length: 65 }, (_, n) => `${(n + 1) * 1000}`))
   expect(back).toEqual(forth)
   const nobody = await findJobs(db, view, { ...query, filters: [parseFilter(view, 'n=-1')] })
   expect(nobody).toMatchObject({
