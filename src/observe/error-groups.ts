@@ -2,7 +2,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { job } from '../predicates/column.js'
 import type { JobDatabase } from '../schema/job-database.js'
 import { asText, textsOf } from '../schema/text.js'
-import { fingerprintOf, firstLine, messageOf } from './error-text.js'
+import { fingerprintOf, firstLine, messageOf, withoutDigits } from './error-text.js'
 import { lookedAt } from './narrow.js'
 import { looked, sizesQuery } from './page.js'
 import type { ShownState } from './shown-state.js'
@@ -37,16 +37,22 @@ export interface ErrorGroups {
   readonly groups: readonly ErrorGroup[]
   /** How many more groups there are. */
   readonly others: number
-  /** Whether all jobs that fail were looked at, or of each status, in each table, only the latest `at`. */
+  /**
+   * Whether all jobs that fail were looked at, or of each status, in each table, only the latest `at`; or not all of their errors, where
+   * thousands differ in more than numbers.
+   */
   readonly looked: { readonly at: number; readonly isAll: boolean }
 }
 
 const mostGroups = 100
+
+/** So many lines are brought to their messages, the latest first: each takes 0.1 ms. */
+const mostLines = 5000
 const hours = Array.from({ length: 24 }, (_, n) => 23 - n)
 
 type Told = readonly [
   ...[fingerprint: string, message: string, example: string, count: number, failed: number],
-  ...[firstSeen: string, lastSeen: string, hours: number[], groups: number],
+  ...[firstSeen: string, lastSeen: string, hours: number[], groups: number, lines: number],
 ]
 
 /** The errors of jobs that have failed, or will be tried again, by their kinds. */
@@ -59,11 +65,11 @@ export async function errorGroups(db: Kysely<JobDatabase>, view: JobView): Promi
     const told = texts.map((text) => JSON.parse(text ?? '') as Told) // as groupsQuery makes it
     const [found] = sizes === undefined ? [] : await asked(sizes)
     const isAll = (JSON.parse(found ?? '[]') as number[]).every((size) => size <= lookedAt) // as sizesQuery makes it
-    const all = told[0]?.at(-1)
+    const [all, lines] = told[0]?.slice(-2) ?? []
     return {
       groups: told.map(groupOf),
       others: typeof all === 'number' ? all - told.length : 0,
-      looked: { at: lookedAt, isAll },
+      looked: { at: lookedAt, isAll: isAll && Number(lines ?? 0) <= mostLines },
     }
   })
 }
@@ -72,7 +78,7 @@ function groupOf([fingerprint, message, example, count, failed, firstSeen, lastS
   return { fingerprint, message, example, count, failed, retrying: count - failed, firstSeen, lastSeen, hours }
 }
 
-/** Lines are counted first, and each is looked through once: many jobs fail with the very same words. */
+/** Lines are counted first, and each is looked through once: many jobs fail with the very same words, or with other numbers alone. */
 function groupsQuery(view: JobView, streams: readonly Stream[]): RawBuilder<unknown> {
   const branches = streams.flatMap((stream) =>
     stream.slices.map((slice) => {
@@ -83,17 +89,20 @@ function groupsQuery(view: JobView, streams: readonly Stream[]): RawBuilder<unkn
   )
   const inHour = hours.map((hour) => sql`coalesce(sum(jobs) filter (where hour = ${sql.lit(hour)}), 0)`)
   const told = [
-    ...[fingerprintOf(sql`message`), sql`message`, sql`(pg_catalog.array_agg(line order by last desc))[1]`],
+    ...[fingerprintOf(sql`message`), sql`message`, sql`(pg_catalog.array_agg(example order by last desc))[1]`],
     ...[sql`sum(jobs)`, sql`coalesce(sum(jobs) filter (where not is_retrying), 0)`, sql`min(first)`, sql`max(last)`],
     ...[sql`pg_catalog.json_build_array(${sql.join(inHour)})`, sql`count(*) over ()`],
+    sql`(select count(distinct line) from counted)`,
   ]
   const hour = sql`pg_catalog.floor(extract(epoch from now() - at) / 3600)`
   return sql`
     with failures as (${sql.join(branches, sql` union all `)}),
     counted as materialized (
-      select line, is_retrying, ${hour} as hour, count(*) as jobs, min(at) as first, max(at) as last
+      select ${withoutDigits(sql`line`)} as line, is_retrying, ${hour} as hour, count(*) as jobs, min(at) as first, max(at) as last,
+        (pg_catalog.array_agg(line order by at desc))[1] as example
       from failures where pg_catalog.isfinite(at) group by 1, 2, 3),
-    named as materialized (select line, ${messageOf(sql`line`)} as message from (select distinct line from counted) as lines)
+    named as materialized (select line, ${messageOf(sql`line`)} as message from (
+      select line from counted group by line order by max(last) desc limit ${sql.lit(mostLines)}) as lines)
     select ${asText(sql`pg_catalog.json_build_array(${sql.join(told)})`)}
     from counted join named using (line) group by message
     order by sum(jobs) desc, max(last) desc, message limit ${sql.lit(mostGroups)}`

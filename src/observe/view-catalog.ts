@@ -9,6 +9,8 @@ export interface Sights {
   readonly references: readonly ReferenceSight[]
   readonly indexes: readonly IndexSight[]
   readonly archiveIndexes: readonly IndexSight[]
+  /** Whether the role that asks may read the archive. */
+  readonly mayReadArchive: boolean
 }
 
 interface ColumnSight {
@@ -36,7 +38,7 @@ interface ReferenceSight {
 
 /** An index that is valid. */
 export interface IndexSight {
-  /** Its columns by their names; null: an expression. */
+  /** Its columns by their names; null: an expression, or a column that stands there in another order than its own, by which nobody sorts. */
   readonly names: readonly (string | null)[]
   /** The first of them as Postgres writes it: `run_at`, `(run_at AT TIME ZONE 'UTC'::text)`. */
   readonly first: string
@@ -52,13 +54,15 @@ export async function readSights(
 ): Promise<Sights> {
   const oid = sql`pg_catalog.to_regclass(${quotedName(table)})`
   const ofArchive = sql`pg_catalog.to_regclass(${archive === undefined ? null : quotedName(archive)}::text)`
-  const query = sql`select ${asJsonText([columnsOf(oid), referencesOf(oid), indexesOf(oid), indexesOf(ofArchive)])}`
+  const mayRead = sql`coalesce(pg_catalog.has_table_privilege(${ofArchive}, 'SELECT'), false)`
+  const asked = [columnsOf(oid), referencesOf(oid), indexesOf(oid), indexesOf(ofArchive), mayRead]
+  const query = sql`select ${asJsonText(asked)}`
   const [text] = await textsOf(db, query.compile(db.withoutPlugins()))
-  const [columns, references, indexes, archiveIndexes] = JSON.parse(text ?? '') as Read // made above
-  return { columns, references, indexes, archiveIndexes }
+  const [columns, references, indexes, archiveIndexes, mayReadArchive] = JSON.parse(text ?? '') as Read // made above
+  return { columns, references, indexes, archiveIndexes, mayReadArchive }
 }
 
-type Read = readonly [ColumnSight[], ReferenceSight[], IndexSight[], IndexSight[]]
+type Read = readonly [ColumnSight[], ReferenceSight[], IndexSight[], IndexSight[], boolean]
 
 type Oid = ReturnType<typeof sql>
 
@@ -110,6 +114,8 @@ const indexesOf = (oid: Oid) => sql`array(
     'first', pg_catalog.pg_get_indexdef(i.indexrelid, 1, true), 'names', array(
       select a.attname from pg_catalog.generate_series(1, i.indnkeyatts) n(place)
       left join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[n.place - 1]
+        and a.attcollation = i.indcollation[n.place - 1]
+        and exists (select from pg_catalog.pg_opclass o where o.oid = i.indclass[n.place - 1] and o.opcdefault)
       order by n.place))
   from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid join pg_catalog.pg_am m on m.oid = c.relam
   where i.indrelid = ${oid} and i.indisvalid and m.amname = 'btree'

@@ -15,7 +15,7 @@ import { type IndexSight, readSights, type Sights } from './view-catalog.js'
 export interface JobView {
   /** As the program calls the table, for the queue's verbs. */
   readonly name: string
-  /** What is looked at: the table, and its archive where it has one. */
+  /** What is looked at: the table, and its archive where it has one that this role may read. */
   readonly places: readonly [ViewedTable, ...ViewedTable[]]
   /** All columns of the job table, in its order. */
   readonly columns: readonly ViewColumn[]
@@ -84,7 +84,7 @@ export async function jobView(db: Kysely<JobDatabase>, name: string): Promise<Jo
   const all = { table, isArchive: false, columns: new Set(columns.map(({ name }) => name)), indexes: sights.indexes }
   return {
     name,
-    places: archive === undefined ? [all] : [all, archivePlace(archive.table, catalog, sights)],
+    places: archive && sights.mayReadArchive ? [all, archivePlace(archive.table, catalog, sights)] : [all],
     columns,
     key: keyOf(catalog)?.key,
     statuses: heldStatuses(catalog),

@@ -3,6 +3,33 @@ import type { Mutant } from './mutant.ts'
 /** Faults of what people see of a queue: lists, filters, one job, groups of errors. */
 export const inObservations: readonly Mutant[] = [
   {
+    name: 'an archive that nobody may read',
+    breaks: 'who may read the job table alone sees no list at all',
+    file: 'src/observe/view.ts',
+    text: 'archive && sights.mayReadArchive ?',
+    replacement: 'archive ?',
+    test: 'test/observe/view.test.ts',
+    title: 'an archive that the role may not read is not looked at',
+  },
+  {
+    name: 'an index in whatever order',
+    breaks: 'a list that is sorted by its column reads and sorts the whole table',
+    file: 'src/observe/view-catalog.ts',
+    text: 'and o.opcdefault)\n      order by n.place))',
+    replacement: ')\n      order by n.place))',
+    test: 'test/observe/view.test.ts',
+    title: 'an index in another order than that of its column does not serve',
+  },
+  {
+    name: 'errors whose digits differ',
+    breaks: 'of errors with a number in each the page takes seconds, or is not of all',
+    file: 'src/observe/error-groups.ts',
+    text: '{withoutDigits(sql`line`)} as line',
+    replacement: '{sql`line`} as line',
+    test: 'test/observe/error-groups.test.ts',
+    title: 'of errors that differ in thousands of ways the latest are grouped',
+  },
+  {
     name: 'a label that may not be read',
     breaks: 'a list fails for a role that may read the ids of people, but not their names',
     file: 'src/observe/view-catalog.ts',

@@ -197,3 +197,23 @@ describe('of 200,000 jobs', () => {
     expect([groups.length, others]).toEqual([100, 20])
   })
 })
+
+test('of errors that differ in thousands of ways the latest are grouped, and it is said; those that differ in numbers alone are all', async () => {
+  await empty()
+  const several = (error: string) =>
+    sql`insert into mail_jobs (status, last_error, updated_at)
+    select 'job_status_failed', ${sql.raw(error)}, now() - n * interval '1 second' from generate_series(1, 6000) n`.execute(
+      db,
+    )
+  await several(`'no user ' || n || ' at 2026-01-01T00:00:00.' || (100000 + n) || 'Z'`)
+  expect(await errorGroups(db, view)).toMatchObject({
+    groups: [{ message: 'no user <n> at <date>', count: 6000, example: 'no user 1 at 2026-01-01T00:00:00.100001Z' }],
+    looked: { isAll: true },
+  })
+  await empty()
+  await several(`'no user "' || md5(n::text) || '"'`)
+  expect(await errorGroups(db, view)).toMatchObject({
+    groups: [{ message: 'no user <text>' }],
+    looked: { isAll: false },
+  })
+})

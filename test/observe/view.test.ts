@@ -1,6 +1,7 @@
-import { CamelCasePlugin, sql } from 'kysely'
+import { CamelCasePlugin, type Kysely, sql } from 'kysely'
 import { addJobColumns, createJobTable } from 'kysely-jobs/migrate'
 import { expect, test } from 'vitest'
+import { findJobs } from '../../src/observe/find-jobs.js'
 import { jobView } from '../../src/observe/view.js'
 import { createRole, handleAs } from '../security/roles.js'
 import { createTestDatabase, testDatabase } from '../support/database.js'
@@ -168,4 +169,30 @@ test('what is no job table is refused as workers refuse it', async () => {
   })
   await expect(jobView(db, 'viewed')).rejects.toMatchObject({ message: expect.stringContaining('it is a view') })
   await expect(jobView(db, 'kept_jobs_archive')).rejects.toMatchObject({ message: expect.stringContaining('archive') })
+})
+
+test('an archive that the role may not read is not looked at', async () => {
+  await createJobTable(db, 'shy_jobs', (table) => table.addColumn('note', 'text'), { archive: {} })
+  await sql`insert into shy_jobs (note, status) values ('a', 'job_status_failed')`.execute(db)
+  const role = `looker_${crypto.randomUUID().replaceAll('-', '')}`
+  await sql.raw(`create role ${role}; grant select on shy_jobs to ${role}`).execute(db)
+  await db.transaction().execute(async (trx: Kysely<any>) => {
+    await sql.raw(`set local role ${role}`).execute(trx)
+    const shy = await jobView(trx, 'shy_jobs')
+    expect(shy.places.map(({ isArchive }) => isArchive)).toEqual([false])
+    expect((await findJobs(trx, shy)).jobs).toHaveLength(1)
+  })
+  await sql.raw(`drop owned by ${role}; drop role ${role}`).execute(db)
+  expect((await jobView(db, 'shy_jobs')).places).toHaveLength(2)
+})
+
+test('an index in another order than that of its column does not serve', async () => {
+  await createJobTable(db, 'led_jobs', (table) =>
+    ['a', 'b', 'c'].reduce((all, name) => all.addColumn(name, 'text'), table as any),
+  )
+  await sql`create index on led_jobs (a text_pattern_ops); create index on led_jobs (b collate "POSIX"); create index on led_jobs (c)`.execute(
+    db,
+  )
+  const { columns } = await jobView(db, 'led_jobs')
+  expect(columns.filter(({ isIndexed, isOfQueue }) => isIndexed && !isOfQueue).map(({ name }) => name)).toEqual(['c'])
 })
