@@ -22,6 +22,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^kysely-jobs$/, replacement: source('./src/index.ts') },
+      { find: /^kysely-jobs\/dashboard$/, replacement: source('./dist/src/dashboard/index.js') }, // it is built of more than its modules
       { find: /^kysely-jobs\/(ihp|migrate|pg|queue)$/, replacement: source('./src/$1/index.ts') },
     ],
   },

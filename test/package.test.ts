@@ -18,7 +18,7 @@ test('the tarball holds the library and its documents, nothing else', () => {
   const [{ files }] = JSON.parse(npm('pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'))
   const paths: string[] = files.map(({ path }: { path: string }) => path)
   const expected =
-    /^(dist\/((src|codegen)\/.+\.(js|d\.ts)|commonjs\/(.+\.d\.ts|package\.json))|docs\/.+|[A-Z]+\.md|LICENSE|package\.json)$/
+    /^(dist\/((src|codegen)\/.+\.(js|d\.ts)|src\/dashboard\/LICENCES\.txt|commonjs\/(.+\.d\.ts|package\.json))|docs\/.+|[A-Z]+\.md|LICENSE|package\.json)$/
   expect(paths.filter((path) => !expected.test(path))).toEqual([])
   const needed = ['dist/src/index.js', 'dist/src/index.d.ts', 'dist/commonjs/index.d.ts', 'dist/commonjs/package.json']
   expect(paths).toEqual(expect.arrayContaining([...needed, 'LICENSE', 'package.json']))

@@ -102,6 +102,6 @@ export async function runnersIn(db: Kysely<JobDatabase>, table: TableName): Prom
 
 /** What was undefined is missing in JSON, and a time is a text. */
 function asRead(worker: WorkerState): WorkerState {
-  const { lastFetch, leaseMargin, paused, keyed } = worker
-  return { ...worker, leaseMargin, paused, keyed, lastFetch: lastFetch && new Date(lastFetch) }
+  const { lastFetch, leaseMargin, paused, keyed, limit } = worker
+  return { ...worker, leaseMargin, paused, keyed, limit, lastFetch: lastFetch && new Date(lastFetch) }
 }

@@ -22,4 +22,13 @@ export interface WorkerState {
   readonly where: boolean
   /** Its options that go by keys, in a few words: `limit: 2 by tenant_id`. */
   readonly keyed: string | undefined
+  /** How many jobs may run, of each key of `by` and (`total`) of all: null where a column of the row says it. Undefined: any number. */
+  readonly limit: WorkerLimit | undefined
+}
+
+export interface WorkerLimit {
+  /** Columns, as the worker's options name them. */
+  readonly by: readonly string[]
+  readonly max?: number | null
+  readonly total?: number
 }

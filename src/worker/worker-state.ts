@@ -1,5 +1,5 @@
 import type { Keyed } from '../queue/claim.js'
-import type { WorkerState } from '../records/worker-state.js'
+import type { WorkerLimit, WorkerState } from '../records/worker-state.js'
 import type { TableName } from '../schema/names.js'
 import type { WorkerHealth } from './health.js'
 import type { Settings } from './options.js'
@@ -13,7 +13,14 @@ export function workerState(id: string, table: TableName, settings: Settings, he
     leaseMargin: leaseMargin && Math.round(leaseMargin),
     ...{ listener, pollInterval, paused, lastFetch, where: where !== undefined },
     keyed: keyed && inWords(keyed),
+    limit: keyed && limitOf(keyed),
   }
+}
+
+function limitOf({ by, max, total }: Keyed): WorkerLimit | undefined {
+  if (max === undefined && total === undefined) return undefined
+  const ofKey = max === undefined ? {} : { max: typeof max === 'number' ? max : null }
+  return { by, ...ofKey, ...(total !== undefined && { total }) }
 }
 
 /** The options that go by keys. */

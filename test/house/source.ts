@@ -23,7 +23,7 @@ export interface Import {
 export function readSources(...folders: string[]): Source[] {
   return folders
     .filter((folder) => existsSync(join(root, folder)))
-    .flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: root }))
+    .flatMap((folder) => globSync(`${folder}/**/*.{ts,tsx}`, { cwd: root }))
     .map((path) => path.replaceAll('\\', '/'))
     .filter((path) => !path.includes('node_modules/'))
     .sort()
@@ -72,7 +72,8 @@ function literal(node: ts.Node | undefined): string | undefined {
 
 function resolve(path: string, specifier: string): string {
   if (!specifier.startsWith('.')) return specifier
-  return posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts')
+  const file = posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts')
+  return existsSync(join(root, `${file}x`)) ? `${file}x` : file
 }
 
 export function line({ ast }: Source, position: number): number {

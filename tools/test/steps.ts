@@ -11,6 +11,7 @@ export const build: Step = {
   commands: [
     ['-e', 'fs.rmSync("dist", { recursive: true, force: true })'],
     [...tsc, '-p', 'tsconfig.build.json'],
+    ['tools/build/dashboard.ts'],
     ['tools/build/commonjs-types.ts'],
   ],
 }
@@ -18,7 +19,13 @@ export const build: Step = {
 /** All checks that are no vitest files, the longest first. */
 export function checks(scratch: string): Step[] {
   return [
-    { name: 'types', commands: [[...tsc, '-p', 'tsconfig.json']] },
+    {
+      name: 'types',
+      commands: [
+        [...tsc, '-p', 'tsconfig.json'],
+        [...tsc, '-p', 'src/dashboard/client'],
+      ],
+    },
     packedTarball(scratch),
     { name: 'npm audit of what is installed with us', commands: [['tools/test/audit.ts', npm()]] },
     { name: 'unused code and packages', commands: [['node_modules/knip/bin/knip.js']] },

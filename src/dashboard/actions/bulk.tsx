@@ -1,0 +1,76 @@
+import type { Kysely } from 'kysely'
+import { countMatching } from '../../observe/count-matching.js'
+import { reading } from '../../observe/reading.js'
+import { selectionOf } from '../../observe/selection.js'
+import { shownStates } from '../../observe/shown-state.js'
+import type { JobSelection } from '../../predicates/selected.js'
+import type { JobColumns } from '../../schema/columns.js'
+import type { JobDatabase } from '../../schema/job-database.js'
+import { ask } from '../../worker/ask.js'
+import { Refused, tableFor } from '../answers.js'
+import { type ListQuery, listAddress, listQuery } from '../list-query.js'
+import { confirmPage, type Meant } from '../pages/confirm.js'
+import type { Act, Visit } from '../parts/page.js'
+import { type SeenTable, seenTable } from '../seen-table.js'
+import { address } from '../site.js'
+import { logAction } from './log.js'
+import { jobsFor, type Verb, verbCalled } from './verbs.js'
+
+/** How long (milliseconds) counting may take. */
+const countLimit = 5_000
+
+/** Asks what a bulk action would do, and when it was said so does it. */
+export const actInBulk: Act = async (visit, form, { table: name }) => {
+  const verb = verbCalled(form.get('verb'))
+  const listed = tableFor(visit, name, verb.action)
+  const seen = await seenTable(visit.site.db, listed)
+  const list = listQuery(seen.view, visit.query)
+  if (list.flaws.length > 0) throw new Refused(list.flaws.join('. '))
+  const meant = await meantBy(visit, form, seen, list, verb)
+  return form.get('sure') === 'yes' ? begun(visit, form, meant) : confirmPage(visit, meant)
+}
+
+async function meantBy(
+  visit: Visit,
+  form: URLSearchParams,
+  seen: SeenTable,
+  list: ListQuery,
+  verb: Verb,
+): Promise<Meant> {
+  const ids = form.getAll('id')
+  if (form.get('of') !== 'all') {
+    if (ids.length === 0) throw new Refused('No job was marked: mark some, or choose "all that match"')
+    return { seen, list, verb, ids, count: { count: ids.length, isAll: true, at: ids.length } }
+  }
+  const counting = (db: Kysely<JobDatabase>) =>
+    countMatching(db, seen.view, statesOf(list, verb), list.filters, list.fingerprint)
+  const count = await ask(visit.site.db, countLimit, 'counting', (db) => reading(db, countLimit, counting))
+  return { seen, list, verb, ids: undefined, count }
+}
+
+/** Those of the list that the verb changes at all. */
+const statesOf = ({ state }: ListQuery, { states }: Verb) =>
+  state === undefined ? shownStates.filter((each) => states.includes(each)) : [state]
+
+/** Goes on behind its page, which says how far it is. */
+function begun(visit: Visit, form: URLSearchParams, meant: Meant): string {
+  const { seen, list, verb, ids } = meant
+  const { site } = visit
+  const value = form.get('value')?.trim() ?? ''
+  if (verb.field?.isNeeded && value === '') throw new Refused(`${verb.field.label}: nothing was given`)
+  const selection: JobSelection<JobColumns> =
+    ids === undefined ? selectionOf(seen.view, statesOf(list, verb), list.filters, list.fingerprint) : { ids }
+  const table = seen.listed.name
+  const of =
+    ids === undefined
+      ? listAddress(list)
+          .map(([name, text]) => `${name}: ${text}`)
+          .join(', ') || 'all'
+      : `${ids.length} jobs`
+  const run = site.runs.start(
+    { verb: verb.label, action: verb.action, table },
+    (onProgress, signal) => verb.run(jobsFor(site.db, seen.listed), selection, { onProgress, signal }, value),
+    ({ length }) => logAction(visit, { action: verb.action, table, of, changed: length }),
+  )
+  return address(site, ['tables', table, 'runs', run.id])
+}

@@ -1,0 +1,115 @@
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { csrf } from 'hono/csrf'
+import { HTTPException } from 'hono/http-exception'
+import { reading } from '../observe/reading.js'
+import { ask } from '../worker/ask.js'
+import { rightsOf, type Viewer, viewerOf } from './access.js'
+import { Forbidden, Missing, Refused } from './answers.js'
+import { assetNames, assetResponse } from './assets.js'
+import { securityHeaders } from './headers.js'
+import { LivePages } from './live.js'
+import { forbiddenPage, missingPage, refusedPage, troublePage } from './pages/trouble.js'
+import { Layout } from './parts/layout.js'
+import type { Act, Page, Show, Visit } from './parts/page.js'
+import { routes } from './routes.js'
+import type { Site } from './site.js'
+
+/** How long (milliseconds) a page waits for the database: for one statement, and for all of them. */
+const statementLimit = 5_000
+const pageLimit = 8_000
+
+/** A page's form has no more than so many bytes. */
+const longestForm = 4 * 1024 * 1024
+
+type Env = { Variables: { viewer: Viewer } }
+type Asked = Context<Env>
+
+/** What answers requests: every page and action of {@link routes}, for whoever may see them. */
+export function appOf(site: Site): Hono<Env> {
+  const { basePath } = site.settings
+  const app = new Hono<Env>({ getPath: (request) => pathOf(new URL(request.url), basePath) })
+  const live = new LivePages()
+  app.use(async (c, next) => {
+    await next()
+    for (const [name, value] of Object.entries(securityHeaders)) c.res.headers.set(name, value)
+  })
+  app.get('/assets/:name', (c) => assetResponse(c.req.param('name')) ?? c.notFound())
+  app.use(async (c, next) => {
+    const answer = await site.settings.authorize(c.req.raw)
+    if (answer instanceof Response) return new Response(answer.body, answer) // whose headers may be fixed
+    const viewer = viewerOf(answer, site.settings.readOnly)
+    if (viewer === undefined) return c.text('You may not see this page.', 403)
+    c.set('viewer', viewer)
+    return next()
+  })
+  app.use(csrf({ origin: (origin, c) => isOwnOrigin(origin, c.req.raw) }), bodyLimit({ maxSize: longestForm }))
+  for (const { path, show, act } of routes) {
+    if (show !== undefined) app.get(path, (c) => shown(c, site, live, show))
+    if (act !== undefined) app.post(path, (c) => acted(c, site, act))
+  }
+  app.onError((error, c) => {
+    if (error instanceof HTTPException) return error.getResponse()
+    process.emitWarning(`A dashboard failed: ${error.message}`, 'DashboardWarning')
+    return c.text('The dashboard failed.', 500) // nobody was let in, who may know why?
+  })
+  app.notFound((c) => sent(c, visitOf(c, site, new Date()), missingPage('page')))
+  return app
+}
+
+/** The path below the base: an app that mounts us may have taken the base off already. */
+function pathOf({ pathname }: URL, basePath: string): string {
+  const isBelow = pathname === basePath || pathname.startsWith(`${basePath}/`)
+  const path = isBelow ? pathname.slice(basePath.length) : pathname
+  return path === '' ? '/' : path
+}
+
+/** Behind a proxy the request's own address is another than the browser's. */
+function isOwnOrigin(origin: string, request: Request): boolean {
+  const hosts = [new URL(request.url).host, request.headers.get('host'), request.headers.get('x-forwarded-host')]
+  return URL.canParse(origin) && hosts.includes(new URL(origin).host)
+}
+
+function visitOf(c: Asked, site: Site, now: Date): Visit {
+  const url = new URL(c.req.url)
+  url.searchParams.delete('live')
+  const { path } = c.req
+  return { site, viewer: c.get('viewer'), path, query: url.searchParams, now }
+}
+
+async function shown(c: Asked, site: Site, live: LivePages, show: Show): Promise<Response> {
+  const made = (facts = visitOf(c, site, new Date())) =>
+    ask(site.db, pageLimit, 'the page', (connection) =>
+      reading(connection, statementLimit, (db, now) => show({ ...facts, now }, db, c.req.param())),
+    )
+  const visit = visitOf(c, site, new Date())
+  if (c.req.query('live') !== undefined) {
+    const key = `${c.req.path}?${visit.query} ${rightsOf(visit.viewer, [...site.settings.tables.keys()])}`
+    return live.follow(key, async () => String(await (await made(visit)).main))
+  }
+  return sent(c, visit, await made(visit).catch(pageOf))
+}
+
+async function acted(c: Asked, site: Site, act: Act): Promise<Response> {
+  const visit = visitOf(c, site, new Date())
+  try {
+    const form = new URLSearchParams((await c.req.text()).replaceAll('%00', ''))
+    const done = await act(visit, form, c.req.param())
+    return typeof done === 'string' ? c.redirect(done, 303) : sent(c, visit, done)
+  } catch (error) {
+    return sent(c, visit, pageOf(error))
+  }
+}
+
+function pageOf(error: unknown): Page {
+  if (error instanceof Missing) return missingPage(error.message)
+  if (error instanceof Forbidden) return forbiddenPage()
+  if (error instanceof Refused) return refusedPage(error)
+  return troublePage(error)
+}
+
+async function sent(c: Asked, visit: Visit, page: Page): Promise<Response> {
+  const document = await (<Layout page={page} visit={visit} assets={assetNames} />)
+  c.header('cache-control', 'no-store')
+  return c.html(`<!doctype html>${document}`, page.status ?? 200)
+}

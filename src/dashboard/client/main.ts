@@ -1,0 +1,6 @@
+import { followPage } from './live-page.js'
+import { focusFilterBySlash, selectAllByOne } from './shortcuts.js'
+
+followPage()
+focusFilterBySlash()
+selectAllByOne()

@@ -1,0 +1,101 @@
+import type { Kysely } from 'kysely'
+import type { RefusedJob } from '../../queue/changed-jobs.js'
+import type { JobDatabase } from '../../schema/job-database.js'
+import type { BulkRun } from '../actions/runs.js'
+import { tableFor } from '../answers.js'
+import { Head } from '../parts/head.js'
+import { Notice } from '../parts/notice.js'
+import type { Act, Page, Params, Visit } from '../parts/page.js'
+import { spanText } from '../parts/when.js'
+import { address } from '../site.js'
+
+const mostRefused = 50
+
+/** How far a bulk action is. */
+export async function runPage(
+  visit: Visit,
+  _: Kysely<JobDatabase>,
+  { table: name, run: id = '' }: Params,
+): Promise<Page> {
+  const table = tableFor(visit, name)
+  const run = visit.site.runs.find(id)
+  const crumbs = [{ text: table.title, href: address(visit.site, ['tables', table.name]) }]
+  const main =
+    run === undefined || run.table !== table.name ? (
+      <>
+        <Head title="Bulk action" crumbs={crumbs} />
+        <Notice tone="info" title="Nothing is known of this run here">
+          It ended long ago, or goes on in another process of the app; the list shows what it has done.
+        </Notice>
+      </>
+    ) : (
+      <>
+        <Head title={`${run.verb}: ${run.end === undefined ? 'at work' : 'done'}`} crumbs={crumbs} />
+        <section class="sheet padded stack">
+          <Progress run={run} />
+          {run.end === undefined ? <Stop visit={visit} run={run} /> : <End run={run} />}
+        </section>
+      </>
+    )
+  return { title: 'Bulk action', main, ...(run?.end === undefined && { refresh: 2 }) }
+}
+
+/** Stops a run before its next chunk: what is done stays done. */
+export const stopRun: Act = async (visit, _, { table: name, run: id = '' }) => {
+  const table = tableFor(visit, name)
+  const run = visit.site.runs.find(id)
+  if (run?.table === table.name && visit.viewer.may(run.action, table.name)) run.stop()
+  return address(visit.site, ['tables', table.name, 'runs', id])
+}
+
+function Progress({ run: { progress, startedAt, end } }: { readonly run: BulkRun }) {
+  if (progress === undefined) return end === undefined ? <p class="quiet">Looking for the jobs…</p> : null
+  const { changed, refused, total } = progress
+  const done = changed + refused
+  const time = (end?.at ?? performance.now()) - startedAt
+  const rate = done / Math.max(1, time / 1_000)
+  const left = end === undefined && done > 0 ? `, ${spanText(((total - done) / rate) * 1_000)} left` : ''
+  return (
+    <>
+      <progress max={Math.max(1, total)} value={done} aria-label="Jobs done" />
+      <p class="quiet">
+        {done.toLocaleString('en')} of {total.toLocaleString('en')} jobs, {Math.round(rate).toLocaleString('en')} a
+        second{left}
+      </p>
+    </>
+  )
+}
+
+function Stop({ visit, run }: { readonly visit: Visit; readonly run: BulkRun }) {
+  return (
+    <form method="post" action={address(visit.site, ['tables', run.table, 'runs', run.id])}>
+      <button type="submit" class="danger">
+        Stop after this chunk
+      </button>
+    </form>
+  )
+}
+
+function End({ run: { end } }: { readonly run: BulkRun }) {
+  if (end?.error !== undefined)
+    return (
+      <Notice tone="bad" title="It could not go on">
+        {end.error}. What was done before stays done.
+      </Notice>
+    )
+  const refused: readonly RefusedJob[] = end?.result?.refused ?? []
+  return (
+    <>
+      <Notice tone="good" title={`${(end?.result?.length ?? 0).toLocaleString('en')} jobs were changed`} />
+      {refused.length > 0 && (
+        <Notice tone="warn" title={`${refused.length.toLocaleString('en')} jobs were refused by the table`}>
+          {refused.slice(0, mostRefused).map(({ id, error }) => (
+            <div>
+              <code>{String(id)}</code> {error instanceof Error ? error.message : String(error)}
+            </div>
+          ))}
+        </Notice>
+      )}
+    </>
+  )
+}

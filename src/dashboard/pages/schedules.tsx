@@ -1,0 +1,174 @@
+import type { Kysely } from 'kysely'
+import { listSchedules, type ScheduleState } from '../../schedule/by-hand.js'
+import { slotsOf } from '../../schedule/recurrence.js'
+import { type JobDatabase, jobsOf } from '../../schema/job-database.js'
+import { SideTableError } from '../../schema/side-table.js'
+import type { Action } from '../access.js'
+import type { ListedTable } from '../options.js'
+import { Head } from '../parts/head.js'
+import { Empty } from '../parts/notice.js'
+import type { Page, Visit } from '../parts/page.js'
+import { Span, When } from '../parts/when.js'
+import { address, seenTables } from '../site.js'
+
+/** How many slots to come are shown of each. */
+const shownSlots = 3
+
+/** The recurring jobs of all tables. */
+export async function schedulesPage(visit: Visit, db: Kysely<JobDatabase>): Promise<Page> {
+  const main = (
+    <>
+      <Head title="Schedules" />
+      <section class="sheet">{await schedulesOf(visit, db).catch(unlessMissing)}</section>
+    </>
+  )
+  return { title: 'Schedules', main }
+}
+
+async function schedulesOf(visit: Visit, db: Kysely<JobDatabase>) {
+  const found: Listed[] = []
+  for (const table of seenTables(visit.site, visit.viewer))
+    for (const schedule of await listSchedules(db, jobsOf(db, table.name).name)) found.push({ table, schedule })
+  if (found.length === 0)
+    return (
+      <Empty title="There are no recurring jobs">
+        Declare one with schedule(...) and give it to createRunner, or add one with addSchedule.
+      </Empty>
+    )
+  return (
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Schedule</th>
+            <th scope="col">Recurrence</th>
+            <th scope="col">Last slot</th>
+            <th scope="col">Next slots</th>
+            <th scope="col">If missed</th>
+            <th scope="col">
+              <span class="unseen">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>{found.map((listed) => scheduleRow(visit, listed))}</tbody>
+      </table>
+    </div>
+  )
+}
+
+interface Listed {
+  readonly table: ListedTable
+  readonly schedule: ScheduleState
+}
+
+function unlessMissing(error: unknown) {
+  if (error instanceof SideTableError) return <Empty title="There can be no recurring jobs yet">{error.message}</Empty>
+  throw error
+}
+
+function scheduleRow(visit: Visit, { table, schedule }: Listed) {
+  const { name, lastSlot, lastJob, missed, skipIfUnfinished } = schedule
+  const job = lastJob === undefined ? undefined : address(visit.site, ['tables', table.name, 'jobs', lastJob])
+  return (
+    <tr>
+      <th scope="row">
+        {name} <State schedule={schedule} />
+        <div class="small">
+          <a href={address(visit.site, ['tables', table.name])}>{table.title}</a>
+        </div>
+      </th>
+      <td>
+        <Recurrence of={schedule} />
+      </td>
+      <td>
+        <When at={lastSlot} now={visit.now} />
+        {job !== undefined && (
+          <div class="small">
+            <a href={job}>its job</a>
+          </div>
+        )}
+      </td>
+      <td>
+        <NextSlots of={schedule} now={visit.now} />
+      </td>
+      <td class="small">
+        {missedTexts[missed]}
+        {skipIfUnfinished && <div class="quiet">none while the last job is unfinished</div>}
+      </td>
+      <td>
+        <Buttons visit={visit} table={table} schedule={schedule} />
+      </td>
+    </tr>
+  )
+}
+
+const missedTexts = { skip: 'left out', once: 'once', all: 'each of them' } as const
+
+function State({ schedule }: { readonly schedule: ScheduleState }) {
+  if (schedule.pausedAt !== undefined) return <span class="badge warn">Paused</span>
+  if (schedule.undeclaredAt !== undefined) return <span class="badge warn">Not declared any more</span>
+  return schedule.nextSlot === undefined ? <span class="badge">Over</span> : null
+}
+
+function Recurrence({ of: { cron, timeZone, every } }: { readonly of: ScheduleState }) {
+  if (cron === undefined)
+    return (
+      <>
+        every <Span of={every} />
+      </>
+    )
+  return (
+    <>
+      <code>{cron}</code>
+      <div class="quiet small">{timeZone}</div>
+    </>
+  )
+}
+
+/** In the schedule's zone, as its expression is read. */
+function NextSlots({ of: schedule, now }: { readonly of: ScheduleState; readonly now: Date }) {
+  const { nextSlot, pausedAt, timeZone } = schedule
+  if (nextSlot === undefined || pausedAt !== undefined) return <span class="quiet">–</span>
+  const { cron = null, every = null } = schedule
+  const slots = [nextSlot]
+  const { after } = slotsOf({ cron, every, timeZone: timeZone ?? null })
+  for (let next = after(nextSlot); next !== undefined && slots.length < shownSlots; next = after(next)) slots.push(next)
+  return (
+    <>
+      {slots.map((slot, place) => (
+        <div class={place === 0 ? 'nowrap' : 'nowrap quiet small'}>
+          {place === 0 && <When at={slot} now={now} />}
+          {place === 0 && ', '}
+          {inZone(slot, timeZone ?? 'UTC')}
+        </div>
+      ))}
+    </>
+  )
+}
+
+const inZone = (time: Date, timeZone: string) =>
+  time.toLocaleString('en-GB', {
+    timeZone,
+    weekday: 'short',
+    day: 'numeric',
+    month: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+  })
+
+function Buttons({ visit, table, schedule }: Listed & { readonly visit: Visit }) {
+  if (!visit.viewer.may('schedule' satisfies Action, table.name)) return null
+  const { name, pausedAt, declared } = schedule
+  const button = (act: string, text: string) => (
+    <button type="submit" name="act" value={act} class={act === 'remove' ? 'danger' : undefined}>
+      {text}
+    </button>
+  )
+  return (
+    <form method="post" action={address(visit.site, ['schedules', table.name, name])} class="actions">
+      {button('trigger', 'Run now')}
+      {pausedAt === undefined ? button('pause', 'Pause') : button('resume', 'Resume')}
+      {!declared && button('remove', 'Remove')}
+    </form>
+  )
+}

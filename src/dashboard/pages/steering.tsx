@@ -1,0 +1,63 @@
+import type { Kysely } from 'kysely'
+import { limitUse } from '../../observe/limit-use.js'
+import type { JobView } from '../../observe/view.js'
+import { listLimits } from '../../queue/limit-jobs.js'
+import { listPauses } from '../../queue/pause.js'
+import type { WorkerLimit } from '../../records/worker-state.js'
+import { type JobDatabase, jobsOf } from '../../schema/job-database.js'
+import { SideTableError } from '../../schema/side-table.js'
+import { tableFor } from '../answers.js'
+import { type InUse, Limits } from '../parts/limits.js'
+import type { Page, Params, Visit } from '../parts/page.js'
+import { Pauses } from '../parts/pauses.js'
+import { TableHead } from '../parts/tabs.js'
+import { readRunners } from '../recorded.js'
+import { seenTable } from '../seen-table.js'
+
+/** What of a table is paused, and how far its limits are used. */
+export async function steeringPage(visit: Visit, db: Kysely<JobDatabase>, { table: name }: Params): Promise<Page> {
+  const listed = tableFor(visit, name)
+  const seen = await seenTable(db, listed)
+  const jobs = jobsOf(db, listed.name)
+  const pauses = await unlessMissing(listPauses(db, jobs.name))
+  const kept = await unlessMissing(listLimits(db, jobs.name))
+  const limits = await limitsInUse(db, seen.view)
+  const main = (
+    <>
+      <TableHead visit={visit} table={listed} />
+      <section class="sheet">
+        <h2>Pauses</h2>
+        <Pauses visit={visit} seen={seen} pauses={pauses} />
+      </section>
+      <section class="sheet">
+        <h2>Limits</h2>
+        <Limits visit={visit} seen={seen} kept={kept} limits={limits} />
+      </section>
+    </>
+  )
+  return { title: `Pauses and limits of ${listed.title}`, main }
+}
+
+/** Or why there are none. */
+async function unlessMissing<Found>(found: Promise<Found[]>): Promise<Found[] | string> {
+  try {
+    return await found
+  } catch (error) {
+    if (error instanceof SideTableError) return error.message
+    throw error
+  }
+}
+
+/** The limits of the workers that are alive, and how many jobs run of each key. */
+async function limitsInUse(db: Kysely<JobDatabase>, view: JobView): Promise<InUse[]> {
+  const [{ table }] = view.places
+  const runners = (await readRunners(db)) ?? []
+  const limits = new Map<string, WorkerLimit>()
+  for (const { alive, workers } of runners)
+    for (const { schema, table: of, limit } of workers)
+      if (alive && limit !== undefined && schema === table.schema && of === table.name)
+        limits.set(JSON.stringify(limit), limit)
+  const inUse: InUse[] = []
+  for (const limit of limits.values()) inUse.push({ limit, keys: await limitUse(db, view, limit.by) })
+  return inUse
+}

@@ -1,0 +1,94 @@
+import { operators } from '../../observe/filter.js'
+import { filterText } from '../../observe/filter-text.js'
+import type { JobView } from '../../observe/view.js'
+import { type ListQuery, listAddress } from '../list-query.js'
+import { address } from '../site.js'
+import { Notice } from './notice.js'
+import type { Visit } from './page.js'
+
+interface FiltersOf {
+  readonly visit: Visit
+  readonly path: readonly string[]
+  readonly view: JobView
+  readonly list: ListQuery
+}
+
+/** The filters of a list, and a form for one more. */
+export function Filters(of: FiltersOf) {
+  const { visit, path, view, list } = of
+  const kept = listAddress(list)
+  return (
+    <div class="stack padded">
+      {list.flaws.map((flaw) => (
+        <Notice tone="bad" title={flaw} />
+      ))}
+      {(list.filters.length > 0 || list.fingerprint !== undefined) && <Chips {...of} />}
+      <search>
+        <form method="get" action={address(visit.site, path)} class="inline">
+          {kept.map(([name, value]) => (
+            <input type="hidden" name={name} value={value} />
+          ))}
+          <label>
+            Column
+            <select name="column">
+              <Columns view={view} own={true} />
+              <Columns view={view} own={false} />
+            </select>
+          </label>
+          {view.columns.some(({ kind }) => kind === 'json') && (
+            <label>
+              Keys within JSON
+              <input name="path" placeholder="user.id" size={10} />
+            </label>
+          )}
+          <label>
+            Is
+            <select name="operator">
+              {operators.map((operator) => (
+                <option value={operator}>{operator}</option>
+              ))}
+            </select>
+          </label>
+          <label>
+            Value
+            <input name="value" data-filter placeholder="press /" />
+          </label>
+          <button type="submit">Add filter</button>
+        </form>
+      </search>
+    </div>
+  )
+}
+
+function Columns({ view, own }: { readonly view: JobView; readonly own: boolean }) {
+  const columns = view.columns.filter(({ isOfQueue }) => isOfQueue !== own)
+  if (columns.length === 0) return null
+  return (
+    <optgroup label={own ? 'Own columns' : 'Columns of the queue'}>
+      {columns.map(({ name, type }) => (
+        <option value={name}>
+          {name} ({type})
+        </option>
+      ))}
+    </optgroup>
+  )
+}
+
+function Chips({ visit, path, list }: FiltersOf) {
+  const chip = (text: string, others: Partial<ListQuery>) => (
+    <li class="badge info">
+      <code>{text}</code>
+      <a href={address(visit.site, path, listAddress(list, others))} aria-label={`Without ${text}`}>
+        ×
+      </a>
+    </li>
+  )
+  return (
+    <ul class="chips" aria-label="Filters">
+      {list.filters.map((filter) =>
+        chip(filterText(filter), { filters: list.filters.filter((each) => each !== filter) }),
+      )}
+      {list.fingerprint !== undefined && chip('errors of one kind', { fingerprint: undefined })}
+    </ul>
+  )
+}

@@ -1,0 +1,26 @@
+import type { Child } from 'hono/jsx'
+
+/** A sentence that matters, and what to do. */
+export function Notice(props: {
+  readonly tone: 'good' | 'warn' | 'bad' | 'info'
+  readonly title: Child
+  readonly children?: Child
+}) {
+  const { tone, title, children } = props
+  return (
+    <section class={`notice ${tone}`} role={tone === 'bad' ? 'alert' : 'status'}>
+      <strong>{title}</strong>
+      {children !== undefined && <div class="small">{children}</div>}
+    </section>
+  )
+}
+
+/** What is shown where there is nothing, and why that may be. */
+export function Empty({ title, children }: { readonly title: string; readonly children?: Child }) {
+  return (
+    <div class="empty">
+      <strong>{title}</strong>
+      {children}
+    </div>
+  )
+}

@@ -1,0 +1,101 @@
+import type { Pause } from '../../queue/pauses.js'
+import type { SeenTable } from '../seen-table.js'
+import { address } from '../site.js'
+import { KeyText, keyFields } from './key.js'
+import { KeyChoice } from './key-choice.js'
+import { Empty } from './notice.js'
+import type { Visit } from './page.js'
+import { When } from './when.js'
+
+export interface SteeringOf {
+  readonly visit: Visit
+  readonly seen: SeenTable
+}
+
+/** What of a table is paused, and a form to pause more. */
+export function Pauses({ visit, seen, pauses }: SteeringOf & { readonly pauses: readonly Pause[] | string }) {
+  const { name } = seen.listed
+  const may = visit.viewer.may('pause', name)
+  if (typeof pauses === 'string') return <Empty title="Nothing can be paused yet">{pauses}</Empty>
+  return (
+    <>
+      {pauses.length === 0 ? (
+        <Empty title="Nothing is paused">Workers begin jobs as they become due.</Empty>
+      ) : (
+        <PauseTable visit={visit} seen={seen} pauses={pauses} may={may} />
+      )}
+      {may && <PauseForm visit={visit} seen={seen} />}
+    </>
+  )
+}
+
+interface PauseTableOf extends SteeringOf {
+  readonly pauses: readonly Pause[]
+  readonly may: boolean
+}
+
+function PauseTable({ visit, seen, pauses, may }: PauseTableOf) {
+  const action = address(visit.site, ['tables', seen.listed.name, 'steering'])
+  return (
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">What</th>
+            <th scope="col">Why</th>
+            <th scope="col">Since</th>
+            <th scope="col">Until</th>
+            <th scope="col">
+              <span class="unseen">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {pauses.map(({ where, reason, since, until }) => (
+            <tr>
+              <th scope="row">
+                <KeyText of={where} all="the whole table" />
+              </th>
+              <td>{reason ?? <span class="quiet">–</span>}</td>
+              <td>
+                <When at={since} now={visit.now} />
+              </td>
+              <td>
+                {until === undefined ? <span class="quiet">it is resumed</span> : <When at={until} now={visit.now} />}
+              </td>
+              <td>
+                {may && (
+                  <form method="post" action={action}>
+                    {keyFields(where)}
+                    <button type="submit" name="act" value="resume">
+                      Resume
+                    </button>
+                  </form>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function PauseForm({ visit, seen }: SteeringOf) {
+  return (
+    <form method="post" action={address(visit.site, ['tables', seen.listed.name, 'steering'])} class="inline padded">
+      <KeyChoice view={seen.view} all="the whole table" />
+      <label>
+        Why
+        <input name="reason" />
+      </label>
+      <label>
+        For so long
+        <input name="until" placeholder="2h; empty: until resumed" />
+      </label>
+      <button type="submit" name="act" value="pause">
+        Pause
+      </button>
+    </form>
+  )
+}

@@ -1,0 +1,28 @@
+import type { Kysely } from 'kysely'
+import { type HistoryPoint, historyOf } from '../records/history.js'
+import type { HistoryStep } from '../records/history-table.js'
+import { type RunnerState, runnersIn } from '../records/runners.js'
+import type { JobDatabase } from '../schema/job-database.js'
+import type { TableName } from '../schema/names.js'
+import { findSideTable, historyTable, runnersTable, type SideTable, sideFlaw } from '../schema/side-table.js'
+
+/** The runners that have written themselves down; undefined: there is no table for them. */
+export async function readRunners(db: Kysely<JobDatabase>): Promise<RunnerState[] | undefined> {
+  const table = await readable(db, runnersTable)
+  return table && runnersIn(db, table)
+}
+
+/** The history of a table until now; undefined: there is no table for it. @param length milliseconds */
+export async function readHistory(
+  db: Kysely<JobDatabase>,
+  of: TableName,
+  { length, step }: { readonly length: number; readonly step: HistoryStep },
+): Promise<HistoryPoint[] | undefined> {
+  const side = await readable(db, historyTable)
+  return side && historyOf(db, side, of, { from: new Date(Date.now() - length), to: undefined, step })
+}
+
+async function readable(db: Kysely<JobDatabase>, side: SideTable): Promise<TableName | undefined> {
+  const found = await findSideTable(db, side)
+  return found === undefined || sideFlaw(found, side, 'read') !== undefined ? undefined : found.table
+}

@@ -1,0 +1,38 @@
+import type { Kysely } from 'kysely'
+import { columnCalled } from '../observe/filter.js'
+import { FilterError } from '../observe/filter-error.js'
+import { type JobView, jobView } from '../observe/view.js'
+import type { JobDatabase } from '../schema/job-database.js'
+import { DashboardOptionError, type ListedTable } from './options.js'
+
+/** A listed table as its pages show it. */
+export interface SeenTable {
+  readonly listed: ListedTable
+  /** All columns, for actions that copy a row. */
+  readonly whole: JobView
+  /** Without the hidden columns: nothing is read of them, and nothing can be asked about them. */
+  readonly view: JobView
+  readonly hidden: readonly string[]
+  /** The own columns that lists show. */
+  readonly columns: readonly string[]
+}
+
+const shownAtFirst = 4
+
+/** @throws DashboardOptionError for columns in its options that the table has not; JobTableError, NoSuchTableError */
+export async function seenTable(db: Kysely<JobDatabase>, listed: ListedTable): Promise<SeenTable> {
+  const whole = await jobView(db, listed.name)
+  const called = (option: string, name: string) => {
+    try {
+      return columnCalled(whole, name)
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error
+      throw new DashboardOptionError(`tables.${listed.name}.${option}: ${error.message}`)
+    }
+  }
+  const hidden = new Set([...listed.hide].map((name) => called('hide', name).name))
+  const view = { ...whole, columns: whole.columns.filter(({ name }) => !hidden.has(name)) }
+  const own = view.columns.filter(({ isOfQueue }) => !isOfQueue).map(({ name }) => name)
+  const chosen = listed.columns?.map((name) => called('columns', name).name).filter((name) => !hidden.has(name))
+  return { listed, whole, view, hidden: [...hidden], columns: chosen ?? own.slice(0, shownAtFirst) }
+}

@@ -1,0 +1,102 @@
+import type { TableOverview } from '../observe/overview.js'
+import type { HistoryPoint } from '../records/history.js'
+import type { ListedTable } from './options.js'
+import { spanText } from './parts/when.js'
+
+/** What is not as it should be, and the remedy. */
+export interface Warning {
+  readonly tone: 'warn' | 'bad'
+  readonly what: string
+  readonly remedy: string
+}
+
+interface Known {
+  readonly listed: ListedTable
+  readonly overview: TableOverview
+  /** Of the last hour, by minutes. */
+  readonly points: readonly HistoryPoint[] | undefined
+}
+
+type Check = (known: Known) => Warning | undefined
+
+/** What is not as it should be with a table; the worst first. */
+export function warningsOf(known: Known): Warning[] {
+  const found = checks.flatMap((check) => check(known) ?? [])
+  return found.toSorted((a, b) => Number(b.tone === 'bad') - Number(a.tone === 'bad'))
+}
+
+const checks: readonly Check[] = [unserved, paused, growing, failing, leases, deaf, unindexed]
+
+function unserved({ overview: { workers, due } }: Known): Warning | undefined {
+  if (workers === undefined || workers.length > 0 || !due?.count) return undefined
+  return {
+    tone: 'bad',
+    what: `jobs are due and no runner works this table`,
+    remedy: 'Start a program whose createRunner has a worker of this table, or look why it stopped.',
+  }
+}
+
+function paused({ overview: { paused, pauses } }: Known): Warning | undefined {
+  const reason = pauses?.find(({ where }) => where === undefined)?.reason
+  if (!paused) return undefined
+  const why = reason === undefined ? '' : ` (${reason})`
+  return { tone: 'warn', what: `paused${why}`, remedy: 'No job begins until it is resumed, under "Pauses and limits".' }
+}
+
+/** So many due jobs more than half an hour ago, and twice as many. */
+const fewestMore = 100
+
+function growing({ points = [], overview: { paused } }: Known): Warning | undefined {
+  const due = points.flatMap(({ due }) => due ?? [])
+  const [before = 0, now = 0] = [due.at(-31) ?? due[0], due.at(-1)]
+  if (paused || now < before * 2 || now - before < fewestMore) return undefined
+  return {
+    tone: 'warn',
+    what: `the backlog grows: ${now.toLocaleString('en')} jobs are due, ${before.toLocaleString('en')} were half an hour ago`,
+    remedy:
+      'More jobs come than end: give workers a higher concurrency, start more of them, or look at run times and errors.',
+  }
+}
+
+const fewestFailures = 10
+
+function failing({ overview: { failedLastHour, succeededLastHour } }: Known): Warning | undefined {
+  const failed = failedLastHour?.count ?? 0
+  const all = failed + (succeededLastHour ?? 0)
+  if (failed < fewestFailures || succeededLastHour === undefined || failed * 10 < all) return undefined
+  return {
+    tone: 'bad',
+    what: `${Math.round((failed / all) * 100)} % of the jobs that ended in the last hour failed for good`,
+    remedy: 'The page "Errors" has them by their message; a kind that is mended can be retried there at once.',
+  }
+}
+
+function leases({ overview: { workers = [] } }: Known): Warning | undefined {
+  const times = [...new Set(workers.map(({ lease }) => lease))].sort((a, b) => a - b)
+  if (times.length < 2) return undefined
+  return {
+    tone: 'warn',
+    what: `workers have different leases: ${times.map(spanText).join(', ')}`,
+    remedy: 'It works, but jobs of dead workers wait differently long: give all workers of a table the same lease.',
+  }
+}
+
+function deaf({ overview: { workers = [] } }: Known): Warning | undefined {
+  const deaf = workers.filter(({ listener }) => listener !== 'listening' && listener !== 'off')
+  if (deaf.length === 0) return undefined
+  return {
+    tone: 'warn',
+    what: `${deaf.length} of ${workers.length} workers don't hear of new jobs and poll for them`,
+    remedy:
+      'Their LISTEN has no connection, or goes through a pooler in transaction mode: give listen the server itself.',
+  }
+}
+
+function unindexed({ overview: { due, running } }: Known): Warning | undefined {
+  if (due !== undefined && running !== undefined) return undefined
+  return {
+    tone: 'bad',
+    what: 'an index is missing by which jobs are found',
+    remedy: 'Let a migration call createJobIndexes(db, table) of kysely-jobs/migrate.',
+  }
+}
