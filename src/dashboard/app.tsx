@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { csrf } from 'hono/csrf'
 import { HTTPException } from 'hono/http-exception'
 import { reading } from '../observe/reading.js'
+import { withDeadline } from '../watch/deadline.js'
 import { ask } from '../worker/ask.js'
 import { rightsOf, type Viewer, viewerOf } from './access.js'
 import { Forbidden, Missing, Refused } from './answers.js'
@@ -18,6 +19,9 @@ import type { Site } from './site.js'
 /** How long (milliseconds) a page waits for the database: for one statement, and for all of them. */
 const statementLimit = 5_000
 const pageLimit = 8_000
+
+/** So long waits whoever asked for an action; it goes on. */
+const actLimit = 20_000
 
 /** A page's form has no more than so many bytes. */
 const longestForm = 4 * 1024 * 1024
@@ -94,7 +98,7 @@ async function acted(c: Asked, site: Site, act: Act): Promise<Response> {
   const visit = visitOf(c, site, new Date())
   try {
     const form = new URLSearchParams((await c.req.text()).replaceAll('%00', ''))
-    const done = await act(visit, form, c.req.param())
+    const done = await withDeadline(act(visit, form, c.req.param()), actLimit, 'the action')
     return typeof done === 'string' ? c.redirect(done, 303) : sent(c, visit, done)
   } catch (error) {
     return sent(c, visit, pageOf(error))

@@ -169,7 +169,7 @@ test.each<[string, object, string]>([
   const handler = withAccess(() => 'all', options)
   const response = await handler(at(path))
   expect(response.status).toBe(200)
-  const links = [...(await response.text()).matchAll(/(?:href|src|action)="(?!data:|#)([^"]*)"/g)].map(
+  const links = [...(await response.text()).matchAll(/(?:href|src|action|data-live)="(?!data:|#)([^"]*)"/g)].map(
     ([, link]) => link,
   )
   expect(links.length).toBeGreaterThan(5)
