@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { columnCalled } from '../observe/filter.js'
 import { FilterError } from '../observe/filter-error.js'
-import { type JobView, jobView } from '../observe/view.js'
+import { type JobView, jobView, type ViewColumn } from '../observe/view.js'
 import type { JobDatabase } from '../schema/job-database.js'
 import { DashboardOptionError, type ListedTable } from './options.js'
 
@@ -30,9 +30,20 @@ export async function seenTable(db: Kysely<JobDatabase>, listed: ListedTable): P
       throw new DashboardOptionError(`tables.${listed.name}.${option}: ${error.message}`)
     }
   }
-  const hidden = new Set([...listed.hide].map((name) => called('hide', name).name))
+  const hidden = new Set([...listed.hide].map((name) => hideable(listed, called('hide', name))))
   const view = { ...whole, columns: whole.columns.filter(({ name }) => !hidden.has(name)) }
   const own = view.columns.filter(({ isOfQueue }) => !isOfQueue).map(({ name }) => name)
   const chosen = listed.columns?.map((name) => called('columns', name).name).filter((name) => !hidden.has(name))
   return { listed, whole, view, hidden: [...hidden], columns: chosen ?? own.slice(0, shownAtFirst) }
+}
+
+/** What the queue has of a handler: values of the user's may be in it. Pages are made of its other columns. */
+const ofHandlers: readonly string[] = ['last_error', 'errors', 'result']
+
+/** @throws DashboardOptionError */
+function hideable(listed: ListedTable, { name, isOfQueue }: ViewColumn): string {
+  if (!isOfQueue || ofHandlers.includes(name)) return name
+  throw new DashboardOptionError(
+    `tables.${listed.name}.hide: the pages are made of ${name}; hide columns of your own, ${ofHandlers.join(', ')}`,
+  )
 }

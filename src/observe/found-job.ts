@@ -77,7 +77,7 @@ export function toldOf(view: JobView, columns: readonly ViewColumn[], length = c
       ...['updated_at', 'run_at', 'locked_at', 'started_at', 'finished_at'].map(column),
       sql`job.locked_by::text`,
     ],
-    firstLine(cellLength + 1),
+    has.has('last_error') ? firstLine(cellLength + 1) : sql`null`, // a view may be without it
   ]
   const cells = columns.map(({ name }) => beginningOf(sql`job.${sql.raw(quoted(name))}::text`, length))
   const chunks = Array.from({ length: Math.ceil(cells.length / mostArguments) }, (_, n) =>

@@ -87,7 +87,7 @@ export const verbs: readonly Verb[] = [
     label: 'Delete',
     isDangerous: true,
     states: [...ended, ...pending],
-    what: 'are deleted, with all that is known of them',
+    what: 'be deleted, with all that is known of them',
     run: ({ db, name }, selection, options) => deleteJobs(db, name, selection, options),
   },
 ]

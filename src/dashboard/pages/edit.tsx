@@ -91,6 +91,7 @@ function Input({
   const isLong = kind === 'json' || (text ?? '').length > 80 || text?.includes('\n')
   return isLong ? (
     <textarea name={field} id={field}>
+      {'\n' /* the parser drops one, that it may not be of the text */}
       {text ?? ''}
     </textarea>
   ) : (

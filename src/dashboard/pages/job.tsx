@@ -6,6 +6,7 @@ import type { ViewColumn } from '../../observe/view.js'
 import type { JobDatabase } from '../../schema/job-database.js'
 import { camelCase } from '../../schema/row.js'
 import { Missing, tableFor } from '../answers.js'
+import type { ListedTable } from '../options.js'
 import { Cell as CellText } from '../parts/cell.js'
 import { Head } from '../parts/head.js'
 import { JobActions } from '../parts/job-actions.js'
@@ -61,7 +62,7 @@ interface JobOf {
   readonly job: OneJob
 }
 
-/** A page of the host's about it. No other protocol than the web's: `javascript:` would run. */
+/** A page of the host's about it. */
 function OwnPage({ seen: { listed, view }, job }: JobOf) {
   const values = Object.fromEntries(
     view.columns.flatMap(({ name }) => {
@@ -72,14 +73,29 @@ function OwnPage({ seen: { listed, view }, job }: JobOf) {
       ]
     }),
   )
-  const href = listed.link?.(values)
-  if (href === undefined || !/^(?:https?:\/\/|\/(?!\/))/.test(href)) return null
+  const href = linkOf(listed, values)
+  if (href === undefined || !isOfTheWeb(href)) return null
   return (
     <a class="button" href={href}>
       Open in the app ↗
     </a>
   )
 }
+
+/** A link that can't be made is none, and the page is there all the same. */
+function linkOf({ name, link }: ListedTable, values: Readonly<Record<string, string | null>>): string | undefined {
+  try {
+    return link?.(values)
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error)
+    process.emitWarning(`tables.${name}.link threw: ${text}`, 'DashboardWarning')
+    return undefined
+  }
+}
+
+/** An address of the web or of this site: `javascript:` would run, and browsers take `/\\` for `//`, another site. */
+const isOfTheWeb = (href: string): boolean =>
+  /^https?:\/\//.test(href) || (href.startsWith('/') && !/^\/[\t\n\r]*[/\\]/.test(href))
 
 function shownTimeline({ hidden }: SeenTable, { timeline }: OneJob) {
   if (!hidden.includes('last_error') && !hidden.includes('errors')) return timeline

@@ -30,7 +30,7 @@ export async function runPage(
       </>
     ) : (
       <>
-        <Head title={`${run.verb}: ${run.end === undefined ? 'at work' : 'done'}`} crumbs={crumbs} />
+        <Head title={`${run.verb}: ${stageOf(run)}`} crumbs={crumbs} />
         <section class="sheet padded stack">
           <Progress run={run} />
           {run.end === undefined ? <Stop visit={visit} run={run} /> : <End run={run} />}
@@ -86,9 +86,9 @@ function End({ run: { end } }: { readonly run: BulkRun }) {
   const refused: readonly RefusedJob[] = end?.result?.refused ?? []
   return (
     <>
-      <Notice tone="good" title={`${(end?.result?.length ?? 0).toLocaleString('en')} jobs were changed`} />
+      <Notice tone="good" title={`${countedJobs(end?.result?.length ?? 0)} changed`} />
       {refused.length > 0 && (
-        <Notice tone="warn" title={`${refused.length.toLocaleString('en')} jobs were refused by the table`}>
+        <Notice tone="warn" title={`${countedJobs(refused.length)} refused by the table`}>
           {refused.slice(0, mostRefused).map(({ id, error }) => (
             <div>
               <code>{String(id)}</code> {error instanceof Error ? error.message : String(error)}
@@ -98,4 +98,13 @@ function End({ run: { end } }: { readonly run: BulkRun }) {
       )}
     </>
   )
+}
+
+const countedJobs = (count: number) => (count === 1 ? '1 job was' : `${count.toLocaleString('en')} jobs were`)
+
+/** Who stops a run leaves jobs as they were. */
+function stageOf({ end, progress }: BulkRun): string {
+  if (end === undefined) return 'at work'
+  if (end.error !== undefined) return 'failed'
+  return progress !== undefined && progress.changed + progress.refused < progress.total ? 'stopped' : 'done'
 }

@@ -17,7 +17,7 @@ function isAway(error: unknown): boolean {
   return (
     error instanceof DeadlineError ||
     error instanceof NoConnectionError ||
-    concernsAll(error) ||
+    (concernsAll(error) && !/^42/.test(sqlState(error) ?? '')) || // a statement that is refused was answered
     sqlState(error) === '57014'
   )
 }
