@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { afterAll, test as base, beforeAll, expect, onTestFinished } from 'vitest'
+
+const program = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+
+/** Why pages can not be tested on this machine; undefined where they can. */
+export const withoutBrowser =
+  program === undefined ? 'skipped: this machine has no Chromium (Debian: apt-get install chromium)' : undefined
+
+/** A test in a browser. */
+export const test = base.skipIf(withoutBrowser !== undefined)
+
+/**
+ * A browser for a whole test file. It opens addresses, each in a session of its own; a test fails where its page threw, opened a dialog, or was refused
+ * something by its own policy.
+ */
+export function testBrowser(): (address: string, options?: BrowserContextOptions) => Promise<Page> {
+  let browser: Browser | undefined
+  if (withoutBrowser !== undefined) console.log(`Tests in a browser are ${withoutBrowser}`)
+  else
+    beforeAll(async () => {
+      browser = await startBrowser()
+    })
+  afterAll(() => browser?.close())
+  return async (address, options) => {
+    if (browser === undefined) throw new Error(withoutBrowser)
+    const context = await browser.newContext(options)
+    const page = await context.newPage()
+    const faults: string[] = []
+    page.on('dialog', (dialog) => {
+      faults.push(`a dialog: ${dialog.message()}`)
+      dialog.dismiss()
+    })
+    page.on('pageerror', (error) => faults.push(error.message))
+    page.on('console', (said) => /Content.Security.Policy/i.test(said.text()) && faults.push(said.text()))
+    onTestFinished(async () => {
+      await context.close()
+      expect(faults).toEqual([])
+    })
+    await page.goto(address)
+    return page
+  }
+}
+
+/** Starts Debian's Chromium; it can't be shut in as root. */
+export function startBrowser(): Promise<Browser> {
+  if (program === undefined) throw new Error(withoutBrowser)
+  const args = ['--disable-gpu', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])]
+  return chromium.launch({ executablePath: program, args })
+}
