@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import { addSchedule } from 'kysely-jobs'
+import { addSchedule, pauseJobs } from 'kysely-jobs'
 import { dashboard } from 'kysely-jobs/dashboard'
-import { createJobSchedules, createJobTable } from 'kysely-jobs/migrate'
+import { createJobPauses, createJobSchedules, createJobTable } from 'kysely-jobs/migrate'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { test, testBrowser } from '../support/browser.js'
@@ -25,6 +25,7 @@ const { db } = await testDatabase(async (handle) => {
       .addColumn('json', 'jsonb'),
   )
   await createJobSchedules(handle)
+  await createJobPauses(handle)
 })
 await db
   .insertInto(table)
@@ -36,6 +37,9 @@ await db
 const { id } = await db.selectFrom(table).select('id').executeTakeFirstOrThrow()
 await addSchedule(db, table, { name: shortHostile, every: '1h', values: { text: hostile } })
 
+await pauseJobs(db, table, { reason: hostile })
+await pauseJobs(db, table, { where: { text: shortHostile }, reason: hostile })
+
 const authorize = () => ({ user: hostile, may: 'all' as const })
 const tables = { [table]: { title: hostile, link: () => 'javascript:alert(7)' } }
 const { url } = await serve(dashboard(db, { tables, title: hostile, authorize }))
@@ -44,12 +48,11 @@ const of = `/tables/${encodeURIComponent(table)}`
 
 /** What the page has that none of our pages has. */
 function intruders(page: Page): Promise<string[]> {
-  return page.evaluate(() =>
+  return page.evaluate(`
     [...document.querySelectorAll('img, iframe, body script, main svg[onload], base, a, form')]
       .filter((element) => !(element instanceof HTMLAnchorElement && element.protocol.startsWith('http')))
       .filter((element) => !(element instanceof HTMLFormElement && element.action.startsWith(location.origin)))
-      .map((element) => element.outerHTML),
-  )
+      .map((element) => element.outerHTML)`)
 }
 
 const asked = encodeURIComponent(hostile)
@@ -64,6 +67,8 @@ test.each([
   ['the form of a job', `${of}/jobs/${id}/edit`],
   ['a job that there is not', `${of}/jobs/${asked}?key=${asked}`],
   ['a run that there is not', `${of}/runs/${asked}`],
+  ['errors', `${of}/errors`],
+  ['pauses and limits', `${of}/steering`],
   ['schedules', '/schedules'],
   ['a table that there is not', `/tables/${asked}`],
   ['a page that there is not', `/${asked}?${asked}`],

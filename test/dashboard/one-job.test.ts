@@ -23,8 +23,7 @@ beforeEach(() => told.splice(0))
 /** The page of the only job. All that is done by it is done without JavaScript. */
 async function openJob(row: Readonly<Record<string, unknown>>): Promise<{ page: Page; id: string }> {
   const [id = ''] = await fillMails(db, [{ to: 'grace', ...row }])
-  const page = await open(`${url}/tables/mail_jobs`, { javaScriptEnabled: false })
-  await page.locator('tbody th a').click()
+  const page = await open(`${url}/tables/mail_jobs/jobs/${id}`, { javaScriptEnabled: false })
   await page.getByRole('heading', { name: `Job ${id}` }).waitFor()
   return { page, id }
 }
@@ -88,7 +87,7 @@ test('a value that the table does not take is refused with what Postgres says, a
   await page.getByRole('link', { name: 'Edit' }).click()
   await page.getByLabel('size (integer)').fill('many')
   await page.getByRole('button', { name: 'Save', exact: true }).click()
-  expect(await page.getByRole('alert').innerText()).toMatch(/Nothing was changed[\s\S]*many/)
+  expect(await page.locator('main').innerText()).toMatch(/Nothing was changed[\s\S]*many/)
   expect(await jobs()).toMatchObject([{ size: 1 }])
 })
 
@@ -125,7 +124,7 @@ test('a job that is deleted is gone, and its page says so', async () => {
   expect(await jobs()).toEqual([])
   const response = await page.goto(`${url}/tables/mail_jobs/jobs/${id}`)
   expect(response?.status()).toBe(404)
-  expect(await page.getByRole('alert').innerText()).toContain('There is no such job')
+  expect(await page.locator('main').innerText()).toContain('There is no such job')
 })
 
 test.each([
@@ -151,7 +150,7 @@ test('a job that runs can be cancelled: its handler is told, and it ends as canc
   const worker = createWorker(
     db,
     'mail_jobs',
-    (_, { signal }) => {
+    async (_, { signal }) => {
       begun.resolve()
       return new Promise((_, reject) => {
         signal.addEventListener('abort', () => {
@@ -163,7 +162,9 @@ test('a job that runs can be cancelled: its handler is told, and it ends as canc
     { listen: pool, logger: quiet },
   )
   await worker.start()
-  onTestFinished(() => worker.stop())
+  onTestFinished(async () => {
+    await worker.stop()
+  })
   await db.insertInto('mail_jobs').values({ to: 'ada' }).execute()
   await begun.promise
   const page = await open(`${url}/tables/mail_jobs?state=running`, { javaScriptEnabled: false })

@@ -1,6 +1,7 @@
 import { concernsAll, sqlState } from '../../pg/error-class.js'
 import { DeadlineError } from '../../watch/deadline.js'
 import { NoConnectionError } from '../../worker/ask.js'
+import { Head } from '../parts/head.js'
 import { Notice } from '../parts/notice.js'
 import type { Page } from '../parts/page.js'
 
@@ -41,9 +42,10 @@ function trouble(
   children: string | ReturnType<typeof Notice>,
 ): Page {
   const main = (
-    <Notice tone="bad" title={title}>
-      {children}
-    </Notice>
+    <>
+      <Head title={title} />
+      <Notice tone="bad" title={children} />
+    </>
   )
   return { status, title, main, live: false }
 }
