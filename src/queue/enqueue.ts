@@ -6,7 +6,7 @@ import type { Job, JobTable, NewJob, Queryable, UniqueBy, UniqueNewJob } from '.
 import { enqueueUnique } from './enqueue-unique.js'
 import { checkNewJob } from './new-job.js'
 import { due, inChunks, type NewRow } from './new-rows.js'
-import { checkKey, type EnqueueOptions, type UniqueOptions, uniquenessOf } from './unique-options.js'
+import { checkKey, checkNames, type EnqueueOptions, type UniqueOptions, uniquenessOf } from './unique-options.js'
 
 /** What stands after an enqueue of a unique job. */
 export interface Enqueued<DB, Table extends keyof DB> {
@@ -43,6 +43,7 @@ export async function enqueue<
   options?: [Column] extends [never] ? EnqueueOptions : UniqueOptions<UniqueBy<DB, Table, Column>, Within>,
 ): Promise<EnqueuedJobs<DB, Table, Item, Column>> {
   const jobs = jobsOf(db, table)
+  checkNames(options)
   const { delay, ...unique }: EnqueueOptions | UniqueOptions<string, Duration | undefined> = options ?? {}
   const uniqueness = uniquenessOf(unique)
   const given = (Array.isArray(values) ? values : [values]) as readonly object[] // one or the other, which Item says to the caller alone

@@ -31,5 +31,5 @@ export async function adviceOnKey(jobs: Jobs, keyed: Keyed, table: TableName): P
   if (isThere) return undefined
   const list = names.map((name) => `'${name}'`).join(', ')
   const options = order === undefined ? '' : `, { fifo: '${order}' }`
-  return `${quotedName(table)} lacks an index by which jobs of a key are found, so each fetch reads the table: createKeyIndexes(db, '${jobs.name}', [${list}]${options}), in a migration, makes them`
+  return `${quotedName(table)} lacks an index by which jobs of a key are found, so each fetch reads the table: createKeyIndexes(db, '${jobs.name}', [${list}]${options}), in a migration, makes it`
 }

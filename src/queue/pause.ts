@@ -46,15 +46,21 @@ export async function pauseJobs<DB, Table extends keyof DB & string>(
   const jobs = jobsOf(db, table)
   const key = JSON.stringify(await keyGiven(jobs, options.where))
   const { name, of } = await sideOf(db, table)
-  await sql`
+  const end = untilOf(until)
+  const { rows } = await sql`
     with gone as (delete from ${name} where ${isOf(of)} and paused_key <> ${key}::jsonb and not ${isActive}),
     put as (
       insert into ${name} as was (job_schema, job_table, paused_key, reason, until, paused_at)
-      values (${of.schema}, ${of.name}, ${key}::jsonb, ${reason ?? null}::text, (${untilOf(until)})::timestamptz, clock_timestamp())
+      select ${of.schema}, ${of.name}, ${key}::jsonb, ${reason ?? null}::text, ${end}, clock_timestamp()
+      where coalesce(${end} > clock_timestamp(), true)
       on conflict (job_schema, job_table, paused_key) do update set reason = excluded.reason, until = excluded.until,
         paused_at = case when coalesce(was.until > clock_timestamp(), true) then was.paused_at else excluded.paused_at end
       returning true)
     select ${told(of)} from put`.execute(jobs.db.withoutPlugins())
+  if (rows.length === 0)
+    throw new PauseOptionError(
+      `until: ${shown(until instanceof Date ? until.toISOString() : until)} is over by the database's clock; give a later time, or call resumeJobs to end a pause`,
+    )
 }
 
 /**
@@ -116,7 +122,7 @@ function checked(options: object, names: readonly string[]): { reason: string | 
 
 /** @throws DurationError */
 function untilOf(until: Duration | Date | undefined): RawBuilder<unknown> {
-  if (until === undefined) return sql`null`
-  if (until instanceof Date) return timestamp(until)
-  return later(clockTimestamp(), milliseconds(until, 'until'))
+  if (until === undefined) return sql`null::timestamptz`
+  const end = until instanceof Date ? timestamp(until) : later(clockTimestamp(), milliseconds(until, 'until'))
+  return sql`(${end})::timestamptz`
 }

@@ -1,4 +1,4 @@
-import { type QueryCreator, sql } from 'kysely'
+import { type Expression, type QueryCreator, sql } from 'kysely'
 import { clockTimestamp, earlier, isolation, once } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { isUnfinished } from '../predicates/status.js'
@@ -44,6 +44,7 @@ async function recent(jobs: Jobs, { columns, within }: Throttle, row: NewRow): P
   const since = once(earlier(clockTimestamp(), within))
   const query = jobs.db
     .with(own.given, (db) => keysOf(db, jobs, columns, [row]))
+    .with(own.put, (db) => provingIndex(db, jobs, columns))
     .selectFrom(own.given)
     .innerJoinLateral(
       (inner) => {
@@ -106,7 +107,6 @@ async function isFirst(
     .$asScalar()
   const query = jobs.db
     .with(own.given, (db) => keysOf(db, jobs, columns, [given]))
-    .with(own.put, (db) => provingIndex(db, jobs, columns))
     .selectNoFrom((db) => {
       const before = db
         .selectFrom(jobs.table)
@@ -126,12 +126,15 @@ async function isFirst(
 
 /** An insert of no rows, which is an error where no index leads to the jobs of some values by their time. */
 function provingIndex(db: QueryCreator<JobDatabase>, jobs: Jobs, columns: readonly string[]) {
-  const own = columns as 'id'[] // the door has checked the user's
-  const none = db.selectFrom(jobs.table).select(own).where(job.lit(false))
+  const target = columns as 'id'[] // the door has checked the user's
+  const none = db
+    .selectFrom(jobs.table)
+    .select(columns.map((name) => columnOf(own.row, name).as(name)))
+    .where(job.lit(false))
   return db
     .insertInto(jobs.name)
-    .columns(own)
-    .expression(none)
-    .onConflict((conflict) => conflict.columns([...own, 'created_at', 'id']).doNothing())
+    .columns(target)
+    .expression(none as Expression<never>) // the same columns
+    .onConflict((conflict) => conflict.columns([...target, 'created_at', 'id']).doNothing())
     .returning('id')
 }

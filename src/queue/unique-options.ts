@@ -1,6 +1,5 @@
-import { queueManagedColumns } from '../schema/columns.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
-import { camelCase } from '../schema/row.js'
+import { isQueueColumn } from '../schema/queue-column.js'
 import { shown } from '../schema/shown.js'
 import { NewJobError } from './new-job.js'
 
@@ -76,9 +75,17 @@ interface Given {
   readonly within?: unknown
 }
 
-const ofQueue = new Set(
-  ['id', 'run_at', 'priority', 'max_attempts', ...queueManagedColumns].flatMap((name) => [name, camelCase(name)]),
-)
+const optionNames: readonly string[] = ['delay', 'unique', 'onConflict', 'whileRunning', 'within']
+
+/** Refuses, for callers without a compiler, options that there are none of. @throws EnqueueOptionError with the names that there are */
+export function checkNames(options: unknown): void {
+  if (options === undefined) return
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new EnqueueOptionError(`The options are ${shown(options)}; give an object, as in { delay: '5m' }`)
+  const unknown = Object.keys(options).filter((name) => !optionNames.includes(name))
+  if (unknown.length > 0)
+    throw new EnqueueOptionError(`${unknown.join(', ')}: no such option; there are ${optionNames.join(', ')}`)
+}
 
 /** How jobs are to be unique; undefined: not at all. @throws EnqueueOptionError, DurationError */
 export function uniquenessOf(given: Given): Uniqueness | undefined {
@@ -109,7 +116,7 @@ function columnsOf(unique: unknown): readonly string[] {
   }
   for (const [i, name] of unique.entries()) {
     if (typeof name !== 'string') throw new EnqueueOptionError(`unique: ${shown(name)} is no column's name`)
-    if (ofQueue.has(name)) {
+    if (isQueueColumn(name)) {
       throw new EnqueueOptionError(`unique: ${name} is a column of the queue; jobs are unique by columns of your own`)
     }
     if (unique.indexOf(name) < i) throw new EnqueueOptionError(`unique: ${name} is named twice`)

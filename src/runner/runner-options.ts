@@ -54,7 +54,9 @@ const optionNames: readonly string[] = ['workers', 'schedules', 'undeclared', 'h
 export function checkRunnerOptions<DB>(db: Kysely<DB>, options: RunnerOptions): void {
   const { workers, schedules = [], undeclared = 'remove' } = options ?? {}
   if (!Array.isArray(workers) || (workers.length === 0 && schedules.length === 0))
-    throw new RunnerOptionError('workers: give at least one worker, as in { workers: [mail] }')
+    throw new RunnerOptionError(
+      'workers: give at least one worker, as in { workers: [mail] }, or schedules, as in { workers: [], schedules: [nightly] }',
+    )
   const unknown = Object.keys(options).filter((name) => !optionNames.includes(name))
   if (unknown.length > 0)
     throw new RunnerOptionError(`${unknown.join(', ')}: no such option; there are ${optionNames.join(', ')}`)

@@ -46,12 +46,16 @@ export async function addSchedule<DB, Table extends keyof DB & string>(
   const schedules = await schedulesOf(db)
   const [refused] = await writeSchedules(schedules, [given], 'hand')
   if (refused !== undefined) {
-    throw new ScheduleError(
-      'INVALID_SCHEDULE',
-      `The schedule ${shown(schedule.name)} of ${table} is declared in code: change it there, or choose another name`,
-    )
+    throw new ScheduleError('INVALID_SCHEDULE', declaredText(table, refused))
   }
   await tellRunners(schedules)
+}
+
+/** Why a schedule that code has declared is not written by hand. */
+function declaredText(table: string, { name, undeclaredAt }: KeptSchedule): string {
+  const which = `The schedule ${shown(name)} of ${table}`
+  if (undeclaredAt === undefined) return `${which} is declared in code: change it there, or choose another name`
+  return `${which} was declared in code, which none that runs has done since ${undeclaredAt.toISOString()}; it is removed an hour after that: call removeSchedule(db, '${table}', ${shown(name)}) first, or choose another name`
 }
 
 /**

@@ -65,13 +65,13 @@ export async function jobTableOf({ db, name }: Jobs): Promise<TableName> {
  * Writes schedules as they are declared. Where one is there already, its state stays; what has changed of its recurrence counts from now,
  * of an interval from its last slot.
  * @param by whether code declares them: what code declares is not written by hand
- * @returns those that were not written as code declares them
+ * @returns those that stand, declared by code, and so were not written
  */
 export function writeSchedules(
   schedules: Schedules,
   given: readonly Declared[],
   by: 'code' | 'hand',
-): Promise<readonly Declared[]> {
+): Promise<readonly KeptSchedule[]> {
   return inTransaction(schedules, async (trx) => {
     const now = await clockOf(trx)
     const before = await presentOf(trx, given, sql``)
@@ -88,7 +88,7 @@ export function writeSchedules(
         some.map((each) => rowOf(each, present.get(keyText(each)), by, now)),
       )
     }
-    return refused
+    return refused.flatMap((each) => before.get(keyText(each)) ?? [])
   })
 }
 

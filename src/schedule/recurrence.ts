@@ -122,9 +122,20 @@ function latestOf(pattern: Cron, time: Date, most: number): Date[] {
   return pattern.previousRuns(most, new Date(next)).reverse()
 }
 
+const nicknames: readonly string[] = ['@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@yearly', '@annually']
+
 function readCron(cron: unknown, timeZone: unknown): Cron {
   if (typeof cron !== 'string' || !(cron.trim().startsWith('@') || /\s/.test(cron.trim()))) {
     throw invalid(`cron: ${shown(cron)} is no cron expression; give five fields, as in '0 3 * * *', six, or '@daily'`)
+  }
+  const fields = cron.trim().split(/\s+/)
+  if (fields[0]?.startsWith('@') && !nicknames.includes(cron.trim().toLowerCase())) {
+    throw invalid(`cron: ${shown(cron)} is unknown; of names there are ${nicknames.join(', ')}`)
+  }
+  if (!fields[0]?.startsWith('@') && (fields.length < 5 || fields.length > 6)) {
+    throw invalid(
+      `cron: ${shown(cron)} has ${fields.length} fields; give five (minute, hour, day of the month, month, day of the week), or six with seconds in front`,
+    )
   }
   if (typeof timeZone !== 'string' || !isTimeZone(timeZone)) {
     throw invalid(`timeZone: ${shown(timeZone)} is unknown; give a name of IANA, as in 'Europe/Berlin'`)

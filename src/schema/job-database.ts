@@ -3,6 +3,7 @@ import type { JobColumns } from './columns.js'
 import type { ReadonlyQueryable } from './job-table.js'
 import type { TableName } from './names.js'
 import { own } from './own-names.js'
+import { shown } from './shown.js'
 
 /** What a job table is called in every statement: its columns are named without it wherever one table is in scope. */
 export type JobAlias = typeof own.row
@@ -28,6 +29,8 @@ export interface Jobs {
  * the doors have proven (by {@link JobTable}) that the columns are there, so below them one type serves.
  */
 export function jobsOf<DB>(db: ReadonlyQueryable<DB>, table: string, key?: string): Jobs {
+  if (typeof table !== 'string')
+    throw new TypeError(`The table is ${shown(table)}; give the name of a job table, as in 'send_mail_jobs'`)
   const jobs = db as unknown as Kysely<JobDatabase> // the door's types vouch for the nine columns
   const name = table as JobAlias // any name stands for ours in the types
   const real = jobs.dynamic.table(name)

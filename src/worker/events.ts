@@ -44,6 +44,7 @@ export interface WorkerEvents<Job> {
   /** The last attempt timed out. */
   timedOut: [OfRun<Job> & { readonly error: string }]
   snoozed: [OfRun<Job> & { readonly delay: number }]
+  /** By its handler, or while it ran by others; `reason` as they said it. */
   cancelled: [OfRun<Job> & { readonly reason: string }]
   /** As if it had not been claimed: at a stop, or as it would have waited here. */
   released: [OfRun<Job>]
@@ -53,7 +54,11 @@ export interface WorkerEvents<Job> {
   rescued: [{ readonly jobs: readonly Rescued[] }]
   /** The listener's state changed; anything but `listening` means that polling does the work. */
   listener: [{ readonly state: ListenerState; readonly reason?: Error }]
-  /** Nothing is due, nothing runs, every outcome is written. Jobs of a paused key are none of these; while all is paused it is not told. */
+  /**
+   * There is nothing to do for this worker now: no job is due that it may begin, none of its own runs, and every outcome is written. Jobs that
+   * a limit, a rate, a line or the pause of a key holds back may be due; while the table or the worker is paused it is not told. Told each
+   * time that a look finds it so.
+   */
   idle: [Record<never, never>]
   /** From now on no job begins here: of the worker, as `pause()` was called, of its table, or of a key, whose columns are in `where`. */
   paused: [PausedBy & { readonly reason?: string; readonly until?: Date }]

@@ -1,5 +1,6 @@
 import type { Keyed } from '../queue/claim.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
+import { isQueueColumn } from '../schema/queue-column.js'
 import { shown } from '../schema/shown.js'
 import { atLeast, oneOf, WorkerOptionError } from './option-values.js'
 
@@ -63,9 +64,11 @@ function oneKey(keys: Readonly<Record<string, readonly string[] | undefined>>): 
   const other = others.find(({ key }) => key.join() !== first?.key.join())
   if (first === undefined || other === undefined) return first?.key ?? []
   throw new WorkerOptionError(
-    `${first.name} and ${other.name} go by other columns (${first.key.join()}, ${other.key.join()}): a worker goes from one key to the next, so give both the same`,
+    `${first.name} and ${other.name} go by other columns (${list(first.key)}; ${list(other.key)}): a worker goes from one key to the next, so give both the same`,
   )
 }
+
+const list = (key: readonly string[]): string => key.map((name) => `'${name}'`).join(', ')
 
 function limited(value: unknown): {
   readonly by?: readonly string[] | undefined
@@ -78,6 +81,10 @@ function limited(value: unknown): {
   if (typeof max === 'string' && key === undefined)
     throw new WorkerOptionError(
       `limit.max: a column ('${max}') says how many jobs of its key may run; give limit.by with it`,
+    )
+  if (typeof max === 'string' && isQueueColumn(max))
+    throw new WorkerOptionError(
+      `limit.max: '${max}' is a column of the queue; give one of your own, which has the number of jobs`,
     )
   if (typeof max === 'string') return { by: key, max: { column: max } }
   const most = atLeast(1, max, 'limit.max', 'a whole number of jobs, or a column that has it')
@@ -97,7 +104,11 @@ function rated(value: unknown): {
     throw new WorkerOptionError("rate.per: is missing; give a duration, as in { max: 100, per: '1m' }")
   const starts = atLeast(1, max, 'rate.max', 'a whole number of starts')
   const time = milliseconds(per as Duration, 'rate.per') // which checks it
-  if (time <= 0 || starts / time > mostInMillisecond)
+  if (time <= 0)
+    throw new WorkerOptionError(
+      `rate.per: ${shown(per)} is no time in which jobs could start; give a duration, as in { max: 100, per: '1m' }`,
+    )
+  if (starts / time > mostInMillisecond)
     throw new WorkerOptionError(
       `rate: ${starts} in ${shown(per)} is invalid; give at most ${mostInMillisecond} starts a millisecond`,
     )
@@ -120,6 +131,9 @@ function columns(value: unknown, name: string): readonly string[] | undefined {
   if (value === undefined) return undefined
   const list: unknown[] = Array.isArray(value) ? value : [value]
   const isList = list.length > 0 && list.every((each) => typeof each === 'string') && new Set(list).size === list.length
+  const ofQueue = list.find((each) => isQueueColumn(String(each)))
+  if (ofQueue !== undefined)
+    throw new WorkerOptionError(`${name}: '${ofQueue}' is a column of the queue; a key is of columns of your own`)
   if (isList) return list as string[] // by that
   throw new WorkerOptionError(`${name}: ${shown(value)} is invalid; give a column, or a list of columns`)
 }

@@ -18,6 +18,8 @@ import type { Settings } from './options.js'
 export interface Fitted {
   /** What the table lacks for them and does not need, a sentence each. */
   readonly advice: readonly string[]
+  /** The same of what makes the worker slow, or have no effect, and so is not to be missed. */
+  readonly warnings: readonly string[]
   readonly kept: KeptLimits | undefined
 }
 
@@ -36,15 +38,18 @@ export async function fitted(settings: Settings, real: JobTableDescription, jobs
     await proveCondition(jobs, where)
     advice.push(await adviceOnCondition(jobs, { ...claim, keyed }, real.table))
   }
+  const warnings: (string | undefined)[] = []
   let kept: KeptLimits | undefined
   if (keyed !== undefined) {
     refuseKey(keyed, real, jobs)
     kept = await keptLimits(keyed, jobs, real)
     await proveKey(jobs, { ...claim, keyed: { ...keyed, kept } })
-    advice.push(await adviceOnKey(jobs, keyed, real.table))
+    warnings.push(await adviceOnKey(jobs, keyed, real.table))
   }
-  return { advice: advice.filter((sentence) => sentence !== undefined), kept }
+  return { advice: advice.filter(isThere), warnings: warnings.filter(isThere), kept }
 }
+
+const isThere = (sentence: string | undefined) => sentence !== undefined
 
 /** A key is what jobs are counted by: one that is null would be of nobody. */
 function refuseKey({ by, max }: Keyed, real: JobTableDescription, jobs: Jobs): void {

@@ -112,9 +112,9 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     return { ...fit, pauseReader }
   }
 
-  #advise({ description, advice: onOptions }: FirstSight, onPool: readonly string[]): void {
+  #advise({ description, advice: onOptions, warnings }: FirstSight, onPool: readonly string[]): void {
     const { logger, advice } = this.#settings
-    const urgent = new Set([...advice, ...onPool, ...adviceOnTable(description, this.#settings)])
+    const urgent = new Set([...advice, ...warnings, ...onPool, ...adviceOnTable(description, this.#settings)])
     for (const sentence of urgent) logger.warn({ table: this.table }, `${this.table}: ${sentence}`)
     for (const sentence of [...description.advice, ...onOptions])
       if (!urgent.has(sentence)) logger.info({ table: this.table }, `${this.table}: ${sentence}`)

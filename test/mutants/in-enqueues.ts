@@ -120,4 +120,23 @@ export const inEnqueues: readonly Mutant[] = [
     test: 'test/queue/unique-refusals.test.ts',
     title: 'a row that lacks a value to be unique by is refused',
   },
+  {
+    name: 'an index for a time that is missed late',
+    breaks:
+      'a call with within works for a day without its index, and throws with the first job that is to be inserted',
+    file: 'src/queue/throttled.ts',
+    text: 'provingIndex(db, jobs, columns))',
+    replacement: 'provingIndex(db, jobs, []))',
+    test: 'test/queue/unique-refusals.test.ts',
+    title: 'an index that within lacks is told of also where a job stands',
+  },
+  {
+    name: 'a misspelt option of enqueue',
+    breaks: 'a plain JavaScript program that writes uniqe has the same job twice, and hears nothing of it',
+    file: 'src/queue/unique-options.ts',
+    text: 'if (unknown.length > 0)',
+    replacement: 'if (unknown.length > 99)',
+    test: 'test/queue/unique-refusals.test.ts',
+    title: 'are refused, with the reason',
+  },
 ]

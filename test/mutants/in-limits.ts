@@ -67,4 +67,13 @@ export const inLimits: readonly Mutant[] = [
     test,
     title: 'a rate of each key',
   },
+  {
+    name: 'an index that is missed in silence',
+    breaks: 'each fetch reads the whole table, and nobody with the default logger is told',
+    file: 'src/worker/worker.ts',
+    text: '...advice, ...warnings,',
+    replacement: '...advice, ...warnings.slice(9),',
+    test: 'test/worker/limits.test.ts',
+    title: 'a starting worker warns of the indexes that it lacks',
+  },
 ]

@@ -206,4 +206,13 @@ export const inPauses: readonly Mutant[] = [
     test: cursor,
     title: 'when another key is paused, or one is resumed, a worker looks from the beginning',
   },
+  {
+    name: 'a pause that is over before it began',
+    breaks: 'who gives a time of yesterday believes that the table is paused',
+    file: 'src/queue/pause.ts',
+    text: 'if (rows.length === 0)',
+    replacement: 'if (rows.length > 9)',
+    test: 'test/queue/pause.test.ts',
+    title: 'is refused, with the remedy, and pauses nothing',
+  },
 ]

@@ -97,4 +97,13 @@ export const inSchedules: readonly Mutant[] = [
     test: byHand,
     title: 'one whose values code gives is triggered by way of a runner that has the code',
   },
+  {
+    name: 'a schedule that no code declares any more, told as one that code declares',
+    breaks: 'who is told to change the schedule in the code looks for it there in vain',
+    file: 'src/schedule/by-hand.ts',
+    text: 'if (undeclaredAt === undefined)',
+    replacement: 'if (undeclaredAt !== name)',
+    test: 'test/schedule/declaring.test.ts',
+    title: 'a schedule that code declared once is not replaced by hand either',
+  },
 ]

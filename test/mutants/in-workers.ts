@@ -409,4 +409,13 @@ export const inWorkers: readonly Mutant[] = [
     test: 'test/worker/cancelled-unheard.test.ts',
     title: 'so does a job whose row is deleted',
   },
+  {
+    name: 'a reason with its job before it',
+    breaks: 'the event of a job that others cancelled has its reason in another form than that of a handler',
+    file: 'src/worker/lease/lease-renewer.ts',
+    text: '{ ...about, reason: reason.reason }',
+    replacement: '{ ...about, reason: reason.message }',
+    test: 'test/worker/leases.test.ts',
+    title: 'a running job that is cancelled aborts its handler',
+  },
 ]

@@ -4,6 +4,7 @@ import {
   createWorker,
   enqueue,
   JobKeyError,
+  listLimits,
   listPauses,
   PauseOptionError,
   pauseJobs,
@@ -124,6 +125,11 @@ const refused: [options: object, message: string][] = [
   [{ where: { tenant_id: 'ada' } }, 'where: Postgres refuses the key: invalid input syntax for type bigint: "ada"'],
   [{ reason: 5 }, 'reason: 5 is invalid; give a text'],
   [{ until: new Date(Number.NaN) }, 'until: the date is invalid'],
+  [
+    { until: new Date('2001-01-01T00:00:00Z') },
+    'until: "2001-01-01T00:00:00.000Z" is over by the database\'s clock; give a later time, or call resumeJobs',
+  ],
+  [{ until: 0 }, 'until: 0 is over'],
   [{ untill: '1h' }, 'untill: no such option; there are where, reason, until'],
 ]
 
@@ -144,6 +150,12 @@ test('an invalid duration, a table that is not there and one that is none are to
   await expect(resumeJobs(db, 'tenant_jobs', { until: 1 } as object)).rejects.toThrow(
     'until: no such option; there are where',
   )
+})
+
+test('who names no table is told so', async () => {
+  const text = "The table is undefined; give the name of a job table, as in 'send_mail_jobs'"
+  await expect(listPauses(db, undefined as never)).rejects.toThrow(text)
+  await expect(listLimits(db, undefined as never)).rejects.toThrow(text)
 })
 
 test('without the table of pauses the error names the migration, and nothing is paused', async () => {

@@ -33,6 +33,9 @@ test.each([
     { unique, within: '1h', whileRunning: 'queue' },
     "within can't go with whileRunning: 'queue': within counts running jobs, so that none can be queued beside them",
   ],
+  [{ uniqe: unique, delay: '1h' }, 'uniqe: no such option; there are delay, unique, onConflict, whileRunning, within'],
+  ['5m', `The options are "5m"; give an object, as in { delay: '5m' }`],
+  [null, 'The options are null'],
 ])('the options %j are refused, with the reason', async (options, message) => {
   const refused = enqueue(db, 'sync_jobs', orders, options as object)
   await expect(refused).rejects.toThrow(message)
@@ -65,8 +68,9 @@ test.each([
 ])('without the index for %j the error has the migration that makes it', async (options, migration) => {
   const refused = enqueue(db, 'plain_jobs', orders, options as object)
   await expect(refused).rejects.toThrow(NoUniqueIndexError)
+  const names = options.unique.map((name) => `'${name}'`).join(', ')
   await expect(refused).rejects.toThrow(
-    `The table "plain_jobs" has no valid index by which jobs are unique by ${options.unique.join(', ')} in this way. A migration makes it: ${migration}`,
+    `The table "plain_jobs" has no valid index by which jobs are unique by ${names} in this way. A migration makes it: ${migration}; where these columns have the index`,
   )
   await expect(refused).rejects.toMatchObject({ code: 'NO_UNIQUE_INDEX', cause: { code: '42P10' } })
   expect(await statuses(db, 'plain_jobs')).toEqual([])
@@ -75,8 +79,16 @@ test.each([
 test('an index for other options does not serve', async () => {
   await expect(enqueue(db, 'sync_jobs', orders, { unique, whileRunning: 'queue' })).rejects.toThrow(NoUniqueIndexError)
   await expect(enqueue(db, 'queued_jobs', orders, { unique })).rejects.toThrow(NoUniqueIndexError)
+  await expect(enqueue(db, 'queued_jobs', orders, { unique })).rejects.toThrow(
+    "createUniqueIndex(db, 'queued_jobs', ['shop', 'resource']); where these columns have the index for whileRunning: 'queue', call dropUniqueIndex(db, 'queued_jobs', ['shop', 'resource']) before",
+  )
   await expect(enqueue(db, 'sync_jobs', orders, { unique, within: '1h' })).rejects.toThrow('{ within: true })')
   expect([...(await statuses(db, 'sync_jobs')), ...(await statuses(db, 'queued_jobs'))]).toEqual([])
+})
+
+test('an index that within lacks is told of also where a job stands, and nothing is to be inserted', async () => {
+  await enqueue(db, 'sync_jobs', orders, { unique })
+  await expect(enqueue(db, 'sync_jobs', orders, { unique, within: '1h' })).rejects.toThrow(NoUniqueIndexError)
 })
 
 test('a table that is not there is said as ever', async () => {
@@ -97,7 +109,10 @@ test('a job that a policy hides is neither inserted nor found, which is said in 
     return enqueue(trx, 'sync_jobs', { ...orders, cursor: 'mine' }, { unique })
   })
   await expect(blind).rejects.toThrow(HiddenJobError)
-  await expect(blind).rejects.toMatchObject({ code: 'HIDDEN_JOB', message: expect.stringContaining('shop, resource') })
+  await expect(blind).rejects.toMatchObject({
+    code: 'HIDDEN_JOB',
+    message: expect.stringContaining("'shop', 'resource'"),
+  })
 })
 
 test('with CamelCasePlugin, with a schema, and with odd names of tables and columns all is the same', async () => {

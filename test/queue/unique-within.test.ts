@@ -60,7 +60,7 @@ test('of an array each is at most one in its time', async () => {
   const again = enqueue(db, 'hourly_jobs', [{ shop: 9, resource: 'r' }, ...rows], { ...hourly, onConflict: 'error' })
   await expect(again).rejects.toThrow(JobExistsError)
   await expect(again).rejects.toThrow(
-    /has the same shop, resource and has not ended, or was enqueued within 3600000 ms/,
+    /has the same 'shop', 'resource' and has not ended, or was enqueued within 3600000 ms/,
   )
   expect(await statuses(db, 'hourly_jobs')).toHaveLength(3)
 })

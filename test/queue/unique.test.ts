@@ -139,7 +139,7 @@ test('error says which job stands, and nothing is enqueued', async () => {
     code: 'JOB_EXISTS',
     id: job.id,
     columns: ['shop', 'resource'],
-    message: `sync_jobs: job ${job.id} has the same shop, resource and has not ended; to let it stand without an error, choose onConflict: 'ignore'`,
+    message: `sync_jobs: job ${job.id} has the same 'shop', 'resource' and has not ended; to let it stand without an error, choose onConflict: 'ignore'`,
   })
   expect(await statuses(db, 'sync_jobs')).toEqual(['not_started'])
   await db.transaction().execute(async (trx) => {

@@ -6,6 +6,7 @@ import {
   listSchedules,
   pauseSchedule,
   RunnerOptionError,
+  removeSchedule,
   ScheduleError,
   SideTableError,
   schedule,
@@ -148,6 +149,18 @@ test('code takes over a schedule of the same name that was added by hand, which 
   )
 })
 
+test('a schedule that code declared once is not replaced by hand either, until it is removed', async () => {
+  await deploy({ schedules: [declared('nightly')] })
+  await deploy({ schedules: [] })
+  const add = () => addSchedule(db, 'report_jobs', { name: 'nightly', cron: '@daily', values: { kind: 'a' } })
+  await expect(add()).rejects.toThrow(
+    /"nightly" of report_jobs was declared in code, which none that runs has done since \d{4}-.*; it is removed an hour after that: call removeSchedule\(db, 'report_jobs', "nightly"\) first/,
+  )
+  await removeSchedule(db, 'report_jobs', 'nightly')
+  await add()
+  expect(await listSchedules(db)).toMatchObject([{ declared: false, cron: '@daily' }])
+})
+
 test('many runners that start at once with other lists in other orders do not get in each other’s way', async () => {
   const list = Array.from({ length: 12 }, (_, n) => declared(`schedule ${n}`))
   await Promise.all([list, list.toReversed(), list, list.toReversed()].map((schedules) => deploy({ schedules })))
@@ -185,7 +198,9 @@ test('a runner refuses what is no schedule, twice the same one, and one of anoth
   await using other = await createTestDatabase<ReportDatabase>()
   const stranger = schedule(other.db, 'report_jobs', { name: 'a', cron: '@daily', values: { kind: 'a' } })
   expect(refused({ schedules: [stranger] })).toThrow('schedules: "a" of report_jobs was declared with another Kysely')
-  expect(() => createRunner(db, { workers: [] })).toThrow('workers: give at least one worker')
+  expect(() => createRunner(db, { workers: [] })).toThrow(
+    'workers: give at least one worker, as in { workers: [mail] }, or schedules, as in { workers: [], schedules: [nightly] }',
+  )
 })
 
 test('values that only code can give are not kept; plain ones are, also those that JSON does not have', async () => {

@@ -97,13 +97,15 @@ test('a handler whose row was deleted learns it by its signal', async () => {
 test('a running job that is cancelled aborts its handler with that reason', async () => {
   const { handler, begun, release, aborted } = heldHandler()
   const { id } = await enqueue(db, 'mail_jobs', { to: 'dee' })
-  await started(handler)
+  const told = next<{ reason: string }>(await started(handler), 'cancelled')
   await begun
   expect(await cancelJobs(db, 'mail_jobs', { ids: [id] }, { reason: 'the user left' })).toEqual([id])
   expect(await aborted).toMatchObject({
     code: 'CANCELLED',
     message: expect.stringContaining('Cancelled: the user left'),
+    reason: 'the user left',
   })
+  expect((await told).reason).toBe('the user left') // as it was said, and as with cancel(...)
   release()
   expect(await row(id)).toMatchObject({ status: 'job_status_cancelled', locked_by: null })
 })

@@ -227,14 +227,26 @@ test('rates that make no sense, and options that do not go with them, are refuse
   )
   expect(create({ rate: { max: 5, per: 'x' } })).toThrow('rate.per: "x" is not a duration')
   expect(create({ rate: { max: 5, per: 0 } })).toThrow(
-    'rate: 5 in 0 is invalid; give at most 1000 starts a millisecond',
+    "rate.per: 0 is no time in which jobs could start; give a duration, as in { max: 100, per: '1m' }",
+  )
+  expect(create({ rate: { max: 1001, per: '1ms' } })).toThrow(
+    'rate: 1001 in "1ms" is invalid; give at most 1000 starts a millisecond',
+  )
+  expect(create({ rate: { max: 5, per: '1m', by: 'createdAt' } })).toThrow(
+    "rate.by: 'createdAt' is a column of the queue; a key is of columns of your own",
+  )
+  expect(create({ limit: { by: ['place', 'created_at'], max: 1 } })).toThrow(
+    "limit.by: 'created_at' is a column of the queue",
+  )
+  expect(create({ limit: { by: 'place', max: 'attempts_count' } })).toThrow(
+    "limit.max: 'attempts_count' is a column of the queue; give one of your own",
   )
   expect(create({ rate: { max: 5, per: '1m', burst: 0.5 } })).toThrow('rate.burst: 0.5 is invalid')
   expect(create({ rate: { max: 5, per: '1m', each: 1 } })).toThrow(
     'rate.each: no such option; there are max, per, burst, by',
   )
   expect(create({ rate: { max: 5, per: '1m', by: 'place' }, limit: { by: 'tenant_id', max: 2 } })).toThrow(
-    'limit.by and rate.by go by other columns (tenant_id, place)',
+    "limit.by and rate.by go by other columns ('tenant_id'; 'place')",
   )
   expect(create({ rate: { max: 5, per: '1m' }, hold: 'transaction' })).toThrow(
     "hold: 'transaction' does not go with limit, rate",

@@ -153,7 +153,7 @@ export class LeaseRenewer {
   #lose(attempt: Attempt, reason: AbortReason): void {
     attempt.lose(reason)
     const about = { job: attempt.job, attempt: attempt.attempt }
-    if (reason instanceof CancelledError) this.#scope.tell('cancelled', { ...about, reason: reason.message })
+    if (reason instanceof CancelledError) this.#scope.tell('cancelled', { ...about, reason: reason.reason })
     else this.#scope.tell('lost', { ...about, reason })
   }
 }
@@ -172,7 +172,10 @@ function isCompleted({ completed, attempt }: Attempt, state: JobState | undefine
 function whyLost({ id, attempt }: Attempt, state: JobState | undefined): AbortReason {
   const job = `Job ${id}, attempt ${attempt}`
   if (state === undefined) return new LeaseLostError(`${job}: its row is gone`)
-  const cancelled = state.status === 'job_status_cancelled' || state.lastError?.startsWith('Cancelled: ')
-  if (cancelled) return new CancelledError(`${job}: ${state.lastError ?? 'Cancelled'}`)
+  const [, said] = /^Cancelled: (.*)/s.exec(state.lastError ?? '') ?? []
+  if (state.status === 'job_status_cancelled' || said !== undefined) {
+    const reason = said ?? state.lastError ?? 'no reason was given'
+    return new CancelledError(`${job}: Cancelled: ${reason}`, reason)
+  }
   return new LeaseLostError(`${job}: its row was taken by another (it is now ${state.status})`)
 }

@@ -14,6 +14,13 @@ export class LeaseLostError extends Error {
 export class CancelledError extends Error {
   override readonly name = 'CancelledError'
   readonly code = 'CANCELLED'
+  /** Why, as whoever cancelled it has said. */
+  readonly reason: string
+
+  constructor(message: string, reason: string) {
+    super(message)
+    this.reason = reason
+  }
 }
 
 /** `signal.reason` of an attempt that outlived the deadline of `stop()`. */
