@@ -17,6 +17,8 @@ export interface ScheduledEvent {
   readonly jobs: readonly JobId[]
   /** The first slot that got none, where some got none: missed, or as the last job is unfinished. */
   readonly passedOver: Date | undefined
+  /** How many got none; 1,000 stands for as many or more. */
+  readonly passedOverCount: number
 }
 
 export type RunnerEventName = WorkerEvent | 'scheduled'
@@ -51,11 +53,11 @@ export class RunnerEvents {
     }
   }
 
-  fired({ of, name, slots, jobs, passedOver, unfinished }: Fired): void {
-    const event = { table: of.name, schedule: name, slots, jobs, passedOver }
-    const facts = { table: of.name, schedule: name, slots: slots.length, passedOver }
+  fired({ of, name, slots, jobs, passedOver, passedOverCount, unfinished }: Fired): void {
+    const event = { table: of.name, schedule: name, slots, jobs, passedOver, passedOverCount }
+    const facts = { table: of.name, schedule: name, slots: slots.length, passedOver, passedOverCount }
     if (passedOver !== undefined && !unfinished) {
-      const text = `${of.name}: slots of the schedule ${name} were missed; ${slots.length} have a job`
+      const text = `${of.name}: slots of the schedule ${name} were missed and get no job: ${passedOverCount}, the first at ${passedOver.toISOString()}; slots that have a job now: ${slots.length}`
       this.#logger.warn(facts, text)
     } else this.#logger.debug(facts, `${of.name}: schedule ${name} ${unfinished ? 'passed over' : 'fired'}`)
     this.#call(this.#scheduled, event)

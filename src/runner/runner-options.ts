@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import type { Keyed } from '../queue/claim.js'
 import type { Schedule } from '../schedule/schedule.js'
 import type { Duration } from '../schema/duration.js'
 import { shown } from '../schema/shown.js'
@@ -12,6 +13,8 @@ import type { Scheduling, Undeclared } from './scheduler.js'
 
 /** What a runner needs of a worker, whatever its table. */
 export interface RunnableWorker extends Kept, Scheduling, Recorded {
+  /** By which keys it claims; undefined: it takes jobs as they come. */
+  readonly keyed?: Keyed | undefined
   start(options?: { readonly retry?: boolean | undefined }): Promise<void>
   stop(options?: { readonly deadline?: Duration | undefined }): Promise<{ readonly left: number }>
   health(): WorkerHealth

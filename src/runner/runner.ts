@@ -13,6 +13,7 @@ import { Registrar } from './records/registrar.js'
 import { type RunnerEvent, type RunnerEventName, RunnerEvents } from './runner-events.js'
 import { checkRunnerOptions, type RunnableWorker, type RunnerOptions } from './runner-options.js'
 import { Scheduler } from './scheduler.js'
+import { adviceOnWorkers } from './unequal-limits.js'
 
 /** The signals on which `run()` stops, and the exit code of a process that one of them ended by force. */
 const signals = { SIGINT: 130, SIGTERM: 143 } as const
@@ -37,6 +38,7 @@ export class Runner {
     const { workers, schedules, undeclared = 'remove' } = options
     this.#workers = workers
     const logger = harmless(options.logger ?? consoleLogger)
+    for (const sentence of adviceOnWorkers(workers)) logger.warn({}, sentence)
     this.#events = new RunnerEvents(workers, logger)
     this.#caretaker = new Caretaker(workers)
     this.#scheduler = new Scheduler(db, { workers, schedules, undeclared, tell: this.#events })

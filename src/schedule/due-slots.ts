@@ -18,8 +18,9 @@ export interface DueSlots {
   readonly slots: readonly Date[]
   /** The slot to wait for; undefined: none comes any more. */
   readonly next: Date | undefined
-  /** The first slot that gets none, where some get none. */
+  /** The first slot that gets none, where some get none; and how many these are: counted up to 1,000. */
   readonly passedOver: Date | undefined
+  readonly passedOverCount: number
 }
 
 /**
@@ -29,11 +30,25 @@ export interface DueSlots {
 export function dueSlots(slots: Slots, next: Date, now: Date, missed: Missed): DueSlots {
   const due = slots.upTo(now, next, mostSlots)
   const [first, last] = [due[0], due.at(-1)]
-  if (first === undefined || last === undefined) return { slots: [], next, passedOver: undefined }
+  if (first === undefined || last === undefined) return { slots: [], next, ...none }
   const fired = firedOf(due, now, missed)
   // All that are fired are the latest, so the first that is not is the first of all.
   const isWhole = fired.length === due.length && first.getTime() === next.getTime()
-  return { slots: fired, next: slots.after(last), passedOver: isWhole ? undefined : next }
+  const left = isWhole ? none : { passedOver: next, passedOverCount: countOf(slots, next, fired[0], now) }
+  return { slots: fired, next: slots.after(last), ...left }
+}
+
+/** Where each slot gets a job. */
+export const none = { passedOver: undefined, passedOverCount: 0 } as const
+
+/** The slots from the first one on, before another or up to now. Of a second's slots there may be millions, so it stops somewhere. */
+function countOf(slots: Slots, first: Date, before: Date | undefined, now: Date): number {
+  let count = 0
+  for (let slot: Date | undefined = first; slot !== undefined && slot <= now; slot = slots.after(slot)) {
+    if (count === mostSlots || (before !== undefined && slot >= before)) break
+    count++
+  }
+  return count
 }
 
 function firedOf(due: readonly Date[], now: Date, missed: Missed): readonly Date[] {

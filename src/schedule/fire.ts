@@ -9,7 +9,7 @@ import type { TableName } from '../schema/names.js'
 import { idOf } from '../schema/row.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
 import type { Served } from './declare.js'
-import { type DueSlots, dueSlots } from './due-slots.js'
+import { type DueSlots, dueSlots, none } from './due-slots.js'
 import { slotsOf } from './recurrence.js'
 import { type Schedule, valuesAt, withPluginsOf } from './schedule.js'
 import {
@@ -26,8 +26,9 @@ export interface Fired extends ScheduleKey {
   /** The slots that have a job, and the ids of those jobs, in the same order. */
   readonly slots: readonly Date[]
   readonly jobs: readonly JobId[]
-  /** The first slot that got none, where some got none; and whether that was as the last job is unfinished. */
+  /** The first slot that got none, where some got none; how many, counted up to 1,000; and whether that was as the last job is unfinished. */
   readonly passedOver: Date | undefined
+  readonly passedOverCount: number
   readonly unfinished: boolean
 }
 
@@ -96,7 +97,7 @@ function isServed(of: TableName, { declared }: Served, except: readonly Schedule
 const isSame = (one: TableName, other: TableName): boolean => one.schema === other.schema && one.name === other.name
 
 /** What is to become of a schedule. */
-interface Plan extends Pick<DueSlots, 'next' | 'passedOver'> {
+interface Plan extends Pick<DueSlots, 'next' | 'passedOver' | 'passedOverCount'> {
   readonly kept: KeptSchedule
   /** The code that gives its values; undefined: they are kept. */
   readonly code: Schedule | undefined
@@ -111,29 +112,30 @@ async function fire(trx: Schedules, of: TableName, kept: readonly KeptSchedule[]
   for (const [, group] of Map.groupBy(plans, ({ code }) => code?.jobs.db)) await insertJobs(trx.db, of, group, jobs)
   const fired = plans.map((plan) => ({ ...plan, jobs: jobs.get(plan) ?? [] }))
   await moveOn(trx, fired)
-  return fired.map(({ kept: { of, name }, slots, jobs, passedOver, unfinished }) => {
-    return { of, name, slots, jobs, passedOver, unfinished }
+  return fired.map(({ kept: { of, name }, slots, jobs, passedOver, passedOverCount, unfinished }) => {
+    return { of, name, slots, jobs, passedOver, passedOverCount, unfinished }
   })
 }
 
 function planOf(kept: KeptSchedule, isUnfinished: boolean, { declared }: Served): Plan {
   const { triggeredAt, triggers, skipIfUnfinished } = kept
-  const { slots, next, passedOver } = dueOf(kept)
+  const { slots, next, passedOver, passedOverCount } = dueOf(kept)
   const byHand = triggeredAt === undefined ? [] : Array.from({ length: Math.max(1, triggers) }, () => triggeredAt)
   const unfinished = slots.length > 0 && skipIfUnfinished && (isUnfinished || byHand.length > 0)
   // That one job is all that may be unfinished.
   const due = unfinished ? [] : skipIfUnfinished ? slots.slice(-1) : slots
   const left = passedOver ?? (due.length < slots.length ? slots[0] : undefined)
+  const count = passedOverCount + slots.length - due.length
   const isThis = ({ of, name }: ScheduleKey) => isSame(of, kept.of) && name === kept.name
   const code = kept.values === null ? declared.find(isThis)?.schedule : undefined
   if (kept.values === null && code === undefined) throw new TypeError('no code of this process gives its values')
-  return { kept, code, slots: [...byHand, ...due], next, passedOver: left, unfinished }
+  return { kept, code, slots: [...byHand, ...due], next, passedOver: left, passedOverCount: count, unfinished }
 }
 
 /** A paused one is due only by hand. */
 function dueOf(kept: KeptSchedule): DueSlots {
   const { nextSlot, pausedAt, now, missed } = kept
-  if (nextSlot === undefined || pausedAt !== undefined) return { slots: [], next: nextSlot, passedOver: undefined }
+  if (nextSlot === undefined || pausedAt !== undefined) return { slots: [], next: nextSlot, ...none }
   return dueSlots(slotsOf(kept), nextSlot, now, missed)
 }
 

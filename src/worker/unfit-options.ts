@@ -13,6 +13,7 @@ import { keptLimits } from './kept-limits.js'
 import { archives } from './known-table.js'
 import { WorkerOptionError } from './option-values.js'
 import type { Settings } from './options.js'
+import { adviceOnLimits } from './unheeded-limits.js'
 
 /** What a worker's options find in the database. */
 export interface Fitted {
@@ -45,7 +46,7 @@ export async function fitted(settings: Settings, real: JobTableDescription, jobs
     kept = await keptLimits(keyed, jobs, real)
     await proveKey(jobs, { ...claim, keyed: { ...keyed, kept } })
     warnings.push(await adviceOnKey(jobs, keyed, real.table))
-  }
+  } else warnings.push(await adviceOnLimits(jobs, real.table))
   return { advice: advice.filter(isThere), warnings: warnings.filter(isThere), kept }
 }
 

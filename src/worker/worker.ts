@@ -157,6 +157,11 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     return (await this.#started?.keepArchive()) ?? false
   }
 
+  /** @internal By which keys it claims, as its options say. */
+  get keyed(): Settings['keyed'] {
+    return this.#settings.keyed
+  }
+
   /** @internal Hears another channel by the worker's listener; undefined: it has none. */
   hear(channel: string, hooks: SubscriptionHooks): Subscription | undefined {
     const { listen } = this.#settings

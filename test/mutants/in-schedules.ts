@@ -106,4 +106,13 @@ export const inSchedules: readonly Mutant[] = [
     test: 'test/schedule/declaring.test.ts',
     title: 'a schedule that code declared once is not replaced by hand either',
   },
+  {
+    name: 'slots that are passed over and not counted',
+    breaks: 'who is told that slots were missed does not learn how many',
+    file: 'src/schedule/fire.ts',
+    text: 'passedOverCount + slots.length - due.length',
+    replacement: 'passedOverCount',
+    test: 'test/schedule/firing.test.ts',
+    title: 'skipIfUnfinished passes slots over while the last job is unfinished',
+  },
 ]

@@ -42,6 +42,22 @@ test('where one worker can not start, the others are stopped again', async () =>
   expect(mail.health().state).toBe('stopped')
 })
 
+test('a runner warns of workers of one table that have different limits', () => {
+  const told: string[] = []
+  const logger = { ...quiet, warn: (_: object, text: string) => void told.push(text) }
+  const worker = (options: object, table: 'mail_jobs' | 'report_jobs' = 'mail_jobs') =>
+    createWorker(db, table, () => {}, options)
+  const limit = { by: 'to', max: 2 }
+  createRunner(db, { workers: [worker({ limit }), worker({ limit, fairBy: 'to' }), worker({}, 'report_jobs')], logger })
+  createRunner(db, { workers: [worker({}), worker({ concurrency: 2 })], logger })
+  expect(told).toEqual([])
+  const rate = { max: 5, per: '1m' }
+  createRunner(db, { workers: [worker({ limit, rate }), worker({ fifo: 'to' }), worker({})], logger })
+  expect(told).toEqual([
+    'workers of mail_jobs have different limits (limit: {"by":"to","max":2}, rate: {"max":5,"per":60000,"burst":5}; fifo: "to", onFailure: "continue"; none), and each claims by its own, so that none of them holds: give all workers of a table the same limit, rate and fifo',
+  ])
+})
+
 test('a runner without workers, with a worker of another database, a wrong deadline or no such option is refused', async () => {
   expect(() => createRunner(db, { workers: [] })).toThrow('give at least one worker')
   await using other = await createTestDatabase<MailDatabase>()

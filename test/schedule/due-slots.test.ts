@@ -7,7 +7,8 @@ function due(recurrence: Recurrence, next: string, now: string, missed: Missed =
   const at = (time: string) => new Date(`2026-01-01T${time}Z`)
   const found = dueSlots(slotsOf(keptRecurrence(recurrence)), at(next), at(now), missed)
   const time = (slot: Date | undefined) => slot?.toISOString().slice(11, 19)
-  return { slots: found.slots.map(time), next: time(found.next), passedOver: time(found.passedOver) }
+  const count = found.passedOverCount === 0 ? undefined : found.passedOverCount
+  return { slots: found.slots.map(time), next: time(found.next), passedOver: time(found.passedOver), count }
 }
 
 const hourly = { cron: '0 * * * *' }
@@ -30,14 +31,23 @@ test.each<Missed>(['skip', 'once', 'all'])(
 
 test('after an hour that nobody was there', () => {
   const after = (missed: Missed, now: string) => due(hourly, '03:00:00', now, missed)
-  expect(after('skip', '05:30:00')).toEqual({ slots: [], next: '06:00:00', passedOver: '03:00:00' })
-  expect(after('once', '05:30:00')).toEqual({ slots: ['05:00:00'], next: '06:00:00', passedOver: '03:00:00' })
+  expect(after('skip', '05:30:00')).toEqual({ slots: [], next: '06:00:00', passedOver: '03:00:00', count: 3 })
+  expect(after('once', '05:30:00')).toEqual({
+    slots: ['05:00:00'],
+    next: '06:00:00',
+    passedOver: '03:00:00',
+    count: 2,
+  })
   expect(after('all', '05:30:00')).toMatchObject({ slots: ['03:00:00', '04:00:00', '05:00:00'], next: '06:00:00' })
 })
 
 test('a slot that is due when somebody is there again makes up for those that were missed', () => {
   for (const missed of ['skip', 'once'] as const)
-    expect(due(hourly, '03:00:00', '05:00:20', missed)).toMatchObject({ slots: ['05:00:00'], passedOver: '03:00:00' })
+    expect(due(hourly, '03:00:00', '05:00:20', missed)).toMatchObject({
+      slots: ['05:00:00'],
+      passedOver: '03:00:00',
+      count: 2,
+    })
 })
 
 test('every slot of the last minute is fired, however near they are', () => {
@@ -47,6 +57,8 @@ test('every slot of the last minute is fired, however near they are', () => {
 })
 
 test('of very many that were missed the latest thousand', () => {
-  const { slots, passedOver } = due({ every: '1s' }, '03:00:00', '04:00:00', 'all')
-  expect([slots.length, slots[0], slots.at(-1), passedOver]).toEqual([1000, '03:43:21', '04:00:00', '03:00:00'])
+  const { slots, passedOver, count } = due({ every: '1s' }, '03:00:00', '03:20:00', 'all')
+  expect([slots.length, slots[0], slots.at(-1)]).toEqual([1000, '03:03:21', '03:20:00'])
+  expect([passedOver, count]).toEqual(['03:00:00', 201])
+  expect(due({ every: '1s' }, '03:00:00', '05:00:00', 'once').count).toBe(1000) // or more
 })

@@ -44,6 +44,7 @@ test('a declared schedule makes a job for each slot, with the values and the slo
   expect(told[0]).toEqual({
     ...{ table: 'report_jobs', schedule: 'each second', slots: [jobs[0]?.scheduled_for], jobs: [jobs[0]?.id] },
     passedOver: undefined,
+    passedOverCount: 0,
   })
 })
 
@@ -100,15 +101,15 @@ test('skipIfUnfinished passes slots over while the last job is unfinished', asyn
     const { runner, told } = await running(db, { schedules: [given], workers: [] })
     await expect.poll(() => told.length).toBe(1)
     await runner.stop()
-    return [told[0]?.jobs.length, told[0]?.passedOver === undefined]
+    return [told[0]?.jobs.length, told[0]?.passedOver === undefined, told[0]?.passedOverCount]
   }
   await first.runner.stop({ deadline: 0 })
-  expect(await once('job_status_succeeded')).toEqual([1, true])
-  expect(await once('job_status_running')).toEqual([0, false])
-  expect(await once('job_status_retry')).toEqual([0, false])
-  expect(await once('job_status_failed')).toEqual([1, true])
+  expect(await once('job_status_succeeded')).toEqual([1, true, 0])
+  expect(await once('job_status_running')).toEqual([0, false, 1])
+  expect(await once('job_status_retry')).toEqual([0, false, 1])
+  expect(await once('job_status_failed')).toEqual([1, true, 0])
   await sql`delete from report_jobs`.execute(db)
-  expect(await once('job_status_failed')).toEqual([1, true])
+  expect(await once('job_status_failed')).toEqual([1, true, 0])
 })
 
 test('a schedule whose job is refused is told of, keeps its slot, and holds up no other', async () => {

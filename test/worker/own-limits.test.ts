@@ -9,7 +9,8 @@ import {
   listLimits,
   type WorkerOptions,
 } from 'kysely-jobs'
-import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { createJobLimits, dropJobLimits } from 'kysely-jobs/migrate'
+import { afterAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { quietPool, testDatabase } from '../support/database.js'
 import { createTenantTables, type TenantDatabase } from './tenant-jobs.js'
 
@@ -112,7 +113,54 @@ test('a limit that can not be is refused, with its value', async () => {
   await expect(create({ limit: { by: 'tenant_id', max: 'no' } }).start()).rejects.toThrow(
     "tenant_jobs has no column 'no'",
   )
-  await expect(create({ limit: { by: 'tenant_id', max: 'created_at' } }).start()).rejects.toThrow(
-    "limit.max: 'created_at' of tenant_jobs is of type timestamp with time zone; give an integer column",
+  await sql`alter table tenant_jobs add column note text not null default ''`.execute(db)
+  onTestFinished(() => sql`alter table tenant_jobs drop column note`.execute(db).then(() => {}))
+  await expect(create({ limit: { by: 'tenant_id', max: 'note' } }).start()).rejects.toThrow(
+    "limit.max: 'note' of tenant_jobs is of type text; give an integer column",
   )
+})
+
+/** What workers of these options warn of. */
+async function warnings(...options: Options[]) {
+  const told: string[] = []
+  const logger = { ...quiet, warn: (_: object, text: string) => void told.push(text) }
+  for (const each of options) {
+    const worker = createWorker(guarded, 'tenant_jobs', () => {}, { ...each, logger })
+    onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+    const rested = new Promise<void>((resolve) => void worker.on('idle', () => resolve()))
+    await worker.start()
+    await rested
+  }
+  return told.filter((text) => text.includes('limitJobs'))
+}
+
+test('a worker that does not heed the limits of its table says so, and those that do are silent', async () => {
+  await limitJobs(db, 'tenant_jobs', { where: { tenant_id: 1 }, max: 3 })
+  await limitJobs(db, 'tenant_jobs', { where: { tenant_id: 2 }, max: 3 })
+  expect(await warnings({ limit: { by: 'tenant_id', max: 2 } })).toEqual([])
+  await limitJobs(db, 'tenant_jobs', { max: 9 })
+  const remedy = 'give it a limit by these columns, or set them anew by its own'
+  const set = 'tenant_jobs: limitJobs has set limits'
+  expect(
+    await warnings({ limit: { max: 5 } }, { limit: { by: 'place', max: 2 } }, { fairBy: 'tenant_id' }, {}),
+  ).toEqual([
+    `${set} by 'tenant_id', which this worker does not heed, as its own limit is of the whole table: ${remedy}`,
+    `${set} by 'tenant_id' and of the whole table, which this worker does not heed, as its own limit is by 'place': ${remedy}`,
+    `${set} by 'tenant_id' and of the whole table, which this worker does not heed, as it has no limit of a number: ${remedy}`,
+    `${set} by 'tenant_id' and of the whole table, which this worker does not heed, as it has no limit of a number: ${remedy}`,
+  ])
+})
+
+test('a worker that started before the table of limits was made finds it some minutes later', async () => {
+  await dropJobLimits(db)
+  const { ofTenants, end } = await working({ limit: { by: 'tenant_id', max: 1 } })
+  await enqueue(db, 'tenant_jobs', jobs(1, 1, 1, 1, 1))
+  await expect.poll(() => ofTenants(1)).toEqual([1])
+  await createJobLimits(db)
+  await limitJobs(db, 'tenant_jobs', { where: { tenant_id: 1 }, max: 3 })
+  const clock = performance.now.bind(performance)
+  const later = vi.spyOn(performance, 'now').mockImplementation(() => clock() + 11 * 60_000)
+  onTestFinished(() => later.mockRestore())
+  end(1)
+  await expect.poll(() => ofTenants(1)).toEqual([3])
 })

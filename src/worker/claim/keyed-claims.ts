@@ -20,6 +20,7 @@ import type { WorkerScope } from '../scope.js'
 import type { Claimed } from './claimed.js'
 import { tellOfFreedKeys } from './freed-keys.js'
 import { LeftBehind, type Rest } from './left-behind.js'
+import { LimitsLook } from './limits-look.js'
 
 /** A fetch visits four times as many keys as it may bring jobs, and at least so many; where it brings none, twice as many, up to so many. */
 const keysPerJob = 4
@@ -38,7 +39,8 @@ const forgetInterval = 600_000
 /** Claims jobs from key to key, each time from where the last fetch ended. */
 export class KeyedClaims {
   readonly #scope: WorkerScope
-  readonly #keyed: Keyed
+  #keyed: Keyed
+  readonly #limitsLook: LimitsLook
   readonly #release: (rows: readonly object[]) => Promise<void>
   /** The key that was visited last, and how many there are, as far as was seen. */
   #last: readonly string[] = []
@@ -57,6 +59,7 @@ export class KeyedClaims {
   constructor(scope: WorkerScope, keyed: Keyed, release: (rows: readonly object[]) => Promise<void>) {
     this.#scope = scope
     this.#keyed = { ...keyed, kept: scope.kept }
+    this.#limitsLook = new LimitsLook(scope, keyed)
     this.#release = release
     this.#isWhole = scope.connections !== undefined
   }
@@ -163,6 +166,7 @@ export class KeyedClaims {
 
   /** @param soonest milliseconds after which jobs may be taken that are due already */
   async #rest(sent: number, soonest: number, hasFreed: boolean): Promise<Rest> {
+    if (await this.#hasNewLimits()) return { isBlocked: true, due: 0 }
     const { claimedJobs, settings } = this.#scope
     const ago = performance.now() - sent
     const { left } = this.#statements
@@ -176,6 +180,15 @@ export class KeyedClaims {
     const isLocked = isWaiting && soonest === Number.POSITIVE_INFINITY && !countsRunning(this.#keyed)
     const wait = isLocked ? this.#lockedPause.next() : soonest - (performance.now() - sent)
     return { isBlocked, due: Math.min(isWaiting ? wait : Number.POSITIVE_INFINITY, due ?? Number.POSITIVE_INFINITY) }
+  }
+
+  /** The table of limits was made since the start. */
+  async #hasNewLimits(): Promise<boolean> {
+    const kept = await this.#limitsLook.look(this.#keyed.kept)
+    if (kept === undefined) return false
+    this.#keyed = { ...this.#keyed, kept }
+    this.#compiled = undefined
+    return true
   }
 
   #forget(): void {
