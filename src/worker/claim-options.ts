@@ -2,14 +2,17 @@ import type { Expression, SqlBool } from 'kysely'
 import { type Condition, conditionOf } from '../predicates/condition.js'
 import type { Duration } from '../schema/duration.js'
 import type { OptionalColumn } from '../schema/job-table.js'
-import type { CountColumn, KeyColumn } from '../schema/key-column.js'
+import type { AnyKey, CountColumn, KeyBy, SomeKey } from '../schema/key-column.js'
 import { shown } from '../schema/shown.js'
 import { positive, WorkerOptionError } from './option-values.js'
 
-type OneOrMore<Column> = Column | readonly [Column, ...Column[]]
-
-/** Which jobs of its table a worker takes. */
-export interface ClaimOptions<DB, Table extends keyof DB> {
+/** Which jobs of its table a worker takes; `By` and `Line` are the columns that are named, by which the compiler says what is wrong with them. */
+export interface ClaimOptions<
+  DB,
+  Table extends keyof DB,
+  By extends SomeKey = AnyKey<DB[Table]>,
+  Line extends SomeKey = AnyKey<DB[Table]>,
+> {
   /**
    * Only jobs of this condition are this worker's: over the columns of the table, which is called `job` in it. It is asked again with
    * each look, so a job that changes may become another worker's until it is claimed. Leases that expire are any worker's to rescue.
@@ -24,7 +27,10 @@ export interface ClaimOptions<DB, Table extends keyof DB> {
    */
   readonly limit?:
     | { readonly max: number; readonly by?: undefined }
-    | { readonly max: number | CountColumn<DB[Table]>; readonly by: OneOrMore<KeyColumn<DB[Table]>> }
+    | {
+        readonly max: number | CountColumn<DB[Table]>
+        readonly by: KeyBy<DB[Table], By>
+      }
     | undefined
   /**
    * At most so many starts in so long, of all jobs or of each value of a column, over all workers. What was not used is kept up to `burst`
@@ -37,18 +43,18 @@ export interface ClaimOptions<DB, Table extends keyof DB> {
         readonly max: number
         readonly per: Duration
         readonly burst?: number | undefined
-        readonly by?: OneOrMore<KeyColumn<DB[Table]>> | undefined
+        readonly by?: KeyBy<DB[Table], By> | undefined
       }
     | undefined
   /**
    * Jobs of the same value run one after the other, in the order in which they were enqueued; one that is retried holds the line.
    * @example 'account_id'
    */
-  readonly fifo?: OneOrMore<KeyColumn<DB[Table]>> | undefined
+  readonly fifo?: KeyBy<DB[Table], Line> | undefined
   /** With `fifo`: a job that has failed for good lets the next begin (`continue`, default), or not until it is retried or deleted (`block`). */
-  readonly onFailure?: 'continue' | 'block' | undefined
+  readonly onFailure?: OnFailureOf<Line> | undefined
   /** Jobs are taken in turn from all values of a column that have any: who has many does not delay who has few. */
-  readonly fairBy?: OneOrMore<KeyColumn<DB[Table]>> | undefined
+  readonly fairBy?: KeyBy<DB[Table], By> | undefined
   /**
    * A due job counts one level of `priority` more for each so long that it has waited since its `run_at`, so that none waits for ever.
    * Default: its priority alone counts.
@@ -56,6 +62,8 @@ export interface ClaimOptions<DB, Table extends keyof DB> {
    */
   readonly priorityAging?: AgingOf<DB[Table]> | undefined
 }
+
+type OnFailureOf<Line> = [Line] extends [never] ? "needs the column of the line: fifo: '...'" : 'continue' | 'block'
 
 type AgingOf<Row> = 'priority' extends OptionalColumn<Row> ? Duration : 'the table has no column priority'
 

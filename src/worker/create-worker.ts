@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { JobTable, Queryable, SelectedJob, Selection } from '../schema/job-table.js'
+import type { SomeKey } from '../schema/key-column.js'
 import type { ClaimOptions } from './claim-options.js'
 import { settingsOf, type WorkerOptions } from './options.js'
 import type { AnyHandler } from './run/context.js'
@@ -22,11 +23,13 @@ export function createWorker<
   DB,
   Table extends keyof DB & string,
   const Columns extends Selection<DB, Table> | undefined = undefined,
+  const By extends SomeKey = never,
+  const Line extends SomeKey = never,
 >(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   handler: Handler<DB, Table, SelectedJob<DB, Table, Columns>>,
-  options: WorkerOptions<SelectedJob<DB, Table, Columns>, Columns> & ClaimOptions<DB, Table> = {},
+  options: WorkerOptions<SelectedJob<DB, Table, Columns>, Columns> & ClaimOptions<DB, Table, By, Line> = {},
 ): Worker<DB, Table, SelectedJob<DB, Table, Columns>> {
   if (typeof handler !== 'function') throw new TypeError(`createWorker: the handler of ${table} is no function`)
   if (db.isTransaction) throw new TypeError(`createWorker: ${table} was given a transaction; a worker outlives it`)

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { JobTable, Queryable, SelectedJob, Selection } from '../../schema/job-table.js'
+import type { SomeKey } from '../../schema/key-column.js'
 import type { ClaimOptions } from '../claim-options.js'
 import { Worker } from '../worker.js'
 import type { AnyBatchHandler } from './batch-call.js'
@@ -22,11 +23,13 @@ export function createBatchWorker<
   Table extends keyof DB & string,
   const Columns extends Selection<DB, Table> | undefined = undefined,
   Hold extends 'lease' | 'transaction' = 'lease',
+  const By extends SomeKey = never,
+  const Line extends SomeKey = never,
 >(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   handler: BatchHandler<DB, Table, SelectedJob<DB, Table, Columns>, NoInfer<Hold>>,
-  options: BatchWorkerOptions<SelectedJob<DB, Table, Columns>, Columns, Hold> & ClaimOptions<DB, Table>,
+  options: BatchWorkerOptions<SelectedJob<DB, Table, Columns>, Columns, Hold> & ClaimOptions<DB, Table, By, Line>,
 ): Worker<DB, Table, SelectedJob<DB, Table, Columns>> {
   if (typeof handler !== 'function') throw new TypeError(`createBatchWorker: the handler of ${table} is no function`)
   if (db.isTransaction) throw new TypeError(`createBatchWorker: ${table} was given a transaction; a worker outlives it`)
