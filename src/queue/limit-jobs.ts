@@ -35,7 +35,9 @@ export class LimitError extends TypeError {
 
 /**
  * Sets how many jobs of a key, or of the table, may run, in place of what the `limit` of its workers says: from their next claim on, as
- * what runs goes on. By the table that `createJobLimits` makes; workers that have started before it was made don't see it.
+ * what runs goes on. By the table that `createJobLimits` makes; workers that have started before it was made find it within ten minutes. Heeded by
+ * workers whose `limit` is a number by the same columns: not by those without `limit`, nor with a limit in a column, by other columns, or (with
+ * `where`) of the whole table. Such a worker warns.
  *
  * @example await limitJobs(db, 'mail_jobs', { where: { tenant_id: 5 }, max: 10 })
  * @throws LimitError, JobKeyError, SideTableError, NoSuchTableError, JobTableError
@@ -64,7 +66,7 @@ export async function limitJobs<DB, Table extends keyof DB & string>(
 }
 
 /**
- * The limits that `limitJobs` has set for a table.
+ * The limits that `limitJobs` has set for a table, the values of keys as texts.
  * @example const limits = await listLimits(db, 'mail_jobs')
  * @throws SideTableError, NoSuchTableError
  */

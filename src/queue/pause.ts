@@ -87,7 +87,7 @@ export async function resumeJobs<DB, Table extends keyof DB & string>(
 }
 
 /**
- * What of a job table is paused now: the table, keys of it. None where there is no table of pauses.
+ * What of a job table is paused now: the table, keys of it, whose values are texts. None where there is no table of pauses.
  * @throws SideTableError where this role may not read it
  * @example const reasons = (await listPauses(db, 'send_mail_jobs')).map(({ where, reason }) => ({ where, reason }))
  */

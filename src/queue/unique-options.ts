@@ -36,7 +36,7 @@ export interface UniqueOptions<Column extends string, Within extends Duration | 
   readonly onConflict?: OnConflictOf<Within> | undefined
   /**
    * Where the job that stands has begun: `ignore` (default) lets it stand and changes nothing; `queue` counts only jobs that have not
-   * begun, so that one more waits beside it.
+   * begun, so that one more is inserted, which may run beside it.
    */
   readonly whileRunning?: WhileRunningOf<Within> | undefined
   /** At most one job of these values in so long, by when it was enqueued, also where it has ended. Default: no such limit. */

@@ -23,7 +23,10 @@ type ButForSlot<Values, Slot> = Values extends unknown
 interface CommonOptions {
   /** What it is called: one of this name for each job table. */
   readonly name: string
-  /** What becomes of slots that came more than a minute ago, as no runner was there: `'once'` (default), `'skip'` or `'all'`. */
+  /**
+   * What becomes of slots that came more than a minute ago, as no runner was there: `'once'` (default: one job for all of them), `'skip'` (none) or
+   * `'all'`. Those of the last minute get a job each.
+   */
   readonly missed?: Missed | undefined
   /** Passes a slot over while the last job of this schedule is unfinished. Default false. */
   readonly skipIfUnfinished?: boolean | undefined

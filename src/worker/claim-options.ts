@@ -21,7 +21,7 @@ export interface ClaimOptions<
   readonly where?: Condition<DB, Table> | undefined
   /**
    * At most so many running jobs of the table, or of each value of a column, over all workers: never more, whatever happens. All
-   * workers of the table need the same limit, as one without it counts for nobody but itself. `max` may be a column that has the number;
+   * workers of the table need the same limit, as one without it counts for nobody but itself. `max` may be a column that has the number (0 or less: none);
    * `limitJobs` gives single values another one.
    * @example { by: 'tenant_id', max: 2 }
    */
