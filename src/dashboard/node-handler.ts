@@ -15,8 +15,10 @@ export function nodeHandler(
     const { originalUrl, body } = incoming
     // Express takes the path it is mounted at off the url.
     if (originalUrl !== undefined) incoming.url = originalUrl
-    if (incoming.readableEnded && typeof body === 'object' && body !== null && incoming.rawBody === undefined)
-      incoming.rawBody = Buffer.from(formText(body))
+    if (incoming.readableEnded && incoming.rawBody === undefined) {
+      const sent = sentBody(body)
+      if (sent !== undefined) incoming.rawBody = sent
+    }
     await listener(incoming, response)
   }
 }
@@ -28,10 +30,20 @@ interface MountedRequest extends IncomingMessage {
   rawBody?: Buffer
 }
 
-/** A form as it was sent; a parser makes lists of names that come more than once. */
+/** What was sent, of what a parser has made of it; undefined: nothing was. */
+function sentBody(body: unknown): Buffer | undefined {
+  if (typeof body === 'string') return Buffer.from(body)
+  if (body instanceof Uint8Array) return Buffer.from(body)
+  return typeof body === 'object' && body !== null ? Buffer.from(formText(body)) : undefined
+}
+
+/** A form as it was sent: parsers make lists of names that come more than once, of long lists objects, and objects of names in brackets. */
 function formText(body: object): string {
   const form = new URLSearchParams()
-  for (const [name, value] of Object.entries(body))
-    for (const each of Array.isArray(value) ? value : [value]) form.append(name, String(each))
+  const add = (name: string, value: unknown) => {
+    if (typeof value !== 'object' || value === null) form.append(name, String(value))
+    else for (const [key, each] of Object.entries(value)) add(/^\d+$/.test(key) ? name : `${name}[${key}]`, each)
+  }
+  for (const [name, value] of Object.entries(body)) add(name, value)
   return form.toString()
 }
