@@ -51,7 +51,10 @@ test.each(settings)(
 test.each(['commonjs kysely-0.28', 'commonjs kysely'] as const)(
   'a %s program requires every entry point',
   (project) => {
-    const names = ['kysely-jobs', ...['ihp', 'migrate', 'pg', 'queue'].map((name) => `kysely-jobs/${name}`)]
+    const names = [
+      'kysely-jobs',
+      ...['dashboard', 'ihp', 'migrate', 'pg', 'queue'].map((name) => `kysely-jobs/${name}`),
+    ]
     writeFileSync(
       join(projects[project], 'required.js'),
       `for (const name of ${JSON.stringify(names)}) console.log(name, Object.keys(require(name)).length > 0)`,

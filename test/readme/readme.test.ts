@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import * as dashboardDoor from 'kysely-jobs/dashboard'
 import { expect, test } from 'vitest'
 import { report } from '../../examples/demo/report.js'
 import { migrate } from '../../migrations/migrate.js'
@@ -38,6 +39,7 @@ declare global {
 /** What a fragment may use without importing it. */
 const doors = {
   'kysely-jobs': Object.keys(door),
+  'kysely-jobs/dashboard': Object.keys(dashboardDoor),
   'kysely-jobs/ihp': Object.keys(ihpDoor),
   'kysely-jobs/migrate': Object.keys(migrateDoor),
   'kysely-jobs/queue': Object.keys(queueDoor),
@@ -107,6 +109,13 @@ test('who follows the README in an empty folder sees what it shows', async () =>
 
 test('the ten lines of the README are those of the example', () => {
   expect(blocksIn('ts', readme)[0]?.text).toBe(read('examples/ten-lines.ts'))
+})
+
+test('the programs of the page about the dashboard are the examples', () => {
+  const programs = blocksIn('ts', 'docs/dashboard.md').filter(({ name }) => name !== '')
+  expect(programs.length).toBeGreaterThan(8)
+  for (const { name, text } of programs)
+    expect(text, name).toBe(read(`examples/dashboard/${name}`).replace("'../db.ts'", "'./db.ts'"))
 })
 
 test('the recording of the demo is what the demo prints today', async () => {

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { countJobs, createRunner, createWorker, enqueue, type JobTableName, linear } from 'kysely-jobs'
+import { dashboard, nodeHandler } from 'kysely-jobs/dashboard'
 import { fetchNextJob, watchForJob } from 'kysely-jobs/ihp'
 import { createJobTable } from 'kysely-jobs/migrate'
 import { guardPool } from 'kysely-jobs/pg'
@@ -31,5 +32,6 @@ export async function all() {
   await watchForJob(db, 'mail_jobs', { listen: guardPool(pool) }, () => fetchNextJob(db, 'mail_jobs', { worker: 'w' }))
   return [waiting, await countJobs(db, 'mail_jobs')]
 }
+export const pages = nodeHandler(dashboard(db, { tables: ['mail_jobs'], authorize: () => 'read' }))
 // @ts-expect-error Argument of type '"mails"' is not assignable to parameter of type '"mail_jobs" | "report_jobs"'
 createWorker(db, 'mails', () => {})
