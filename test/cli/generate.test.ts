@@ -187,9 +187,6 @@ test('help and version are printed', async () => {
 })
 
 test.each([
-  [[], 'No command: say generate'],
-  [['generat'], 'Unknown command: say generate'],
-  [['postgres://ada:s3cret@localhost/shop'], 'Unknown command: say generate'],
   [['generate', 'postgres://ada:s3cret@localhost/shop'], 'generate takes options only: the database as --url'],
   [['generate', '--ouT', 'x'], "Unknown option '--ouT'"],
   [['generate', '--out'], "Option '--out <value>' argument missing"],

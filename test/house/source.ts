@@ -18,6 +18,8 @@ export interface Import {
   readonly from: string
   /** The names it takes, as the other file calls them. */
   readonly names: readonly string[]
+  /** It is made while the program runs, by `import()`; or it is of types alone, and never made. */
+  readonly isLazy: boolean
 }
 
 export function readSources(...folders: string[]): Source[] {
@@ -46,9 +48,15 @@ export function imports({ path, ast }: Source): Import[] {
   const found: Import[] = []
   for (const node of nodes(ast)) {
     const specifier = importedFrom(node)
-    if (specifier !== undefined) found.push({ node, from: resolve(path, specifier), names: importedNames(node) })
+    if (specifier !== undefined)
+      found.push({ node, from: resolve(path, specifier), names: importedNames(node), isLazy: isLazy(node) })
   }
   return found
+}
+
+function isLazy(node: ts.Node): boolean {
+  if (ts.isImportDeclaration(node)) return node.importClause?.isTypeOnly ?? false
+  return ts.isExportDeclaration(node) ? node.isTypeOnly : true
 }
 
 function importedFrom(node: ts.Node): string | undefined {

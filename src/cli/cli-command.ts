@@ -1,0 +1,58 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { type Terminal, UsageError } from './terminal.js'
+
+/** How a command ends: well, with something found or gone wrong, or (where it tells the two apart) gone wrong. */
+export type ExitCode = 0 | 1 | 2
+
+type Options = NonNullable<ParseArgsConfig['options']>
+
+/** One command of the command line, in a file of its own, which is loaded when it is called. */
+export interface CliCommand {
+  /** What `--help` shows, with samples; it ends with a line break. */
+  readonly usage: string
+  /** The exit code of a command line that makes no sense, and of an error. */
+  readonly failed: ExitCode
+  /** Runs it on the arguments behind its name. @throws UsageError, and whatever is to be one line on stderr */
+  run(argv: readonly string[], terminal: Terminal): Promise<ExitCode>
+}
+
+interface Described<Given extends Options> {
+  readonly usage: string
+  readonly failed: ExitCode
+  /** The options but for `--help`, as `parseArgs` takes them. */
+  readonly options: Given
+  /** What is said of an argument that is no option. */
+  readonly stray: string
+  readonly run: (values: Values<Given>, terminal: Terminal) => Promise<ExitCode>
+}
+
+type Values<Given extends Options> = ReturnType<typeof parseArgs<{ options: Given }>>['values']
+
+/** A command whose arguments are all options. */
+export function cliCommand<Given extends Options>(described: Described<Given>): CliCommand {
+  const { usage, failed, options, stray, run } = described
+  return {
+    usage,
+    failed,
+    run: async (argv, terminal) => {
+      const { values, positionals } = readArguments(argv, { ...options, help: { type: 'boolean', short: 'h' } })
+      // Not shown: it may be a URL with a password, where --url was forgotten.
+      if (positionals.length > 0) throw new UsageError(stray)
+      if (values.help) {
+        terminal.stdout.write(usage)
+        return 0
+      }
+      return run(values as Values<Given>, terminal) // those of `--help` are no business of the command
+    },
+  }
+}
+
+function readArguments(argv: readonly string[], options: Options) {
+  try {
+    return parseArgs({ args: [...argv], allowPositionals: true, options })
+  } catch (error) {
+    // Not shown where it may be a URL with a password, run into an option.
+    const message = error instanceof Error ? error.message : String(error)
+    throw new UsageError(message.includes('://') ? 'There is no such option' : message)
+  }
+}

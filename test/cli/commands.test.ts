@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import { commands } from '../../src/cli/commands.js'
+import { imports, readSources } from '../house/source.js'
+import { run } from './terminal.js'
+
+const names = Object.keys(commands)
+
+test('--help lists every command with what it does, and each has a help of its own, with samples', async () => {
+  const { code, stdout, stderr } = await run(['--help'])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(/^Usage: kysely-jobs <command>/)
+  for (const name of names) {
+    expect(stdout).toContain(`\n  ${name} `)
+    const help = await run([name, '-h'])
+    expect(help).toMatchObject({ code: 0, stderr: '' })
+    expect(help.stdout).toMatch(
+      new RegExp(`^Usage: kysely-jobs ${name} .*\\n\\nSamples:\\n {2}kysely-jobs ${name} `, 's'),
+    )
+  }
+})
+
+test('to show a help, nothing is loaded but what reads the command line', () => {
+  const sources = new Map(readSources('src/cli').map((source) => [source.path, imports(source)]))
+  const loaded = new Set<string>()
+  const load = (path: string): void => {
+    loaded.add(path)
+    for (const { from, isLazy } of sources.get(path) ?? []) if (!isLazy && !loaded.has(from)) load(from)
+  }
+  for (const path of ['src/cli/main.ts', ...names.map((name) => `src/cli/${name}-command.ts`)]) load(path)
+  expect([...loaded].filter((path) => !path.startsWith('src/cli/') && !path.startsWith('node:'))).toEqual([])
+})
+
+test('a command may stand behind its options', async () => {
+  const { code, stderr } = await run(['--url', 'mysql://ada:s3cret@localhost/shop', 'generate'])
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/is no Postgres URL/) })
+})
+
+test.each([
+  [[], 'No command: say generate'],
+  [['--verify'], 'No command: say generate'],
+  [['generat'], 'Unknown command: say generate'],
+  [['toString'], 'Unknown command: say generate'],
+  [['postgres://ada:s3cret@localhost/shop'], 'Unknown command: say generate'],
+])('%j calls no command, and is answered with the list of them', async (argv, message) => {
+  const { code, stdout, stderr } = await run(argv, { DATABASE_URL: 'postgres://localhost/shop' })
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr.startsWith(`kysely-jobs: ${message}`)).toBe(true)
+  expect(stderr).toContain('\n\nUsage: kysely-jobs <command>')
+  expect(stderr).not.toContain('s3cret')
+})
