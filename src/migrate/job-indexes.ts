@@ -57,9 +57,11 @@ export async function dropJobIndexes(
   }
 }
 
-type WantedIndex = readonly [name: string, columns: readonly string[], predicate: string]
+/** Of rows whose status is as the predicate says. */
+export type WantedIndex = readonly [name: string, columns: readonly string[], predicate: string]
 
-function wantedIndexes(table: TableName, hasPriority: boolean): WantedIndex[] {
+/** The indexes of a job table. */
+export function wantedIndexes(table: TableName, hasPriority: boolean): WantedIndex[] {
   const isIn = (...statuses: JobStatus[]) => `in (${statuses.map(literal).join(', ')})`
   const pending = isIn(...pendingStatuses)
   const ready = hasPriority ? ['priority desc', 'run_at'] : ['run_at']
@@ -77,13 +79,23 @@ function wantedIndexes(table: TableName, hasPriority: boolean): WantedIndex[] {
 async function createIndexes(target: Target, concurrently: string): Promise<void> {
   const { db, table, catalog } = target
   const hasPriority = catalog.columns.some((column) => column.name === 'priority')
-  for (const [name, columns, predicate] of wantedIndexes(table, hasPriority)) {
+  for (const wanted of wantedIndexes(table, hasPriority)) {
+    const [name, columns] = wanted
     const found = catalog.indexes.find((index) => index.name === name)
     if (found?.valid && found.columns.join() === columns.join()) continue
     if (found !== undefined) await dropIndex(target, name, concurrently)
-    const on = `${quotedName(table)} (${columns.join(', ')})`
-    await execute(db, `create index${concurrently} ${quoted(name)} on ${on} where status ${predicate}`)
+    await execute(db, indexStatement(table, wanted, concurrently))
   }
+}
+
+/** The statement that makes one. @param concurrently with a space before it, or empty */
+export function indexStatement(
+  table: TableName,
+  [name, columns, predicate]: WantedIndex,
+  concurrently: string,
+): string {
+  const on = `${quotedName(table)} (${columns.join(', ')})`
+  return `create index${concurrently} ${quoted(name)} on ${on} where status ${predicate}`
 }
 
 async function dropIndex({ db, table }: Target, name: string, concurrently: string): Promise<void> {

@@ -6,7 +6,7 @@ import { existingTarget } from './target.js'
  * A job is written three times or more. Room on its page keeps the heartbeat off the indexes (HOT), and thresholds in
  * rows, not in shares of the table, keep vacuum and statistics in step with the queue when the table has grown.
  */
-const settings = {
+export const storageSettings = {
   fillfactor: 85,
   autovacuum_vacuum_scale_factor: 0,
   autovacuum_vacuum_threshold: 5000,
@@ -22,7 +22,7 @@ const settings = {
  * @example await setJobStorage(db, 'orders')
  */
 export async function setJobStorage(db: MigrationDatabase, name: string): Promise<void> {
-  const list = Object.entries(settings).map(([setting, value]) => `${setting} = ${value}`)
+  const list = Object.entries(storageSettings).map(([setting, value]) => `${setting} = ${value}`)
   await changeStorage(db, name, `set (${list.join(', ')})`)
 }
 
@@ -31,7 +31,7 @@ export async function setJobStorage(db: MigrationDatabase, name: string): Promis
  * @example await resetJobStorage(db, 'orders')
  */
 export async function resetJobStorage(db: MigrationDatabase, name: string): Promise<void> {
-  await changeStorage(db, name, `reset (${Object.keys(settings).join(', ')})`)
+  await changeStorage(db, name, `reset (${Object.keys(storageSettings).join(', ')})`)
 }
 
 async function changeStorage(db: MigrationDatabase, name: string, change: string): Promise<void> {

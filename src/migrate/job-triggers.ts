@@ -24,15 +24,19 @@ const pending = pendingStatuses.map(literal).join(', ')
  */
 export async function createJobTriggers(db: MigrationDatabase, name: string): Promise<void> {
   await changeTable(db, name, async ({ db: plain, table }) => {
-    await execute(plain, createFunction(table))
-    // Replaced where the server can: DROP TRIGGER would ask for a lock that stops every reader of the table.
-    const replace = (await serverVersion(plain)) >= 140_000
-    for (const [trigger, when] of triggers(table)) {
-      const on = `${quoted(trigger)} after ${when} execute function ${functionOf(table)}()`
-      if (!replace) await execute(plain, dropTrigger(trigger, table))
-      await execute(plain, `create ${replace ? 'or replace ' : ''}trigger ${on}`)
-    }
+    for (const statement of triggerStatements(table, await serverVersion(plain))) await execute(plain, statement)
   })
+}
+
+/** The statements that make or replace them, on a server of a version as `180004` of 18.4. */
+export function triggerStatements(table: TableName, version: number): string[] {
+  // Replaced where the server can: DROP TRIGGER would ask for a lock that stops every reader of the table.
+  const replace = version >= 140_000
+  const made = triggers(table).flatMap(([trigger, when]) => {
+    const on = `${quoted(trigger)} after ${when} execute function ${functionOf(table)}()`
+    return [...(replace ? [] : [dropTrigger(trigger, table)]), `create ${replace ? 'or replace ' : ''}trigger ${on}`]
+  })
+  return [createFunction(table), ...made]
 }
 
 /**
@@ -51,14 +55,17 @@ export async function dropFunction(db: MigrationDatabase, table: TableName): Pro
   await execute(db, `drop function if exists ${functionOf(table)}()`)
 }
 
+/** Which updates are told. */
+export const updateCondition = `
+    new.status in (${pending}) and new.locked_by is null and
+    (old.status not in (${pending}) or old.locked_by is not null or new.run_at < old.run_at)`
+
 /** Each trigger's name, and what fires it. */
 function triggers(table: TableName): [name: string, when: string][] {
   // One notification per statement: inserting 100k rows costs 1.00 to 1.03 of no trigger, per row 1.28 to 1.52.
   const inserted = `insert on ${quotedName(table)} referencing new table as new_rows for each statement`
   // Per row, but only for a row that becomes claimable, or claimable earlier: no claim and no success pays for it.
-  const updated = `update on ${quotedName(table)} for each row when (
-    new.status in (${pending}) and new.locked_by is null and
-    (old.status not in (${pending}) or old.locked_by is not null or new.run_at < old.run_at))`
+  const updated = `update on ${quotedName(table)} for each row when (${updateCondition})`
   return [
     [insertTriggerName(table), inserted],
     [updateTriggerName(table), updated],
@@ -70,8 +77,8 @@ function triggers(table: TableName): [name: string, when: string][] {
  * moment: by the transaction's now(), a retry without a delay would lie in the future, and a delay given deep in a long
  * transaction would be told too long. Not where the server's queue is nearly full: the commit would fail, the job's with it.
  */
-function createFunction(table: TableName): string {
-  const body = `
+export function triggerFunctionBody(table: TableName): string {
+  return `
 declare
   due timestamptz;
 begin
@@ -88,8 +95,11 @@ begin
   end if;
   return null;
 end`
+}
+
+function createFunction(table: TableName): string {
   return `create or replace function ${functionOf(table)}() returns trigger
-    language plpgsql set search_path = pg_catalog, pg_temp as ${literal(body)}`
+    language plpgsql set search_path = pg_catalog, pg_temp as ${literal(triggerFunctionBody(table))}`
 }
 
 function functionOf(table: TableName): string {

@@ -86,7 +86,7 @@ export async function readJobTable(db: QueryExecutorProvider, table: TableName):
 }
 
 /** What gives time zones to the columns that lack them, in one rewrite of the table; empty where none does. */
-function zoneRemedy({ columns }: Catalog, table: TableName): string {
+export function zoneRemedy({ columns }: Catalog, table: TableName): string {
   const zoneless = columns.filter(({ name, base }) => base === 'timestamp' && rules[name]?.types === times.types)
   if (zoneless.length === 0) return ''
   const changes = zoneless.flatMap(({ name, default: expression }) => {
@@ -134,7 +134,7 @@ const rules: Readonly<Record<string, Rule>> = {
 } satisfies Record<Exclude<keyof JobColumns, 'result'>, Rule>
 
 /** Everything that keeps a table from being a job table. */
-function flawsOf(catalog: Catalog, table: TableName): string[] {
+export function flawsOf(catalog: Catalog, table: TableName): string[] {
   if (catalog.kind === 'v' || catalog.kind === 'm') return ['it is a view']
   if (catalog.kind !== 'r' && catalog.kind !== 'p') return ['it is no ordinary table']
   if (catalog.isArchive) return ['it is the archive of one']

@@ -3,6 +3,7 @@ import { createWorker, enqueue, guardPool } from 'kysely-jobs'
 import { createJobTable, dropJobTable } from 'kysely-jobs/migrate'
 import pg from 'pg'
 import { afterAll, test as base, expect, onTestFinished } from 'vitest'
+import { examine } from '../../src/doctor/examine.js'
 import { isInstalled } from '../../tools/postgres/binaries.js'
 import { startPostgres } from '../../tools/postgres/start-postgres.js'
 import { createMailTables, next, quiet } from '../worker/mail-jobs.js'
@@ -50,4 +51,15 @@ test('on Postgres 14 a worker hears of jobs at once, by triggers of a migration'
     await enqueue(db, 'mail_jobs', { to })
     await succeeded
   }
+})
+
+test('on Postgres 14 the doctor finds nothing in tables as migrations make them, and what was broken', async () => {
+  const db = handle()
+  await createJobTable(db, 'jobs', undefined, { columns: ['priority'], archive: {} })
+  await createJobTable(db, 'text_jobs', undefined, { status: 'text' })
+  expect(await examine(db, { tables: ['jobs', 'text_jobs'] })).toEqual([])
+  await sql`drop index job_running_jobs; alter table text_jobs disable trigger did_insert_job_text_jobs`.execute(db)
+  const found = await examine(db, { tables: ['jobs', 'text_jobs'] })
+  expect(found.map(({ code }) => code)).toEqual(['missing-index', 'disabled-trigger'])
+  for (const table of ['jobs', 'text_jobs']) await dropJobTable(db, table)
 })

@@ -108,8 +108,8 @@ export function breachesOf(rule: Rule, sources: readonly Source[]): string[] {
 }
 
 const rawSqlFolders = [
-  ...['src/schema', 'src/predicates', 'src/queue', 'src/schedule', 'src/records', 'src/observe', 'src/migrate'],
-  'codegen',
+  ...['src/schema', 'src/predicates', 'src/queue', 'src/schedule', 'src/records', 'src/observe', 'src/doctor'],
+  ...['src/migrate', 'codegen'],
 ]
 
 function within({ path }: Source, ...folders: string[]): boolean {

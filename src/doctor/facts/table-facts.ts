@@ -1,0 +1,156 @@
+import { sql } from 'kysely'
+import { type WantedIndex, wantedIndexes } from '../../migrate/job-indexes.js'
+import { type Catalog, type CatalogIndex, readCatalog } from '../../schema/catalog.js'
+import { jobColumnNames, optionalColumnNames } from '../../schema/columns.js'
+import { insertTriggerName, type TableName, updateTriggerName } from '../../schema/names.js'
+import { type Examined, readJson } from '../read.js'
+
+/** What the catalog and the statistics say of a job table. */
+export interface TableFacts extends Details {
+  readonly table: TableName
+  readonly catalog: Catalog
+  /** The indexes that it should have, and the version of the server that would make them. */
+  readonly wanted: readonly WantedIndex[]
+  readonly version: number
+  readonly role: string
+}
+
+/** An index beyond what {@link CatalogIndex} says of it. */
+export interface IndexDetails {
+  readonly name: string
+  readonly isUnique: boolean
+  /** A constraint stands on it. */
+  readonly isConstraint: boolean
+  /** It is being built at this moment. */
+  readonly isBuilding: boolean
+  /** How often it was read since the statistics began. */
+  readonly scans: number
+  /** All columns that it has in any way. */
+  readonly uses: readonly string[]
+}
+
+export interface TriggerDetails {
+  readonly name: string
+  readonly isEnabled: boolean
+  /** pg_trigger.tgtype, and how many columns of an UPDATE it is about; 0: all. */
+  readonly type: number
+  readonly columns: number
+  readonly newTable: string | null
+  readonly definition: string
+  readonly body: string
+  readonly settings: readonly string[] | null
+}
+
+/** A table in which rows are: the job table itself, or one of its partitions. */
+export interface Part extends TableName {
+  /** Each as `fillfactor=85`. */
+  readonly options: readonly string[] | null
+  readonly live: number
+  readonly dead: number
+  /** Seconds since it was vacuumed last; null: never, as far as the statistics tell. */
+  readonly vacuumed: number | null
+  readonly isVacuuming: boolean
+  readonly bytes: number
+  /** The planner's number of rows, -1: unknown; and how long one is in its own page, null: unknown. */
+  readonly rows: number
+  readonly width: number | null
+}
+
+interface Details {
+  readonly indexes: readonly IndexDetails[]
+  readonly triggers: readonly TriggerDetails[]
+  readonly parts: readonly Part[]
+  /** Row-level security holds for this role. */
+  readonly isSecured: boolean
+  readonly mayUseSchema: boolean
+  /** The columns that this role may not read, and those of the queue that it may not write. */
+  readonly unread: readonly string[]
+  readonly unwritten: readonly string[]
+  readonly mayInsert: boolean
+  /** Sequences behind defaults that it may not use, quoted. */
+  readonly sequences: readonly string[]
+}
+
+/** Reads both by two statements; undefined: the table is gone. */
+export async function readTable(
+  db: Examined,
+  table: TableName,
+  { version, role }: Pick<TableFacts, 'version' | 'role'>,
+): Promise<TableFacts | undefined> {
+  const catalog = await readCatalog(db, table)
+  const from = sql`from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${table.schema} and c.relname = ${table.name}`
+  const [details] = await readJson<Details>(db, detailsOf(table), from)
+  if (catalog === undefined || details === undefined) return undefined
+  const hasPriority = catalog.columns.some(({ name }) => name === 'priority')
+  return { ...details, table, catalog, version, role, wanted: wantedIndexes(table, hasPriority) }
+}
+
+/** What a worker writes. */
+const written = [...jobColumnNames, ...optionalColumnNames].filter(
+  (name) => !['id', 'created_at', 'priority', 'max_attempts'].includes(name),
+)
+
+const array = (value: unknown, rest: unknown) => sql`(select coalesce(pg_catalog.json_agg(${value}), '[]') ${rest})`
+const attributes = sql`from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped`
+
+const indexes = array(
+  sql`pg_catalog.json_build_object('name', ic.relname, 'isUnique', i.indisunique,
+    'isConstraint', exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid),
+    'isBuilding', exists (select from pg_catalog.pg_stat_progress_create_index p
+      join pg_catalog.pg_locks l on l.pid = p.pid where l.relation = c.oid and l.granted),
+    'scans', pg_catalog.pg_stat_get_numscans(i.indexrelid),
+    'uses', ${array(
+      sql`distinct a.attname`,
+      sql`${attributes} and (a.attnum = any(i.indkey) or exists (
+        select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = i.indexrelid
+          and d.refobjid = c.oid and d.refobjsubid = a.attnum))`,
+    )}) order by ic.relname`,
+  sql`from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid where i.indrelid = c.oid`,
+)
+
+const triggersOf = (table: TableName) =>
+  array(
+    sql`pg_catalog.json_build_object('name', g.tgname, 'isEnabled', g.tgenabled in ('O', 'A'), 'type', g.tgtype,
+    'columns', coalesce(pg_catalog.array_length(g.tgattr::int2[], 1), 0), 'newTable', g.tgnewtable,
+    'definition', pg_catalog.pg_get_triggerdef(g.oid), 'body', f.prosrc, 'settings', f.proconfig)`,
+    sql`from pg_catalog.pg_trigger g join pg_catalog.pg_proc f on f.oid = g.tgfoid
+    where g.tgrelid = c.oid and g.tgname in (${sql.lit(insertTriggerName(table))}, ${sql.lit(updateTriggerName(table))})`,
+  )
+
+const vacuumed = sql`greatest(pg_catalog.pg_stat_get_last_vacuum_time(r.oid), pg_catalog.pg_stat_get_last_autovacuum_time(r.oid))`
+
+/** Those of another server have no rows here. */
+const parts = array(
+  sql`pg_catalog.json_build_object('schema', rn.nspname, 'name', r.relname, 'options', r.reloptions,
+    'live', pg_catalog.pg_stat_get_live_tuples(r.oid), 'dead', pg_catalog.pg_stat_get_dead_tuples(r.oid),
+    'vacuumed', extract(epoch from pg_catalog.clock_timestamp() - ${vacuumed})::float8,
+    'isVacuuming', exists (select from pg_catalog.pg_stat_progress_vacuum v where v.relid = r.oid),
+    'bytes', pg_catalog.pg_relation_size(r.oid), 'rows', r.reltuples::float8::numeric,
+    'width', (select pg_catalog.sum(s.avg_width) from pg_catalog.pg_stats s where s.schemaname = rn.nspname and s.tablename = r.relname and not s.inherited)
+  ) order by r.relname`,
+  sql`from pg_catalog.pg_class r join pg_catalog.pg_namespace rn on rn.oid = r.relnamespace
+    where r.relkind = 'r' and (r.oid = c.oid or r.oid in (select relid from pg_catalog.pg_partition_tree(c.oid)))`,
+)
+
+const sequences = array(
+  sql`pg_catalog.format('%I.%I', sn.nspname, s.relname)`,
+  sql`from pg_catalog.pg_depend d join pg_catalog.pg_class s on s.oid = d.objid join pg_catalog.pg_namespace sn on sn.oid = s.relnamespace
+    where d.refobjid = c.oid and d.deptype = 'a' 
+      and case when s.relkind = 'S' then not pg_catalog.has_sequence_privilege(s.oid, 'USAGE') end`,
+)
+
+const columnsWithout = (privilege: 'SELECT' | 'UPDATE') =>
+  sql`${attributes} and not pg_catalog.has_column_privilege(c.oid, a.attnum, ${sql.lit(privilege)})`
+
+const detailsOf = (table: TableName) => sql`pg_catalog.json_build_object(
+  'indexes', ${indexes}, 'triggers', ${triggersOf(table)}, 'parts', ${parts}, 'sequences', ${sequences},
+  'isSecured', pg_catalog.row_security_active(c.oid), 'mayUseSchema', pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+  'unread', ${array(sql`a.attname order by a.attnum`, columnsWithout('SELECT'))},
+  'unwritten', ${array(sql`a.attname order by a.attnum`, sql`${columnsWithout('UPDATE')} and a.attname in (${sql.join(written.map((each) => sql.lit(each)))})`)},
+  'mayInsert', pg_catalog.has_any_column_privilege(c.oid, 'INSERT'))`
+
+/** The index of a name, as the catalog has it. */
+export function indexOf({ catalog }: TableFacts, name: string): CatalogIndex | undefined {
+  return catalog.indexes.find((index) => index.name === name)
+}
