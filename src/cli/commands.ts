@@ -13,6 +13,10 @@ export const commands: Readonly<Record<string, ListedCommand>> = {
     summary: 'writes the Kysely interface of a Postgres database',
     load: async () => (await import('./generate-command.js')).generateCommand,
   },
+  doctor: {
+    summary: 'finds what is wrong with job tables and their server, and what mends it',
+    load: async () => (await import('./doctor-command.js')).doctorCommand,
+  },
 }
 
 /** What `--help` shows where no command is named. */

@@ -1,6 +1,6 @@
 /** What a command uses of its process; `process` is one. */
 export interface Terminal {
-  readonly stdout: { write(text: string): unknown }
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean | undefined }
   readonly stderr: { write(text: string): unknown }
   readonly env: Readonly<Record<string, string | undefined>>
 }

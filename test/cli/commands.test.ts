@@ -14,7 +14,7 @@ test('--help lists every command with what it does, and each has a help of its o
     const help = await run([name, '-h'])
     expect(help).toMatchObject({ code: 0, stderr: '' })
     expect(help.stdout).toMatch(
-      new RegExp(`^Usage: kysely-jobs ${name} .*\\n\\nSamples:\\n {2}kysely-jobs ${name} `, 's'),
+      new RegExp(`^Usage: kysely-jobs ${name} .*\\n\\nSamples:\\n {2}kysely-jobs ${name}\\b`, 's'),
     )
   }
 })
@@ -36,11 +36,11 @@ test('a command may stand behind its options', async () => {
 })
 
 test.each([
-  [[], 'No command: say generate'],
-  [['--verify'], 'No command: say generate'],
-  [['generat'], 'Unknown command: say generate'],
-  [['toString'], 'Unknown command: say generate'],
-  [['postgres://ada:s3cret@localhost/shop'], 'Unknown command: say generate'],
+  [[], 'No command: say generate or doctor'],
+  [['--verify'], 'No command: say generate or doctor'],
+  [['generat'], 'Unknown command: say generate or doctor'],
+  [['toString'], 'Unknown command: say generate or doctor'],
+  [['postgres://ada:s3cret@localhost/shop'], 'Unknown command: say generate or doctor'],
 ])('%j calls no command, and is answered with the list of them', async (argv, message) => {
   const { code, stdout, stderr } = await run(argv, { DATABASE_URL: 'postgres://localhost/shop' })
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })

@@ -49,6 +49,17 @@ test('a refused connection is one line and exit code 1, without a stack trace, a
   })
 })
 
+test('the installed command examines, and what it can not examine is one line and exit code 2', async () => {
+  const { code, stdout, stderr } = await run(['doctor'], { DATABASE_URL: url, FORCE_COLOR: '1' })
+  expect({ code, stderr }).toEqual({ code: 1, stderr: '' })
+  expect(stdout).toMatch(/^WARNINGS\n\n {2}no-job-table\n/)
+  expect(await run(['doctor', '--url', 'postgres://ada:s3cret@127.0.0.1:1/shop?sslmode=require'])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'kysely-jobs: Nothing listens at 127.0.0.1:1: check host and port, and that the server is running\n',
+  })
+})
+
 test('whoever reads only the beginning ends us quietly', async () => {
   const child = start(['generate', '--url', url])
   child.stdout.destroy()

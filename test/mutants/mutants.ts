@@ -4,6 +4,7 @@ import { inArchives } from './in-archives.ts'
 import { inBatches } from './in-batches.ts'
 import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
+import { inDoctor } from './in-doctor.ts'
 import { inEnqueues } from './in-enqueues.ts'
 import { inHolds } from './in-holds.ts'
 import { inLimits } from './in-limits.ts'
@@ -22,6 +23,7 @@ export const mutants: readonly Mutant[] = [
   ...inWorkers,
   ...inAging,
   ...inDeletions,
+  ...inDoctor,
   ...inArchives,
   ...inHolds,
   ...inLimits,

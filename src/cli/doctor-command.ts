@@ -1,0 +1,42 @@
+import { cliCommand } from './cli-command.js'
+
+const usage = `Usage: kysely-jobs doctor [options]
+
+Examines every job table of a Postgres database, and its server: what is wrong, why it matters, and what mends it.
+It changes nothing, and reads no large table as a whole.
+
+Options:
+  --url <url>      the database, as postgres://user:password@host:port/name (default: $DATABASE_URL)
+  --table <name>   only this table, or schema.name; repeatable
+  --listen <url>   where your workers listen: proves that what is notified is heard there
+  --types <file>   a file of kysely-jobs generate: finds out whether it is up to date
+  --json           print the findings as JSON
+  --fix-sql        print one SQL script of all that SQL can mend
+  -h, --help       show this
+
+Exit code: 0 where there is advice at most, 1 where there are warnings or errors, 2 where nothing could be examined.
+
+Samples:
+  kysely-jobs doctor
+  kysely-jobs doctor --table send_mail_jobs --listen "$DATABASE_URL"
+  kysely-jobs doctor --fix-sql > mend.sql
+`
+
+/** `kysely-jobs doctor` */
+export const doctorCommand = cliCommand({
+  usage,
+  failed: 2,
+  stray: 'doctor takes options only: the database as --url <url>, a table as --table <name>',
+  options: {
+    url: { type: 'string' },
+    table: { type: 'string', multiple: true },
+    listen: { type: 'string' },
+    types: { type: 'string' },
+    json: { type: 'boolean' },
+    'fix-sql': { type: 'boolean' },
+  },
+  run: async ({ url, table, listen, types, json = false, 'fix-sql': fixSql = false }, terminal) => {
+    const { doctor } = await import('./doctor.js')
+    return doctor({ url, tables: table, listen, types, json, fixSql }, terminal)
+  },
+})
