@@ -1,12 +1,6 @@
-import { existsSync } from 'node:fs'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, test as base, beforeAll, expect, onTestFinished } from 'vitest'
-
-const program = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
-
-/** Why pages can not be tested on this machine; undefined where they can. */
-export const withoutBrowser =
-  program === undefined ? 'skipped: this machine has no Chromium (Debian: apt-get install chromium)' : undefined
+import { startBrowser, withoutBrowser } from '../../tools/screenshots/browser.js'
 
 /** A test in a browser. */
 export const test = base.skipIf(withoutBrowser !== undefined)
@@ -41,11 +35,4 @@ export function testBrowser(): (address: string, options?: BrowserContextOptions
     await page.goto(address)
     return page
   }
-}
-
-/** Starts Debian's Chromium; it can't be shut in as root. */
-export function startBrowser(): Promise<Browser> {
-  if (program === undefined) throw new Error(withoutBrowser)
-  const args = ['--disable-gpu', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])]
-  return chromium.launch({ executablePath: program, args })
 }
