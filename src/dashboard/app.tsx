@@ -82,16 +82,16 @@ function visitOf(c: Asked, site: Site, now: Date): Visit {
 }
 
 async function shown(c: Asked, site: Site, live: LivePages, show: Show): Promise<Response> {
-  const made = (facts = visitOf(c, site, new Date())) =>
-    ask(site.db, pageLimit, 'the page', (connection) =>
-      reading(connection, statementLimit, (db, now) => show({ ...facts, now }, db, c.req.param())),
-    )
   const visit = visitOf(c, site, new Date())
+  const made = () =>
+    ask(site.db, pageLimit, 'the page', (connection) =>
+      reading(connection, statementLimit, (db, now) => show({ ...visit, now }, db, c.req.param())),
+    )
   if (c.req.query('live') !== undefined) {
     const key = `${c.req.path}?${visit.query} ${rightsOf(visit.viewer, [...site.settings.tables.keys()])}`
-    return live.follow(key, async () => String(await (await made(visit)).main))
+    return live.follow(key, async () => String(await (await made()).main))
   }
-  return sent(c, visit, await made(visit).catch(pageOf))
+  return sent(c, visit, await made().catch(pageOf))
 }
 
 async function acted(c: Asked, site: Site, act: Act): Promise<Response> {

@@ -4,6 +4,7 @@ import { checkedFilter, filterText, parseFilter } from '../observe/filter-text.j
 import { type ShownState, shownStates } from '../observe/shown-state.js'
 import type { Sort } from '../observe/stream.js'
 import type { JobView } from '../observe/view.js'
+import { shown } from '../schema/shown.js'
 
 /** What a list is asked for by its address, all of it. */
 export interface ListQuery {
@@ -12,7 +13,7 @@ export interface ListQuery {
   readonly filters: readonly Filter[]
   /** Jobs whose last error is of one kind. */
   readonly fingerprint: string | undefined
-  /** Filters that mean nothing for this table, and why. */
+  /** What of it means nothing for this table, and why. */
   readonly flaws: readonly string[]
   readonly sort: Sort | undefined
   readonly after: string | undefined
@@ -36,10 +37,15 @@ export function listQuery(view: JobView, query: URLSearchParams): ListQuery {
   if (column !== null && column !== '') add(() => checkedFilter(view, partsOf(column, query)))
   const sorted = query.get('sort') ?? undefined
   const isSorted = view.columns.some(({ name, isOrdered }) => name === sorted && isOrdered)
+  const [asked, state] = [query.get('state'), shownStates.find((each) => each === query.get('state'))]
+  if (asked && state === undefined) flaws.push(`There is no state ${shown(asked)}; there are ${shownStates.join(', ')}`)
+  const fingerprint = query.get('error') ?? undefined
+  const isHidden = view.columns.every(({ name }) => name !== 'last_error')
+  if (fingerprint !== undefined && isHidden) flaws.push('The errors of this table are hidden')
   return {
-    state: shownStates.find((state) => state === query.get('state')),
+    state,
     filters,
-    fingerprint: query.get('error') ?? undefined,
+    fingerprint,
     flaws,
     sort: sorted !== undefined && isSorted ? { column: sorted, descending: query.get('order') === 'desc' } : undefined,
     after: query.get('after') ?? undefined,

@@ -4,11 +4,11 @@ import type { HistoryStep } from '../records/history-table.js'
 import { type RunnerState, runnersIn } from '../records/runners.js'
 import type { JobDatabase } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
-import { findSideTable, historyTable, runnersTable, type SideTable, sideFlaw } from '../schema/side-table.js'
+import { historyTable, readableSideTable, runnersTable } from '../schema/side-table.js'
 
 /** The runners that have written themselves down; undefined: there is no table for them. */
 export async function readRunners(db: Kysely<JobDatabase>): Promise<RunnerState[] | undefined> {
-  const table = await readable(db, runnersTable)
+  const table = await readableSideTable(db, runnersTable)
   return table && runnersIn(db, table)
 }
 
@@ -18,11 +18,6 @@ export async function readHistory(
   of: TableName,
   { length, step }: { readonly length: number; readonly step: HistoryStep },
 ): Promise<HistoryPoint[] | undefined> {
-  const side = await readable(db, historyTable)
+  const side = await readableSideTable(db, historyTable)
   return side && historyOf(db, side, of, { from: new Date(Date.now() - length), to: undefined, step })
-}
-
-async function readable(db: Kysely<JobDatabase>, side: SideTable): Promise<TableName | undefined> {
-  const found = await findSideTable(db, side)
-  return found === undefined || sideFlaw(found, side, 'read') !== undefined ? undefined : found.table
 }

@@ -9,7 +9,7 @@ import { type Finding, finding } from './finding.js'
 /** The database as the doctor asks it: past the user's plugins, tables by their real names. */
 export type Examined = Kysely<unknown>
 
-/** The value that an expression makes, as JSON. @param from the rest of the statement, where it has any */
+/** The value that an expression makes, as JSON. @param from the rest of the statement */
 export async function readJson<Facts>(db: Examined, value: Expression<unknown>, from = sql``): Promise<Facts[]> {
   const { expression } = { expression: asText(value) }
   const texts = await textsOf(db, sql`select ${expression} ${from}`.compile(db))

@@ -7,7 +7,7 @@ import type { WorkerState } from '../records/worker-state.js'
 import { type JobDatabase, jobsOf } from '../schema/job-database.js'
 import type { ReadonlyQueryable } from '../schema/job-table.js'
 import { quotedName, type TableName } from '../schema/names.js'
-import { findSideTable, historyTable, runnersTable, type SideTable, sideFlaw } from '../schema/side-table.js'
+import { historyTable, readableSideTable, runnersTable } from '../schema/side-table.js'
 import { asJsonText, textsOf } from '../schema/text.js'
 import type { ObservedTable } from './observed-table.js'
 import { countsIn, type TableCounts } from './table-counts.js'
@@ -123,7 +123,7 @@ function waitOf(text: string | null): number {
 }
 
 async function aliveWorkers(db: Kysely<JobDatabase>): Promise<WorkerState[] | undefined> {
-  const table = await readable(db, runnersTable)
+  const table = await readableSideTable(db, runnersTable)
   const runners = table && (await runnersIn(db, table))
   return runners?.filter(({ alive }) => alive).flatMap(({ workers }) => workers)
 }
@@ -132,13 +132,7 @@ async function succeededOf(
   db: Kysely<JobDatabase>,
   tables: readonly ObservedTable[],
 ): Promise<ReadonlyMap<string, number> | undefined> {
-  const side = await readable(db, historyTable)
+  const side = await readableSideTable(db, historyTable)
   const names = tables.map(({ table }) => table)
   return side && succeededLastHour(db, side, names)
-}
-
-/** Undefined: it is not there, or does not serve. */
-async function readable(db: Kysely<JobDatabase>, side: SideTable): Promise<TableName | undefined> {
-  const found = await findSideTable(db, side)
-  return found === undefined || sideFlaw(found, side, 'read') !== undefined ? undefined : found.table
 }

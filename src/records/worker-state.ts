@@ -22,7 +22,7 @@ export interface WorkerState {
   readonly where: boolean
   /** Its options that go by keys, in a few words: `limit: 2 by tenant_id`. */
   readonly keyed: string | undefined
-  /** How many jobs may run, of each key of `by` and (`total`) of all: null where a column of the row says it. Undefined: any number. */
+  /** How many jobs may run, of each key of `by` and (`total`) of all: null where a column of the row says it. Undefined: they are not limited. */
   readonly limit: WorkerLimit | undefined
 }
 

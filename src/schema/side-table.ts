@@ -153,3 +153,9 @@ export function sideFlaw(found: FoundSideTable, side: SideTable, use: 'read' | '
   }
   return undefined
 }
+
+/** A side table to read from; undefined: it is not there, or does not serve. */
+export async function readableSideTable(db: Lookup, side: SideTable): Promise<TableName | undefined> {
+  const found = await findSideTable(db, side)
+  return found === undefined || sideFlaw(found, side, 'read') !== undefined ? undefined : found.table
+}

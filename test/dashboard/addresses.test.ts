@@ -82,3 +82,22 @@ test('a value of a form is a value, whatever it looks like', async () => {
   expect((await answer(`/tables/mail_jobs/jobs/${id}/edit`, {}, form)).status).toBe(303)
   expect(await db.selectFrom('mail_jobs').select(['to', 'size']).execute()).toEqual([{ to: text, size: 1 }])
 })
+
+test('a state that there is not widens no bulk action to jobs in every state', async () => {
+  const asked = { state: 'retryng' }
+  expect(await answer('/tables/mail_jobs', asked)).toMatchObject({
+    status: 200,
+    text: expect.stringContaining('There is no state'),
+  })
+  const bulk = await answer('/tables/mail_jobs/bulk', asked, { verb: 'delete', of: 'all', sure: 'yes' })
+  expect(bulk).toMatchObject({ status: 422, text: expect.stringContaining('There is no state') })
+})
+
+test('an action on jobs in a state that it leaves alone is refused', async () => {
+  const bulk = await answer(
+    '/tables/mail_jobs/bulk',
+    { state: 'succeeded' },
+    { verb: 'cancel', of: 'all', sure: 'yes' },
+  )
+  expect(bulk).toMatchObject({ status: 422, text: expect.stringContaining('are left alone') })
+})

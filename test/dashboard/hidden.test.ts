@@ -56,6 +56,21 @@ test.each(['token', 'payload.secret', 'last_error'])(
   },
 )
 
+test('where errors are hidden, their kinds are in no answer, and can not be asked about', async () => {
+  const kinds = await answer(handlerOf({}), '/errors')
+  const [, fingerprint] = kinds.match(/\?error=([0-9a-f]+)/) ?? []
+  expect(kinds).toContain(secret)
+  expect(await answer(handlerOf({}), `?error=${fingerprint}`)).toContain(id)
+  const handler = handlerOf({ hide: ['last_error'] })
+  expect(await answer(handler, '/errors')).not.toContain(secret)
+  for (const kind of [fingerprint, 'feed']) {
+    const page = await answer(handler, `?error=${kind}`)
+    expect(page).toContain('The errors of this table are hidden')
+    expect(page).not.toContain(id)
+    expect(await answer(handler, `/bulk?error=${kind}`, { verb: 'retry', of: 'all' })).toMatch(/^422/)
+  }
+})
+
 test('the order of a list says nothing of a hidden column', async () => {
   await enqueue(db, 'mail_jobs', { token: 'a', to: 'first' })
   const handler = handlerOf({ hide: ['token'] })

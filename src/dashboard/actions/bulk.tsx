@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { countMatching } from '../../observe/count-matching.js'
 import { reading } from '../../observe/reading.js'
 import { selectionOf } from '../../observe/selection.js'
-import { shownStates } from '../../observe/shown-state.js'
+import { type ShownState, shownStates } from '../../observe/shown-state.js'
 import type { JobSelection } from '../../predicates/selected.js'
 import type { JobColumns } from '../../schema/columns.js'
 import type { JobDatabase } from '../../schema/job-database.js'
@@ -48,9 +48,13 @@ async function meantBy(
   return { seen, list, verb, ids: undefined, count }
 }
 
-/** Those of the list that the verb changes at all. */
-const statesOf = ({ state }: ListQuery, { states }: Verb) =>
-  state === undefined ? shownStates.filter((each) => states.includes(each)) : [state]
+/** Those of the list that the verb changes at all. @throws Refused where it changes none */
+function statesOf({ state }: ListQuery, { states, label }: Verb): readonly ShownState[] {
+  const changed = shownStates.filter((each) => states.includes(each) && (state === undefined || state === each))
+  if (state !== undefined && changed.length === 0)
+    throw new Refused(`${label}: jobs in the state ${state} are left alone`)
+  return changed
+}
 
 /** Goes on behind its page, which says how far it is. */
 function begun(visit: Visit, form: URLSearchParams, meant: Meant): string {

@@ -3,6 +3,7 @@ import { type ErrorGroup, errorGroups } from '../../observe/error-groups.js'
 import type { JobDatabase } from '../../schema/job-database.js'
 import { tableFor } from '../answers.js'
 import { Sparkline } from '../parts/chart.js'
+import { ColumnHeads } from '../parts/column-heads.js'
 import { Empty } from '../parts/notice.js'
 import type { Page, Params, Visit } from '../parts/page.js'
 import { TableHead } from '../parts/tabs.js'
@@ -39,20 +40,7 @@ async function groupsOf(visit: Visit, db: Kysely<JobDatabase>, seen: SeenTable) 
     <>
       <div class="scroll">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">Error</th>
-              <th scope="col" class="number">
-                Jobs
-              </th>
-              <th scope="col">Last day</th>
-              <th scope="col">First seen</th>
-              <th scope="col">Last seen</th>
-              <th scope="col">
-                <span class="unseen">Actions</span>
-              </th>
-            </tr>
-          </thead>
+          <ColumnHeads of={['Error', 'Jobs', 'Last day', 'First seen', 'Last seen']} numbers={['Jobs']} actions />
           <tbody>
             {groups.map((group) => (
               <GroupRow visit={visit} seen={seen} group={group} />

@@ -5,6 +5,7 @@ import { type JobDatabase, jobsOf } from '../../schema/job-database.js'
 import { SideTableError } from '../../schema/side-table.js'
 import type { Action } from '../access.js'
 import type { ListedTable } from '../options.js'
+import { ColumnHeads } from '../parts/column-heads.js'
 import { Head } from '../parts/head.js'
 import { Empty } from '../parts/notice.js'
 import type { Page, Visit } from '../parts/page.js'
@@ -38,18 +39,7 @@ async function schedulesOf(visit: Visit, db: Kysely<JobDatabase>) {
   return (
     <div class="scroll">
       <table>
-        <thead>
-          <tr>
-            <th scope="col">Schedule</th>
-            <th scope="col">Recurrence</th>
-            <th scope="col">Last slot</th>
-            <th scope="col">Next slots</th>
-            <th scope="col">If missed</th>
-            <th scope="col">
-              <span class="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
+        <ColumnHeads of={['Schedule', 'Recurrence', 'Last slot', 'Next slots', 'If missed']} actions />
         <tbody>{found.map((listed) => scheduleRow(visit, listed))}</tbody>
       </table>
     </div>

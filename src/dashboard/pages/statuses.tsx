@@ -1,4 +1,5 @@
 import { type JobStatus, jobStatuses } from '../../schema/statuses.js'
+import { ColumnHeads } from '../parts/column-heads.js'
 import { Head } from '../parts/head.js'
 import type { Page } from '../parts/page.js'
 import { StatusBadge } from '../parts/status.js'
@@ -11,13 +12,7 @@ export async function statusesPage(): Promise<Page> {
       <section class="sheet">
         <div class="scroll">
           <table class="stacked">
-            <thead>
-              <tr>
-                <th scope="col">Status</th>
-                <th scope="col">Meaning</th>
-                <th scope="col">What comes next</th>
-              </tr>
-            </thead>
+            <ColumnHeads of={['Status', 'Meaning', 'What comes next']} />
             <tbody>
               {jobStatuses.map((status) => (
                 <tr>

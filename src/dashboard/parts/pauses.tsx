@@ -1,6 +1,7 @@
 import type { Pause } from '../../queue/pauses.js'
 import type { SeenTable } from '../seen-table.js'
 import { address } from '../site.js'
+import { ColumnHeads } from './column-heads.js'
 import { KeyText, keyFields } from './key.js'
 import { KeyChoice } from './key-choice.js'
 import { Empty } from './notice.js'
@@ -39,17 +40,7 @@ function PauseTable({ visit, seen, pauses, may }: PauseTableOf) {
   return (
     <div class="scroll">
       <table>
-        <thead>
-          <tr>
-            <th scope="col">What</th>
-            <th scope="col">Why</th>
-            <th scope="col">Since</th>
-            <th scope="col">Until</th>
-            <th scope="col">
-              <span class="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
+        <ColumnHeads of={['What', 'Why', 'Since', 'Until']} actions />
         <tbody>
           {pauses.map(({ where, reason, since, until }) => (
             <tr>

@@ -1,5 +1,6 @@
 import type { RunnerState } from '../../records/runners.js'
 import type { WorkerState } from '../../records/worker-state.js'
+import { ColumnHeads } from './column-heads.js'
 import { Empty } from './notice.js'
 import type { Visit } from './page.js'
 import { Span, When } from './when.js'
@@ -24,20 +25,10 @@ export function Runners({
       ) : (
         <div class="scroll">
           <table>
-            <thead>
-              <tr>
-                <th scope="col">Process</th>
-                <th scope="col">Table</th>
-                <th scope="col">State</th>
-                <th scope="col" class="number">
-                  Slots in use
-                </th>
-                <th scope="col">Lease</th>
-                <th scope="col">New jobs by</th>
-                <th scope="col">Last fetch</th>
-                <th scope="col">Started</th>
-              </tr>
-            </thead>
+            <ColumnHeads
+              of={['Process', 'Table', 'State', 'Slots in use', 'Lease', 'New jobs by', 'Last fetch', 'Started']}
+              numbers={['Slots in use']}
+            />
             <tbody>
               {runners.flatMap((runner) =>
                 runner.workers.map((worker, place) => (
