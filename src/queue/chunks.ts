@@ -104,7 +104,7 @@ function halves<Entry>(entries: readonly Entry[]): Entry[][] {
 }
 
 /** What others undo is written again: workers lock the same rows in an order of theirs. A snapshot of the user's stays too old. */
-async function unlessUndone<Result>({ db }: Jobs, statement: () => Promise<Result>): Promise<Result> {
+export async function unlessUndone<Result>({ db }: Jobs, statement: () => Promise<Result>): Promise<Result> {
   const passing = db.isTransaction ? /^40P01$/ : /^40(?:P01|001)$/
   for (let tries = 1; ; tries++) {
     try {

@@ -2,7 +2,7 @@ import { sqlState } from '../pg/error-class.js'
 import { writtenName } from '../schema/identify.js'
 import type { Jobs } from '../schema/job-database.js'
 import { idOf } from '../schema/row.js'
-import { undoable } from './chunks.js'
+import { undoable, unlessUndone } from './chunks.js'
 import { inChunks, type NewRow } from './new-rows.js'
 import { insertThrottled } from './throttled.js'
 import { HiddenJobError, JobExistsError, NoUniqueIndexError } from './unique-errors.js'
@@ -16,10 +16,9 @@ const mostRows = 250
 /** So often a row that was neither inserted nor found is tried: each time another was quicker. */
 const mostTries = 100
 
-/** What Postgres says where no index makes jobs unique in this way; where a statement would write to a row twice; and where two wait in a circle. */
+/** What Postgres says where no index makes jobs unique in this way; and where a statement would write to a row twice. */
 const noSuchIndex = '42P10'
 const writtenTwice = '21000'
-const deadlock = '40P01'
 
 /**
  * Inserts rows where no job stands for their values; several go in one transaction, all or none.
@@ -38,10 +37,8 @@ export async function enqueueUnique(
     return checked(call, [...(await standingJobs(call, rows)).values()])
   }
   try {
-    return await enqueuing().catch((error: unknown) => {
-      if (sqlState(error) !== deadlock || call.lasts) throw error
-      return enqueuing() // nothing of it is left
-    })
+    // Of what was undone nothing is left; but in the user's transaction the locks are that it has.
+    return await (call.lasts ? enqueuing() : unlessUndone(jobs, enqueuing))
   } catch (error) {
     if (sqlState(error) !== noSuchIndex) throw error
     throw new NoUniqueIndexError(jobs.name, writtenName(jobs.db, jobs.name), uniqueness, error)
