@@ -12,6 +12,8 @@ export interface CliCommand {
   readonly usage: string
   /** The exit code of a command line that makes no sense, and of an error. */
   readonly failed: ExitCode
+  /** That of an error of anything but the command line and the connection, where it is another. */
+  readonly broken?: ExitCode
   /** Runs it on the arguments behind its name. @throws UsageError, and whatever is to be one line on stderr */
   run(argv: readonly string[], terminal: Terminal): Promise<ExitCode>
 }
@@ -19,30 +21,34 @@ export interface CliCommand {
 interface Described<Given extends Options> {
   readonly usage: string
   readonly failed: ExitCode
+  readonly broken?: ExitCode
   /** The options but for `--help`, as `parseArgs` takes them. */
   readonly options: Given
-  /** What is said of an argument that is no option. */
+  /** How many arguments that are no options it takes at most. Default: none. */
+  readonly most?: number
+  /** What is said of one more. */
   readonly stray: string
-  readonly run: (values: Values<Given>, terminal: Terminal) => Promise<ExitCode>
+  readonly run: (values: Values<Given>, terminal: Terminal, given: readonly string[]) => Promise<ExitCode>
 }
 
-type Values<Given extends Options> = ReturnType<typeof parseArgs<{ options: Given }>>['values']
+export type Values<Given extends Options> = ReturnType<typeof parseArgs<{ options: Given }>>['values']
 
-/** A command whose arguments are all options. */
-export function cliCommand<Given extends Options>(described: Described<Given>): CliCommand {
-  const { usage, failed, options, stray, run } = described
+/** A command of options, and of as many other arguments as it takes. */
+export function cliCommand<const Given extends Options>(described: Described<Given>): CliCommand {
+  const { usage, failed, broken = failed, options, most = 0, stray, run } = described
   return {
     usage,
     failed,
+    broken,
     run: async (argv, terminal) => {
       const { values, positionals } = readArguments(argv, { ...options, help: { type: 'boolean', short: 'h' } })
-      // Not shown: it may be a URL with a password, where --url was forgotten.
-      if (positionals.length > 0) throw new UsageError(stray)
       if (values.help) {
         terminal.stdout.write(usage)
         return 0
       }
-      return run(values as Values<Given>, terminal) // those of `--help` are no business of the command
+      // Not shown: it may be a URL with a password, where --url was forgotten.
+      if (positionals.length > most || positionals.some((text) => text.includes('://'))) throw new UsageError(stray)
+      return run(values as Values<Given>, terminal, positionals) // those of `--help` are no business of the command
     },
   }
 }

@@ -1,7 +1,14 @@
 import { createRequire } from 'node:module'
 import type { CliCommand, ExitCode } from './cli-command.js'
 import { commands, usage } from './commands.js'
+import { safeText } from './show/safe-text.js'
 import { type Terminal, UsageError } from './terminal.js'
+
+/** What the command line itself is to blame for, or the way to the database, by the codes of our errors. */
+const ofCommandLine: ReadonlySet<unknown> = new Set([
+  ...['USAGE', 'CONFIG', 'DATABASE_URL', 'CONNECTION', 'NO_SUCH_TABLE', 'FILTER', 'CURSOR'],
+  ...['INVALID_DURATION', 'INVALID_BULK_OPTION', 'INVALID_PAUSE', 'INVALID_KEY', 'INVALID_OPTION', 'INVALID_LIMIT'],
+])
 
 /**
  * Runs a command line, without the names of node and script. Never throws: what goes wrong is one line on
@@ -17,10 +24,16 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
     return await command.run(called.argv, terminal)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    terminal.stderr.write(`kysely-jobs: ${message.replaceAll(/\s*[\r\n]+\s*/g, ' ')}\n`)
+    terminal.stderr.write(`kysely-jobs: ${safeText(message.replaceAll(/\s*[\r\n]+\s*/g, ' '))}\n`)
     if (error instanceof UsageError) terminal.stderr.write(`\n${command?.usage ?? usage}`)
-    return command?.failed ?? 1
+    return codeFor(error, command)
   }
+}
+
+function codeFor(error: unknown, command: CliCommand | undefined): ExitCode {
+  if (command === undefined) return 2
+  const { failed, broken = failed } = command
+  return error instanceof Error && ofCommandLine.has(Reflect.get(error, 'code')) ? failed : broken
 }
 
 /** The command that is called, and the arguments beside its name, which may stand behind its options. */
@@ -37,8 +50,8 @@ function answer([first, ...more]: readonly string[], terminal: Terminal): ExitCo
   else if (isAsked('-v', '--version')) terminal.stdout.write(`${ownVersion()}\n`)
   else {
     // What was said is not shown: it may be a URL with a password.
-    const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(Object.keys(commands))
-    throw new UsageError(`${first === undefined || first.startsWith('-') ? 'No' : 'Unknown'} command: say ${names}`)
+    const isNone = first === undefined || first.startsWith('-')
+    throw new UsageError(`${isNone ? 'No command' : 'Unknown command'}: say one of these`)
   }
   return 0
 }

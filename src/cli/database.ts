@@ -2,20 +2,28 @@ import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import { connectionError } from '../pg/connection-error.js'
 import { guardPool } from '../pg/guard-pool.js'
+import type { Duration } from '../schema/duration.js'
 import { clientOf } from './database-url.js'
+
+interface Bounds {
+  /** How many connections. */
+  readonly max?: number
+  /** The longest wait for an answer. */
+  readonly query?: Duration
+}
 
 /**
  * Opens the database of a URL, runs an action on it, and closes it.
- * @param max how many connections it may have at a time
  * @throws DatabaseUrlError, ConnectionError
  */
 export async function withDatabase<T>(
   url: string | undefined,
   action: (db: Kysely<unknown>) => Promise<T>,
-  max = 1,
+  { max = 1, query = '30s' }: Bounds = {},
 ): Promise<T> {
   const target = clientOf(url)
-  const pool = guardPool(new pg.Pool({ connectionString: url, max }), { connect: '10s', query: '30s' })
+  const config = { connectionString: url, max, application_name: 'kysely-jobs' }
+  const pool = guardPool(new pg.Pool(config), { connect: '10s', query })
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
   try {
     return await action(db)

@@ -30,7 +30,7 @@ export async function doctor(options: DoctorOptions, terminal: Terminal): Promis
       const found = await examine(db, { tables, listen })
       return types === undefined ? found : [...found, ...(await outOfDate(db, types))]
     },
-    connections,
+    { max: connections },
   )
   terminal.stdout.write(textOf(findings, { json, fixSql }, terminal))
   return findings.some(({ severity }) => severity !== 'advice') ? 1 : 0

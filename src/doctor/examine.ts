@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { jobTables } from '../observe/job-tables.js'
 import { readPauses } from '../queue/pauses.js'
 import { identifyTable } from '../schema/identify.js'
 import type { Queryable } from '../schema/job-table.js'
@@ -27,7 +28,6 @@ import { storageChecks } from './checks/storage.js'
 import { triggerChecks } from './checks/triggers.js'
 import { countIn, readArchive } from './facts/archive-facts.js'
 import { hear } from './facts/hearing.js'
-import { findJobTables } from './facts/job-tables.js'
 import { readPooling } from './facts/pooling.js'
 import { readRows } from './facts/row-facts.js'
 import { readServer, type ServerFacts } from './facts/server-facts.js'
@@ -72,7 +72,7 @@ export async function examine<DB>(
   const found = [...server.found]
   if (found.some(({ code }) => code === 'statement-pooler')) return found
   const named = tables && (await Promise.all(tables.map((table) => identifyTable(db, table))))
-  const all = named ?? (await findJobTables(plain))
+  const all = named ?? (await jobTables(plain)).map(({ schema, name }) => ({ schema, name }))
   if (all.length === 0) found.push(noJobTable())
   for (const table of all) found.push(...(await ofTable(handle, table, server.facts, notes)))
   found.push(...(await ofSideTables(handle, notes)))

@@ -1,0 +1,29 @@
+import { cliCommand } from './cli-command.js'
+import { databaseOptions, strayArgument } from './shared-options.js'
+import { usageText } from './usage-text.js'
+
+/** `kysely-jobs enqueue` */
+export const enqueueCommand = cliCommand({
+  usage: usageText({
+    line: 'enqueue <table>',
+    about:
+      'Inserts jobs, and prints their ids: one of --values, or one for each line of JSON on standard input, a thousand in a\ntransaction.',
+    options: [
+      ['--values <json>', 'the columns of the job: \'{"to": "ada@example.com"}\''],
+      ['--delay <time>', 'when it is due from now: 5m (default: at once, or its run_at)'],
+      ['--table <name>', 'the table, where it is not the first argument'],
+    ],
+    samples: [`enqueue mail_jobs --values '{"to": "ada@example.com"}'`, 'enqueue mail_jobs --delay 5m < jobs.jsonl'],
+  }),
+  failed: 2,
+  broken: 1,
+  most: 1,
+  stray: strayArgument,
+  options: {
+    ...databaseOptions,
+    table: { type: 'string' },
+    values: { type: 'string' },
+    delay: { type: 'string' },
+  },
+  run: async (values, terminal, [table]) => (await import('./steer/enqueue.js')).enqueueGiven(values, terminal, table),
+})

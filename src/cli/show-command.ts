@@ -1,0 +1,23 @@
+import { cliCommand } from './cli-command.js'
+import { databaseOptions, strayArgument, timeOptions } from './shared-options.js'
+import { usageText } from './usage-text.js'
+
+/** `kysely-jobs show` */
+export const showCommand = cliCommand({
+  usage: usageText({
+    line: 'show <id>',
+    about:
+      'Shows a job with all its columns, and what has become of it. It is looked for in all job tables and archives, or in\nthose of the settings; where there is none of this id, the exit code is 1.',
+    options: [
+      ['--table <name>', 'only in this table and its archive'],
+      ['--utc', 'times as they are, in UTC'],
+    ],
+    samples: ['show 0198f3a2-7c1e-7b44-9d55-2f6a1b0c9e11', "show 4711 --table mail_jobs --json | jq '.values.payload'"],
+  }),
+  failed: 2,
+  broken: 1,
+  most: 1,
+  stray: strayArgument,
+  options: { ...databaseOptions, ...timeOptions, table: { type: 'string' } },
+  run: async (values, terminal, [id]) => (await import('./look/show.js')).show(values, terminal, id),
+})

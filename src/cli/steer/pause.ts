@@ -1,0 +1,91 @@
+import { parseFilter } from '../../observe/filter-text.js'
+import type { JobView } from '../../observe/view.js'
+import { pauseJobs, resumeJobs } from '../../queue/pause.js'
+import { jobsOf } from '../../schema/job-database.js'
+import type { ExitCode } from '../cli-command.js'
+import { timeIn } from '../open/moment.js'
+import { type Place, tableNamed, viewOf, withTables } from '../open/tables.js'
+import { keyText } from '../show/key-text.js'
+import { jsonText, safeText } from '../show/safe-text.js'
+import { OptionError, type Terminal } from '../terminal.js'
+
+interface PauseCommandOptions extends Place {
+  readonly json?: boolean | undefined
+  readonly table?: string | undefined
+  readonly where?: readonly string[] | undefined
+  readonly reason?: string | undefined
+  readonly until?: string | undefined
+}
+
+type Key = Readonly<Record<string, string>>
+
+/** `kysely-jobs pause` */
+export async function pause(options: PauseCommandOptions, terminal: Terminal, named: string | undefined): Promise<0> {
+  const until = options.until === undefined ? {} : untilIn(options.until)
+  const reason = options.reason === undefined ? {} : { reason: options.reason }
+  await onKey(options, terminal, named, async (jobs, key, what) => {
+    await pauseJobs(jobs.db, jobs.name, { ...whereOf(key), ...reason, ...until })
+    const value = { ...what, paused: true, ...reason }
+    terminal.stdout.write(options.json ? `${jsonText(value)}\n` : `${safeText(nameOf(what))} is paused\n`)
+  })
+  return 0
+}
+
+/** `kysely-jobs resume` */
+export async function resume(
+  options: PauseCommandOptions,
+  terminal: Terminal,
+  named: string | undefined,
+): Promise<ExitCode> {
+  return onKey(options, terminal, named, async (jobs, key, what) => {
+    const wasPaused = await resumeJobs(jobs.db, jobs.name, whereOf(key))
+    if (options.json) terminal.stdout.write(`${jsonText({ ...what, wasPaused })}\n`)
+    else if (wasPaused) terminal.stdout.write(`${safeText(nameOf(what))} is resumed\n`)
+    else terminal.stderr.write(`kysely-jobs: ${safeText(nameOf(what))} was not paused\n`)
+    return wasPaused ? 0 : 1
+  })
+}
+
+interface What {
+  readonly table: string
+  /** Undefined: the whole table. */
+  readonly where: Key | undefined
+}
+
+const nameOf = ({ table, where }: What) => (where === undefined ? table : `${keyText(where)} of ${table}`)
+
+/** To the verbs' types there is no column of a user's own. */
+const whereOf = (key: Key | undefined) => (key === undefined ? {} : { where: key as Record<never, never> }) // checked there
+
+function onKey<T>(
+  options: PauseCommandOptions,
+  terminal: Terminal,
+  named: string | undefined,
+  action: (jobs: ReturnType<typeof jobsOf>, key: Key | undefined, what: What) => Promise<T>,
+): Promise<T> {
+  return withTables(options, terminal, async (opened) => {
+    const table = tableNamed(opened, named ?? options.table)
+    const where = keyIn(await viewOf(opened.db, table), options.where ?? [])
+    return action(jobsOf(opened.db, table.written), where, { table: table.written, where })
+  })
+}
+
+/** @throws FilterError, OptionError */
+function keyIn(view: JobView, where: readonly string[]): Key | undefined {
+  const parts = where.map((text) => {
+    const { column, path, operator, values } = parseFilter(view, text)
+    if (operator !== '=' || path !== undefined)
+      throw new OptionError(`--where ${text}: a key is of columns and their values: write column=value`)
+    return [column, values[0] ?? ''] as const
+  })
+  return parts.length === 0 ? undefined : Object.fromEntries(parts)
+}
+
+/** @throws OptionError */
+function untilIn(text: string) {
+  const time = timeIn(text, '--until')
+  if ('delay' in time) return { until: time.delay }
+  const date = new Date(time.to)
+  if (Number.isNaN(date.getTime())) throw new OptionError('--until: without an end it is until resume: leave it out')
+  return { until: date }
+}

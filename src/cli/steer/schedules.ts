@@ -1,0 +1,130 @@
+import {
+  listSchedules,
+  pauseSchedule,
+  removeSchedule,
+  resumeSchedule,
+  type ScheduleState,
+  triggerSchedule,
+} from '../../schedule/by-hand.js'
+import { jobsOf } from '../../schema/job-database.js'
+import type { ExitCode } from '../cli-command.js'
+import { type Opened, type Place, tableNamed, withTables } from '../open/tables.js'
+import { paintFor } from '../show/paint.js'
+import { jsonText, safeText } from '../show/safe-text.js'
+import { tableText } from '../show/table-text.js'
+import { spanText, type Times, timeText } from '../show/times.js'
+import { OptionError, type Terminal } from '../terminal.js'
+
+interface SchedulesOptions extends Place {
+  readonly json?: boolean | undefined
+  readonly utc?: boolean | undefined
+  readonly table?: string | undefined
+}
+
+/** `kysely-jobs schedules` */
+export async function schedules(
+  options: SchedulesOptions,
+  terminal: Terminal,
+  [verb, table, name, ...others]: readonly string[],
+): Promise<ExitCode> {
+  if (verb === undefined || (verb === 'list' && name === undefined)) {
+    return list(options, terminal, table ?? options.table)
+  }
+  if (!isVerb(verb))
+    throw new OptionError('There are schedules pause, resume, run and remove; without one they are listed')
+  if (table === undefined || name === undefined || others.length > 0)
+    throw new OptionError(`Which one? Say schedules ${verb} <table> <name>`)
+  return withTables(options, terminal, (opened) =>
+    change(opened, terminal, { verb, table, name, json: options.json ?? false }),
+  )
+}
+
+const verbs = {
+  pause: async (jobs, name) => {
+    await pauseSchedule(jobs.db, jobs.name, name)
+    return { said: 'is paused' }
+  },
+  resume: async (jobs, name) => {
+    await resumeSchedule(jobs.db, jobs.name, name)
+    return { said: 'is resumed' }
+  },
+  run: async (jobs, name) => {
+    const job = await triggerSchedule(jobs.db, jobs.name, name)
+    if (job === undefined) return { said: 'makes a job as soon as a runner that declares it hears of it', job: null }
+    return { said: `made the job ${String(job.id)}`, job: String(job.id) }
+  },
+  remove: async (jobs, name) => {
+    const wasThere = await removeSchedule(jobs.db, jobs.name, name)
+    return wasThere ? { said: 'is removed; one that code declares comes back when a runner starts' } : undefined
+  },
+} satisfies Record<string, (jobs: ReturnType<typeof jobsOf>, name: string) => Promise<Done | undefined>>
+
+interface Done {
+  readonly said: string
+  /** The id of the job that was made; null: another will make it. */
+  readonly job?: string | null
+}
+
+const isVerb = (text: string): text is keyof typeof verbs => Object.hasOwn(verbs, text)
+
+interface Change {
+  readonly verb: keyof typeof verbs
+  readonly table: string
+  readonly name: string
+  readonly json: boolean
+}
+
+async function change(
+  opened: Opened,
+  { stdout, stderr }: Terminal,
+  { verb, table, name, json }: Change,
+): Promise<ExitCode> {
+  const { written } = tableNamed(opened, table)
+  const done: Done | undefined = await verbs[verb](jobsOf(opened.db, written), name)
+  if (done === undefined) {
+    stderr.write(`kysely-jobs: There is no schedule ${JSON.stringify(name)} of ${safeText(written)}\n`)
+    return 1
+  }
+  const { said, ...more } = done
+  stdout.write(
+    json ? `${jsonText({ table: written, name, verb, ...more })}\n` : `${safeText(`${name} of ${written} ${said}`)}\n`,
+  )
+  return 0
+}
+
+async function list(options: SchedulesOptions, terminal: Terminal, named: string | undefined): Promise<0> {
+  const found = await withTables(options, terminal, async (opened) => {
+    const { db } = opened
+    if (named === undefined) return listSchedules(db)
+    return listSchedules(db, jobsOf(db, tableNamed(opened, named).written).name)
+  })
+  if (options.json) terminal.stdout.write(`${jsonText({ schedules: found }, 2)}\n`)
+  else if (found.length === 0) terminal.stdout.write('There are no schedules.\n')
+  else terminal.stdout.write(schedulesText(found, { now: new Date(), isUtc: options.utc ?? false }, terminal))
+  return 0
+}
+
+function schedulesText(found: readonly ScheduleState[], times: Times, terminal: Terminal): string {
+  const paint = paintFor(terminal.stdout, terminal)
+  return tableText<ScheduleState>(
+    [
+      { title: 'TABLE', text: ({ table }) => table, least: 12 },
+      { title: 'NAME', text: ({ name }) => name, least: 12 },
+      { title: 'WHEN', text: recurrence },
+      { title: 'LAST', text: ({ lastSlot }) => timeText(lastSlot, times) },
+      {
+        title: 'NEXT',
+        text: ({ nextSlot, pausedAt }) => (pausedAt === undefined ? timeText(nextSlot, times) : 'paused'),
+      },
+      { title: 'LAST JOB', text: ({ lastJob }) => lastJob ?? '-' },
+      { title: 'BY', text: ({ declared, undeclaredAt }) => (undeclaredAt ? 'code, gone' : declared ? 'code' : 'hand') },
+    ],
+    found,
+    { width: terminal.stdout.columns, title: paint.quiet },
+  )
+}
+
+function recurrence({ cron, timeZone, every }: ScheduleState): string {
+  if (cron === undefined) return `every ${spanText(every ?? 0)}`
+  return timeZone === undefined ? cron : `${cron} ${timeZone}`
+}
