@@ -77,6 +77,14 @@ export const commands: Readonly<Record<string, ListedCommand>> = {
     summary: 'who works',
     load: async () => (await import('./runners-command.js')).runnersCommand,
   },
+  dashboard: {
+    summary: 'serves the dashboard on this machine',
+    load: async () => (await import('./dashboard-command.js')).dashboardCommand,
+  },
+  work: {
+    summary: 'runs the workers that a module exports',
+    load: async () => (await import('./work-command.js')).workCommand,
+  },
   generate: {
     summary: 'writes the Kysely interface of a Postgres database',
     load: async () => (await import('./generate-command.js')).generateCommand,
