@@ -2,6 +2,7 @@ import { aroundThem } from './around-them.ts'
 import { inAging } from './in-aging.ts'
 import { inArchives } from './in-archives.ts'
 import { inBatches } from './in-batches.ts'
+import { inCli } from './in-cli.ts'
 import { inConnections } from './in-connections.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inDoctor } from './in-doctor.ts'
@@ -32,6 +33,7 @@ export const mutants: readonly Mutant[] = [
   ...inRecords,
   ...inPauses,
   ...inObservations,
+  ...inCli,
   ...aroundThem,
   ...inConnections,
 ]
