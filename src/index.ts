@@ -1,3 +1,5 @@
+export type { HealthCheck, HealthChecks } from './health/checks.js'
+export { type HealthOptions, type HealthReport, healthHandler } from './health/health-handler.js'
 export { guardPool, type PoolBounds } from './pg/guard-pool.js'
 export { type Backoff, type BackoffRule, exponential, JitterError, linear } from './predicates/backoff.js'
 export type { JobSelection } from './predicates/selected.js'

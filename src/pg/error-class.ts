@@ -45,6 +45,19 @@ export function mayPass(error: unknown): boolean {
   return concernsAll(error) || (tookTooLong.test(sqlState(error) ?? '') && !wasRaisedWithin(error))
 }
 
+/** What Postgres says that has no connection to give, or is about to stop or not up yet; and of a connection that was lost. */
+const ofServerAway = /^(?:08|53|57P)/
+
+/**
+ * Whether it is the server that is away or does not answer, so that whoever asks anew meets the same. Not where the program itself
+ * holds all connections of its pool.
+ */
+export function isServerAway(error: unknown): boolean {
+  const state = sqlState(error)
+  if (state !== undefined) return ofServerAway.test(state)
+  return isOfConnection(error) && codeOf(error) !== 'NO_CONNECTION'
+}
+
 /** The statement got no answer, as its connection was not made, or is lost. */
 function isOfConnection(error: unknown): boolean {
   const code = codeOf(error)

@@ -20,6 +20,8 @@ export interface WorkerState {
   readonly lastFetch: Date | undefined
   /** It takes only jobs of a condition. */
   readonly where: boolean
+  /** The most jobs that run at once over all workers, where its `limit` says so without `by`. */
+  readonly total?: number | undefined
   /** Its options that go by keys, in a few words: `limit: 2 by tenant_id`. */
   readonly keyed: string | undefined
   /** How many jobs may run, of each key of `by` and (`total`) of all: null where a column of the row says it. Undefined: they are not limited. */

@@ -6,6 +6,7 @@ import { shown } from '../schema/shown.js'
 import type { WorkerEvent, WorkerEvents } from '../worker/events.js'
 import type { WorkerHealth } from '../worker/health.js'
 import type { Logger } from '../worker/logger.js'
+import type { WorkerObserver } from '../worker/observer.js'
 import { processShare } from '../worker/process-share.js'
 import type { Kept } from './caretaker.js'
 import type { Recorded } from './records/record.js'
@@ -18,6 +19,8 @@ export interface RunnableWorker extends Kept, Scheduling, Recorded {
   start(options?: { readonly retry?: boolean | undefined }): Promise<void>
   stop(options?: { readonly deadline?: Duration | undefined }): Promise<{ readonly left: number }>
   health(): WorkerHealth
+  /** @internal Sees its work from within; to be set before it starts. */
+  observer?: WorkerObserver | undefined
   on<Name extends WorkerEvent>(name: Name, listener: (payload: WorkerEvents<never>[Name][0]) => void): unknown
 }
 

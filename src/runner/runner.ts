@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely'
 import { type Duration, milliseconds } from '../schema/duration.js'
-import { jobsOf } from '../schema/job-database.js'
+import { type JobDatabase, jobsOf } from '../schema/job-database.js'
 import type { Queryable } from '../schema/job-table.js'
+import { ask } from '../worker/ask.js'
 import { Deadline } from '../worker/deadline.js'
 import type { WorkerHealth } from '../worker/health.js'
 import { consoleLogger, harmless } from '../worker/logger.js'
@@ -22,6 +23,7 @@ type Signal = keyof typeof signals
 
 /** Workers of one process, started and stopped together: made by `createRunner`. */
 export class Runner {
+  readonly #db: Kysely<JobDatabase>
   readonly #workers: readonly RunnableWorker[]
   readonly #deadline: number
   readonly #events: RunnerEvents
@@ -36,13 +38,14 @@ export class Runner {
   /** @internal Use `createRunner`. */
   constructor(db: Queryable<unknown>, options: RunnerOptions) {
     const { workers, schedules, undeclared = 'remove' } = options
+    this.#db = jobsOf(db, '').db
     this.#workers = workers
     const logger = harmless(options.logger ?? consoleLogger)
     for (const sentence of adviceOnWorkers(workers)) logger.warn({}, sentence)
     this.#events = new RunnerEvents(workers, logger)
     this.#caretaker = new Caretaker(workers)
     this.#scheduler = new Scheduler(db, { workers, schedules, undeclared, tell: this.#events })
-    this.#recorder = new Recorder(jobsOf(db, '').db, recordsOf(options), logger)
+    this.#recorder = new Recorder(this.#db, recordsOf(options), logger)
     this.#deadline = milliseconds(options.deadline ?? '30s', 'deadline')
   }
 
@@ -93,10 +96,29 @@ export class Runner {
     return this
   }
 
+  /** What it starts and stops together. */
+  get workers(): readonly RunnableWorker[] {
+    return this.#workers
+  }
+
   /** How the workers are, by their tables; `alive` when all are. */
   health(): { readonly alive: boolean; readonly workers: readonly (WorkerHealth & { readonly table: string })[] } {
     const workers = this.#workers.map((worker) => ({ table: worker.table, ...worker.health() }))
     return { alive: workers.every(({ alive }) => alive), workers }
+  }
+
+  /**
+   * Asks the database for nothing, and waits for its answer.
+   * @param limit milliseconds
+   * @throws NoConnectionError, DeadlineError; whatever the database says
+   */
+  async ping(limit: number): Promise<void> {
+    await ask(this.#db, limit, 'whether the database answers', (db) =>
+      db
+        .withoutPlugins()
+        .selectNoFrom((eb) => eb.lit(1).as('one'))
+        .execute(),
+    )
   }
 
   /**

@@ -21,6 +21,8 @@ interface OfRun<Job> extends OfAttempt<Job> {
   readonly wait?: number | undefined
   /** Milliseconds that the handler ran until its outcome was decided. */
   readonly duration?: number | undefined
+  /** Of the span around its handler, where the worker is traced (kysely-jobs/otel). */
+  readonly traceId?: string
 }
 
 /** What of a worker's jobs is paused. */
@@ -35,8 +37,8 @@ interface PausedBy {
  */
 export interface WorkerEvents<Job> {
   started: [{ readonly worker: string }]
-  /** Rows were claimed. */
-  claimed: [{ readonly jobs: readonly Job[] }]
+  /** Rows were claimed. `took`: milliseconds from when they were asked for. */
+  claimed: [{ readonly jobs: readonly Job[]; readonly took: number }]
   succeeded: [OfRun<Job>]
   /** An attempt failed and another follows. */
   retry: [OfRun<Job> & { readonly error: string }]
@@ -49,7 +51,7 @@ export interface WorkerEvents<Job> {
   /** As if it had not been claimed: at a stop, or as it would have waited here. */
   released: [OfRun<Job>]
   /** The row was no longer this attempt's; whatever the handler did was not written. */
-  lost: [OfAttempt<Job> & { readonly reason: AbortReason }]
+  lost: [OfAttempt<Job> & { readonly reason: AbortReason; readonly traceId?: string }]
   /** Jobs were taken over from workers that are gone. */
   rescued: [{ readonly jobs: readonly Rescued[] }]
   /** The listener's state changed; anything but `listening` means that polling does the work. */
@@ -80,42 +82,52 @@ export interface WorkerEvents<Job> {
 
 export type WorkerEvent = keyof WorkerEvents<unknown>
 
-const levels: Partial<Record<WorkerEvent, keyof Logger>> = {
+/** All that are told as they are; an error is logged by whoever meets it. */
+export type ToldEvent = Exclude<WorkerEvent, 'error'>
+
+/** The level of each event's line, one a line; what is no routine by its payload alone is a warning. */
+const levels: Readonly<Record<ToldEvent, keyof Logger>> = {
   started: 'info',
-  stopped: 'info',
+  claimed: 'debug',
+  succeeded: 'debug',
   retry: 'warn',
   failed: 'warn',
   timedOut: 'warn',
+  snoozed: 'debug',
+  cancelled: 'info',
+  released: 'debug',
   lost: 'warn',
   rescued: 'warn',
   listener: 'info',
+  idle: 'debug',
   paused: 'info',
   resumed: 'info',
   archive: 'info',
-  succeeded: 'debug',
+  stopped: 'info',
 }
 
 const misplacedText =
   'jobs ended when the archive had no partition for them, and are in its default one: let a runner, or keepJobArchive, run at least once in the time of a few partitions'
 
 /** Whether lines are logged of an event that is routine. */
-export function isLogged({ logger }: LogSettings, name: WorkerEvent): boolean {
-  const level = levels[name]
-  return level !== undefined && logger[level] !== silent
+export function isLogged({ logger }: LogSettings, name: ToldEvent): boolean {
+  return logger[levels[name]] !== silent
 }
 
 /** The log line of an event: the job by its id and attempt, never its payload; an error by its text. */
-export function log({ logger, describeError }: LogSettings, table: string, name: WorkerEvent, payload: object): void {
+export function log({ logger, describeError }: LogSettings, table: string, name: ToldEvent, payload: object): void {
   const level = isTroubling(name, payload) ? 'warn' : levels[name]
-  if (level === undefined || logger[level] === silent) return
-  const { job, jobs: _, reason, ...facts } = payload as LoggedPayload // of one of those events
+  if (logger[level] === silent) return
+  const { job, jobs, reason, traceId, ...facts } = payload as LoggedPayload // of one of those events
   const id = job !== undefined && { id: columnValue(job, 'id') }
+  const count = jobs !== undefined && { jobs: jobs.length }
+  const trace = traceId !== undefined && { trace_id: traceId }
   const why = reason !== undefined && { reason: typeof reason === 'string' ? reason : describeError(reason, job) }
-  logger[level]({ table, ...id, ...facts, ...why }, `${table}: ${sentence(name, payload)}`)
+  logger[level]({ table, ...id, ...count, ...facts, ...why, ...trace }, `${table}: ${sentence(name, payload)}`)
 }
 
 /** A listener that can't listen, and handlers that a stop left behind: by their payload alone they are no routine. */
-function isTroubling(name: WorkerEvent, payload: object): boolean {
+function isTroubling(name: ToldEvent, payload: object): boolean {
   if (name === 'listener') return 'reason' in payload
   if (name === 'archive') return 'misplaced' in payload && payload.misplaced !== 0
   return name === 'stopped' && 'left' in payload && payload.left !== 0
@@ -126,16 +138,20 @@ type LogSettings = Pick<Settings, 'logger' | 'describeError'>
 /** What is known of the payload of every event that is logged. */
 interface LoggedPayload {
   readonly job?: object
-  readonly jobs?: unknown
+  readonly jobs?: readonly unknown[]
+  readonly traceId?: string
   readonly reason?: Error | string
 }
 
-function sentence(name: WorkerEvent, payload: object): string {
-  if (name === 'rescued' && 'jobs' in payload)
-    return `rescued ${(payload.jobs as unknown[]).length} jobs of workers that are gone` // a rescued event
+function sentence(name: ToldEvent, payload: object): string {
+  const { jobs = [] } = payload as LoggedPayload // of one of those events
+  if (name === 'rescued') return `rescued ${jobs.length} jobs of workers that are gone`
+  if (name === 'claimed') return `claimed ${jobs.length} jobs`
+  if (name === 'idle') return 'nothing is due'
   if (name === 'archive')
     return isTroubling(name, payload) ? misplacedText : 'partitions of the archive made or dropped, or jobs moved there'
   if ((name === 'paused' || name === 'resumed') && 'by' in payload) return `${String(payload.by)} ${name}`
   if (name === 'listener' && 'state' in payload) return `listener ${String(payload.state)}`
+  if (name === 'timedOut') return 'job timed out'
   return (name === 'started' || name === 'stopped' ? 'worker ' : 'job ') + name
 }

@@ -5,7 +5,8 @@ import type { JobArchive } from '../schema/archive.js'
 import type { OptionalColumnName } from '../schema/columns.js'
 import type { Jobs } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
-import type { WorkerEvent, WorkerEvents } from './events.js'
+import type { ToldEvent, WorkerEvents } from './events.js'
+import type { WorkerObserver } from './observer.js'
 import type { Settings } from './options.js'
 import type { PassedOver } from './passed-over.js'
 import type { PauseReader } from './pause/pause-reader.js'
@@ -60,10 +61,12 @@ export interface WorkerScope {
   failed(error: unknown): Promise<void>
   /** Counts what is told. */
   readonly tally: Tally
+  /** Undefined: nobody looks. */
+  readonly observer: WorkerObserver | undefined
   /** Whether there are listeners to an event, or lines of it in the log. */
-  hears(event: WorkerEvent): boolean
+  hears(event: ToldEvent): boolean
   /** Tells listeners and the log. */
-  tell<Name extends WorkerEvent>(name: Name, payload: WorkerEvents<object>[Name][0]): void
+  tell<Name extends ToldEvent>(name: Name, payload: WorkerEvents<object>[Name][0]): void
   /** Reports an error that the worker lives through, and while doing what. */
   report(error: unknown, doing: string): void
 }

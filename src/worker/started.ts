@@ -6,6 +6,7 @@ import { type Subscription, sharedListener } from '../watch/shared-listener.js'
 import { Claimer } from './claim/claimer.js'
 import { tellOfFreedKeys } from './claim/freed-keys.js'
 import { Deadline } from './deadline.js'
+import { fetchHealth } from './health.js'
 import { Holds } from './hold/holds.js'
 import { keepArchiveOf } from './kept-archive.js'
 import { LeaseRenewer } from './lease/lease-renewer.js'
@@ -14,6 +15,7 @@ import { memberOf } from './poll-member.js'
 import { LeaseLostError, ShutdownError } from './run/abort-reason.js'
 import type { Attempt } from './run/attempt.js'
 import type { MakeHandling } from './run/handling.js'
+import { busyAmong, stuckAmong } from './run/running.js'
 import { Slots } from './run/slots.js'
 import type { WorkerScope } from './scope.js'
 import { Settler } from './settle/settler.js'
@@ -83,13 +85,12 @@ export class StartedWorker {
   }
 
   get health() {
-    const { failingSince, lastFetch } = this.#claimer
-    const silence = failingSince === undefined ? 0 : performance.now() - failingSince
+    const { lease } = this.#scope.settings
     return {
-      alive: silence < this.#scope.settings.lease,
-      lastFetch,
+      ...fetchHealth(this.#claimer, lease),
       listener: this.#subscription?.state ?? ('off' as const),
       running: this.#slots.running,
+      stuck: stuckAmong(this.#slots.runs, lease),
       leaseMargin: this.#renewer.margin,
     }
   }
@@ -132,7 +133,7 @@ export class StartedWorker {
     this.#bell.close()
     await tellOfFreedKeys(this.#scope)
     await inTime(this.#subscription?.close() ?? Promise.resolve(), graceForClosing)
-    return this.#slots.busy
+    return busyAmong(this.#slots.runs)
   }
 
   /** Handlers first, then the outcomes that they left. */
@@ -189,7 +190,7 @@ export class StartedWorker {
 
   /** What was claimed and has not begun is another's, or nobody's while all are paused. */
   #paused(): void {
-    this.#claimer.failingSince = undefined // no fetch tells that it is well again
+    this.#claimer.failing = undefined // no fetch tells that it is well again
     this.#slots.releaseAll()
   }
 

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { log, type WorkerEvent, type WorkerEvents } from './events.js'
+import { log, type ToldEvent, type WorkerEvent, type WorkerEvents } from './events.js'
 import type { Settings } from './options.js'
 
 type Listener<Seen, Name extends WorkerEvent> = (...event: WorkerEvents<Seen>[Name]) => void
@@ -30,7 +30,7 @@ export class WorkerEmitter<Table extends string, Seen> extends EventEmitter {
     return super.off(name, listener)
   }
 
-  protected tell(event: WorkerEvent, payload: object): void {
+  protected tell(event: ToldEvent, payload: object): void {
     log(this.#settings, this.table, event, payload)
     this.#call(event, payload)
   }

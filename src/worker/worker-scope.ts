@@ -9,7 +9,8 @@ import { processShare } from './process-share.js'
 import type { WorkerScope } from './scope.js'
 
 /** What a worker brings to its scope. */
-export interface ScopeParts<DB> extends Pick<WorkerScope, 'worker' | 'pauses' | 'tally' | 'hears' | 'tell' | 'report'> {
+export interface ScopeParts<DB>
+  extends Pick<WorkerScope, 'worker' | 'pauses' | 'tally' | 'observer' | 'hears' | 'tell' | 'report'> {
   readonly db: Kysely<DB>
   /** The table as the user writes it. */
   readonly name: string

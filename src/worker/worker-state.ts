@@ -12,6 +12,7 @@ export function workerState(id: string, table: TableName, settings: Settings, he
     ...{ schema: table.schema, table: table.name, id, state, concurrency, running, lease },
     leaseMargin: leaseMargin && Math.round(leaseMargin),
     ...{ listener, pollInterval, paused, lastFetch, where: where !== undefined },
+    total: keyed?.total,
     keyed: keyed && inWords(keyed),
     limit: keyed && limitOf(keyed),
   }

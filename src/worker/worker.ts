@@ -11,6 +11,7 @@ import { ask } from './ask.js'
 import { isLogged } from './events.js'
 import { FirstLook, type FirstSight, type Fit } from './first-look.js'
 import type { WorkerHealth } from './health.js'
+import type { WorkerObserver } from './observer.js'
 import type { Settings } from './options.js'
 import { PauseReader } from './pause/pause-reader.js'
 import { Pauses } from './pause/pauses.js'
@@ -45,6 +46,8 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
   #stopping: Promise<{ readonly left: number }> | undefined
   #started: StartedWorker | undefined
   readonly #tally = new Tally()
+  /** @internal Sees its work from within; to be set before it starts. */
+  observer: WorkerObserver | undefined
 
   /** @internal Use `createWorker`. */
   constructor(db: Kysely<DB>, table: Table, makeHandling: MakeHandling, settings: Settings) {
@@ -185,7 +188,8 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
 
   /** How the worker is, for probes. */
   health(): WorkerHealth {
-    const rest = { alive: false, lastFetch: undefined, listener: 'off', running: 0, leaseMargin: undefined } as const
+    const unknown = { lastFetch: undefined, leaseMargin: undefined }
+    const rest = { alive: false, serverAway: false, listener: 'off', running: 0, stuck: 0, ...unknown } as const
     const paused = { paused: this.#state === 'stopped' ? undefined : this.#pauses.by, pauses: this.#pauses.list }
     const now = this.#state === 'stopped' ? undefined : this.#started?.health
     return { ...rest, ...now, ...paused, state: this.#state }
@@ -214,6 +218,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
       settings: this.#settings,
       pauses: this.#pauses,
       tally,
+      observer: this.observer,
     }
     return scopeOf(
       {

@@ -14,13 +14,16 @@ const restsOn: Record<string, readonly string[]> = {
   schedule: ['queue', 'predicates', 'pg', 'schema'],
   observe: ['records', 'schedule', 'queue', 'predicates', 'pg', 'schema'],
   runner: ['records', 'schedule', 'pg', 'worker', 'queue', 'predicates', 'watch', 'schema'],
+  health: ['runner', 'worker', 'schema'],
+  telemetry: ['records', 'worker', 'queue', 'predicates', 'watch', 'pg', 'schema'],
+  metrics: ['telemetry', 'records', 'schema'],
   doctor: ['observe', 'records', 'schedule', 'queue', 'predicates', 'watch', 'pg', 'migrate', 'schema'],
   cli: [
     ...['codegen', 'dashboard', 'doctor', 'observe', 'records', 'schedule', 'runner', 'worker'],
     ...['queue', 'predicates', 'watch', 'pg', 'migrate', 'schema'],
   ],
   dashboard: ['observe', 'records', 'schedule', 'worker', 'queue', 'predicates', 'watch', 'pg', 'schema'],
-  otel: ['runner', 'worker', 'queue', 'predicates', 'watch', 'schema'],
+  otel: ['telemetry', 'records', 'worker', 'queue', 'pg', 'schema'],
   testing: ['runner', 'worker', 'queue', 'predicates', 'watch', 'migrate', 'schema'],
   codegen: ['schema'],
 }

@@ -196,9 +196,9 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'handlers in one async context',
     breaks: 'what one handler enters with AsyncLocalStorage, all that begin after it see',
-    file: 'src/worker/run/handling.ts',
-    text: 'inOwnContext(() => handler(attempt.job, contextOf(scope, attempt)))',
-    replacement: 'handler(attempt.job, contextOf(scope, attempt))',
+    file: 'src/worker/run/handler-calls.ts',
+    text: 'return (_, call) => inOwnContext(call)',
+    replacement: 'return (_, call) => call()',
     test: 'test/worker/async-context.test.ts',
     title: 'each handler begins in the context of',
   },

@@ -1,6 +1,6 @@
 import type { Outcome } from '../../queue/outcome.js'
-import { callInOwnContext } from '../run/async-context.js'
 import type { Attempt } from '../run/attempt.js'
+import { handlerCalls } from '../run/handler-calls.js'
 import type { MakeHandling } from '../run/handling.js'
 import type { WorkerScope } from '../scope.js'
 import type { AnyBatchHandler, BatchCall } from './batch-call.js'
@@ -11,11 +11,11 @@ import { BatchTransactions } from './batch-transactions.js'
 /** Calls a handler for batches of jobs. */
 export function inBatches(handler: AnyBatchHandler): MakeHandling {
   return (scope, settler) => {
-    const inOwnContext = callInOwnContext()
+    const called = handlerCalls(scope)
     const { worker, settings } = scope
     const call: BatchCall = (attempts, given) => {
       const jobs = attempts.map(({ job }) => job)
-      return inOwnContext(async () => handler(jobs, { ...given, worker, logger: settings.logger }))
+      return called(attempts, async () => handler(jobs, { ...given, worker, logger: settings.logger }))
     }
     const size = settings.batch?.size ?? 1
     if (settings.hold === 'lease') {

@@ -59,9 +59,9 @@ export class Claimer {
   #isLull = false
   /** How the last fetch went: what it brought, whether it left more, and what else where it went by keys. */
   #last: { brought: number; isFull: boolean; left?: LeftBehind | undefined } = { brought: 0, isFull: false }
-  /** When (wall clock) the last fetch came back, and since when (monotonic) none does. */
+  /** When (wall clock) the last fetch came back, and since when (monotonic) none does, and why. */
   lastFetch: Date | undefined
-  failingSince: number | undefined
+  failing: { readonly since: number; readonly error: unknown } | undefined
   /** Nothing more is due, as far as the last look goes. */
   foundNothing = false
 
@@ -120,7 +120,7 @@ export class Claimer {
       await this.#take(claimed, fetch, isFull)
       return isFull ? 0 : await this.#untilNext(claimed, fetch)
     } catch (error) {
-      this.failingSince ??= performance.now()
+      this.failing = { since: this.failing?.since ?? performance.now(), error }
       this.#scope.report(error, 'fetching jobs')
       return this.#errorPause.next(error)
     }
@@ -168,7 +168,7 @@ export class Claimer {
 
   #cameBack(rows: readonly object[]): void {
     this.lastFetch = new Date()
-    this.failingSince = undefined
+    this.failing = undefined
     this.#errorPause.reset()
     this.#noticeLimit.looked(rows.length > 0)
     if (rows[0] !== undefined) this.#scope.saw(rows[0])
@@ -207,7 +207,7 @@ export class Claimer {
     if (rows.length > 0) {
       if (this.#stopping) return hold?.end() ?? this.#leases.release(rows)
       this.#contendedPause.reset()
-      this.#scope.tell('claimed', { jobs: rows })
+      this.#scope.tell('claimed', { jobs: rows, took: performance.now() - sent })
     }
     const attempts = rows.map((row) => new Attempt(row, sent))
     this.#interruptions = attempts.reduce((most, { interruptions }) => Math.max(most, interruptions), 0)

@@ -4,6 +4,7 @@ import { interruptionsIn } from '../../schema/row.js'
 import { lend } from '../ask.js'
 import type { ClaimStatements, ToClaim } from '../claim/claim-statements.js'
 import type { Claimed } from '../claim/claimed.js'
+import { seenBy } from '../observer.js'
 import type { Slots } from '../run/slots.js'
 import type { WorkerScope } from '../scope.js'
 import { SettleStatement } from '../settle/settle-statement.js'
@@ -176,9 +177,9 @@ export class Holds {
   }
 
   get #succeed(): CompiledSuccess {
-    const { jobs, columns, finished } = this.#scope
+    const { jobs, columns, finished, observer } = this.#scope
     if (this.#compiled?.columns !== columns || this.#compiled.finished !== finished)
-      this.#compiled = { columns, finished, succeed: compileSuccess(jobs, columns, finished) }
+      this.#compiled = { columns, finished, succeed: seenBy(observer, compileSuccess(jobs, columns, finished)) }
     return this.#compiled.succeed
   }
 }

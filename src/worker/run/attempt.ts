@@ -3,6 +3,7 @@ import type { Outcome } from '../../queue/outcome.js'
 import type { JobId } from '../../schema/columns.js'
 import { interruptionsIn, leaseOf } from '../../schema/row.js'
 import type { AbortReason } from './abort-reason.js'
+import type { Trace } from './trace.js'
 
 /**
  * The states of an attempt, each with those that may follow it:
@@ -49,6 +50,8 @@ export class Attempt implements Lease {
   readonly interruptions: number
   /** When its claim was sent. */
   readonly claimedAt: number
+  /** The span around its handler, where there is one. */
+  trace: Trace | undefined
   #holder: Holder | undefined
   #wasHeld = false
   #state: AttemptState = 'claimed'
@@ -59,6 +62,7 @@ export class Attempt implements Lease {
   #wasTried = false
   #conflicted = false
   #abortReason: AbortReason | undefined
+  #abortedAt: number | undefined
   /** Made for the handler: what is claimed and released needs none. */
   #controller: AbortController | undefined
   #tellAbort: ((reason: AbortReason) => void) | undefined
@@ -145,6 +149,10 @@ export class Attempt implements Lease {
     return this.#abortReason
   }
 
+  get abortedAt(): number | undefined {
+    return this.#abortedAt
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
@@ -214,6 +222,7 @@ export class Attempt implements Lease {
   /** Tells the handler to stop; the first reason stands. */
   abort(reason: AbortReason): void {
     this.#abortReason ??= reason
+    this.#abortedAt ??= performance.now()
     this.#controller?.abort(reason)
     this.#tellAbort?.(reason)
   }

@@ -58,9 +58,9 @@ export class Slots {
     return this.#runs.size
   }
 
-  /** Handlers that were called and have not ended. */
-  get busy(): number {
-    return [...this.#runs].filter(({ attempts }) => attempts.some(({ begunAt }) => begunAt !== undefined)).length
+  /** Those that have a slot. */
+  get runs(): ReadonlySet<Run> {
+    return this.#runs
   }
 
   get ready(): number {

@@ -13,7 +13,7 @@ export function tellOutcome({ tally, hears, tell }: WorkerScope, of: Attempt, ou
     tally.succeeded(wait, duration) // of fast jobs there are many
     return
   }
-  const about = { job: of.job, attempt: of.attempt, wait, duration }
+  const about = { job: of.job, attempt: of.attempt, wait, duration, ...tracedBy(of) }
   switch (outcome.kind) {
     case 'succeeded':
     case 'released':
@@ -39,11 +39,15 @@ export function tellOutcome({ tally, hears, tell }: WorkerScope, of: Attempt, ou
 export function tellLost(scope: WorkerScope, attempt: Attempt, why: string): void {
   const reason = new LeaseLostError(`Job ${attempt.id}, attempt ${attempt.attempt}: ${why}`)
   attempt.lose(reason)
-  scope.tell('lost', { job: attempt.job, attempt: attempt.attempt, reason })
+  scope.tell('lost', { job: attempt.job, attempt: attempt.attempt, reason, ...tracedBy(attempt) })
 }
 
-/** From due to claim by the database's clock, as both are in the row; from the sending of the claim on by ours. */
-function waitOf({ job, claimedAt, begunAt }: Attempt): number | undefined {
+function tracedBy({ trace }: Attempt): { traceId?: string } {
+  return trace === undefined ? {} : { traceId: trace.traceId }
+}
+
+/** Milliseconds that its job waited for its handler: from due to claim by the database's clock, as both are in the row; from the sending of the claim on by ours. */
+export function waitOf({ job, claimedAt, begunAt }: Attempt): number | undefined {
   if (begunAt === undefined) return undefined
   const wait = waitUntilClaimed(job)
   return wait === undefined ? undefined : Math.max(0, wait) + begunAt - claimedAt
