@@ -23,7 +23,7 @@ export default defineConfig({
     alias: [
       { find: /^kysely-jobs$/, replacement: source('./src/index.ts') },
       { find: /^kysely-jobs\/dashboard$/, replacement: source('./dist/src/dashboard/index.js') }, // it is built of more than its modules
-      { find: /^kysely-jobs\/(ihp|migrate|pg|queue)$/, replacement: source('./src/$1/index.ts') },
+      { find: /^kysely-jobs\/(ihp|metrics|migrate|otel|pg|queue)$/, replacement: source('./src/$1/index.ts') },
     ],
   },
   test: {

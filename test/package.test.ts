@@ -5,9 +5,12 @@ import { expect, test } from 'vitest'
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 const manifest = JSON.parse(read('package.json'))
 
-test('whoever installs us gets croner and pg-listen, brings kysely and pg, and runs no script', () => {
+test('whoever installs us gets croner and pg-listen, brings kysely and pg, may bring what metrics and traces need, and runs no script', () => {
   expect(Object.keys(manifest.dependencies)).toEqual(['croner', 'pg-listen'])
-  expect(Object.keys(manifest.peerDependencies)).toEqual(['kysely', 'pg'])
+  const optional = Object.keys(manifest.peerDependenciesMeta)
+  expect(optional).toEqual(['@opentelemetry/api', 'prom-client'])
+  expect(Object.values(manifest.peerDependenciesMeta)).toEqual([{ optional: true }, { optional: true }])
+  expect(Object.keys(manifest.peerDependencies).filter((name) => !optional.includes(name))).toEqual(['kysely', 'pg'])
   expect(manifest.optionalDependencies).toBeUndefined()
   expect(Object.keys(manifest.scripts)).not.toEqual(
     expect.arrayContaining([expect.stringMatching(/^(pre|post)?(install|prepare|pack|publish)$/)]),

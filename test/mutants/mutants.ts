@@ -14,12 +14,14 @@ import { inPauses } from './in-pauses.ts'
 import { inRecords } from './in-records.ts'
 import { inSchedules } from './in-schedules.ts'
 import { inStatements } from './in-statements.ts'
+import { inTelemetry } from './in-telemetry.ts'
 import { inWorkers } from './in-workers.ts'
 import type { Mutant } from './mutant.ts'
 
 /** All faults that the suite must catch. */
 export const mutants: readonly Mutant[] = [
   ...inStatements,
+  ...inTelemetry,
   ...inEnqueues,
   ...inWorkers,
   ...inAging,

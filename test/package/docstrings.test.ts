@@ -11,9 +11,16 @@ interface Public {
   readonly text: string
 }
 
-const entries = ['src', 'src/dashboard', 'src/ihp', 'src/migrate', 'src/pg', 'src/queue'].map(
-  (folder) => `${folder}/index.ts`,
-)
+const entries = [
+  'src',
+  'src/dashboard',
+  'src/ihp',
+  'src/metrics',
+  'src/migrate',
+  'src/otel',
+  'src/pg',
+  'src/queue',
+].map((folder) => `${folder}/index.ts`)
 const declared = new Map(entries.flatMap(exportsOf).map((each) => [each.name, each]))
 
 test('every public name says in a sentence what it is, and of options each one does', () => {

@@ -16,7 +16,18 @@ export function projectWithUs(kysely: 'kysely' | 'kysely-0.28', type: 'module' |
   cpSync(join(root, 'package.json'), join(us, 'package.json'))
   cpSync(join(root, 'dist'), join(us, 'dist'), { recursive: true })
   link(project, kysely, 'kysely')
-  const others = ['croner', 'pg', 'pg-listen', 'pg-protocol', 'pg-types', '@types/pg', '@types/node', 'undici-types']
+  const others = [
+    'croner',
+    'pg',
+    'pg-listen',
+    'pg-protocol',
+    'pg-types',
+    '@types/pg',
+    '@types/node',
+    'undici-types',
+    'prom-client',
+    '@opentelemetry/api',
+  ]
   for (const name of others) link(project, name)
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'project', type }))
   return project

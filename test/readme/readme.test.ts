@@ -6,7 +6,9 @@ import { report } from '../../examples/demo/report.js'
 import { migrate } from '../../migrations/migrate.js'
 import * as ihpDoor from '../../src/ihp/index.js'
 import * as door from '../../src/index.js'
+import * as metricsDoor from '../../src/metrics/index.js'
 import * as migrateDoor from '../../src/migrate/index.js'
+import * as otelDoor from '../../src/otel/index.js'
 import * as queueDoor from '../../src/queue/index.js'
 import { createTestDatabase } from '../support/database.js'
 import { startProgram } from '../support/program.js'
@@ -41,7 +43,9 @@ const doors = {
   'kysely-jobs': Object.keys(door),
   'kysely-jobs/dashboard': Object.keys(dashboardDoor),
   'kysely-jobs/ihp': Object.keys(ihpDoor),
+  'kysely-jobs/metrics': Object.keys(metricsDoor),
   'kysely-jobs/migrate': Object.keys(migrateDoor),
+  'kysely-jobs/otel': Object.keys(otelDoor),
   'kysely-jobs/queue': Object.keys(queueDoor),
   kysely: ['Kysely', 'sql'],
   'node:crypto': ['randomUUID'],

@@ -11,7 +11,7 @@ const hosts = ['hono', '@hono/node-server', 'express', '@types/express', 'fastif
 export function userProject(files: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(tmpdir(), 'kysely-jobs-user-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  for (const name of ['kysely', 'pg', '@types/node', '@types/pg', ...hosts]) {
+  for (const name of ['kysely', 'pg', 'prom-client', '@opentelemetry/api', '@types/node', '@types/pg', ...hosts]) {
     mkdirSync(dirname(join(folder, 'node_modules', name)), { recursive: true })
     symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
   }

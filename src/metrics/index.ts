@@ -1,0 +1,1 @@
+export { type MetricsOptions, metricsHandler, NoPromClientError } from './metrics-handler.js'

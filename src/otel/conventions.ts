@@ -1,0 +1,30 @@
+import type { Attributes } from '@opentelemetry/api'
+
+/** By which tracers and meters know us. */
+export const scopeName = 'kysely-jobs'
+
+/** What an operation is, by OpenTelemetry's conventions for messaging (1.43, in development). */
+export type Operation = 'send' | 'receive' | 'process' | 'settle'
+
+const system = { 'messaging.system': 'kysely-jobs' }
+
+/** What spans and metrics of an operation on a table have in common. */
+export function attributesOf(operation: Operation, table: string): Attributes {
+  return {
+    ...system,
+    'messaging.operation.name': operation,
+    'messaging.operation.type': operation,
+    'messaging.destination.name': table,
+  }
+}
+
+/** Bounds (seconds) of the durations of operations, as the conventions advise. */
+export const operationBounds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+
+/** Bounds (seconds) of waits: powers of four, from 1 ms to a day and more. */
+export const waitBounds = Array.from({ length: 15 }, (_, power) => 4 ** power / 1000)
+
+/** The class of an error: few of them, as metrics have it as an attribute. */
+export function errorTypeOf(error: unknown): string {
+  return error instanceof Error && typeof error.name === 'string' && error.name.length < 100 ? error.name : '_OTHER'
+}
