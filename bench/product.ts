@@ -1,9 +1,13 @@
 /** What is measured is what is published: dist/, as `npm run build` leaves it; the types are those of the source. */
 const door: typeof import('kysely-jobs') = await import(published('index'))
 const queue: typeof import('kysely-jobs/queue') = await import(published('queue/index'))
+const metrics: typeof import('kysely-jobs/metrics') = await import(published('metrics/index'))
+const otel: typeof import('kysely-jobs/otel') = await import(published('otel/index'))
 const migrate: typeof import('kysely-jobs/migrate') = await import(published('migrate/index'))
 
 export const { createBatchWorker, createRunner, createWorker, enqueue, guardPool, linear } = door
+export const { metricsHandler } = metrics
+export const { instrument } = otel
 export const { fetchNextJobs, heartbeat, inspectJobTable, nextDueAt, rescue, settle } = queue
 export const { createJobArchive, createJobLimits, createJobTable, createKeyIndexes } = migrate
 

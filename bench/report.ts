@@ -28,6 +28,7 @@ export function report(results: Results): string {
       times(results),
     ],
     ['Limits, lines and rates', limits(results)],
+    ['Telemetry, 100 at once (CPU: of the worker process)', telemetry(results)],
     ['Idle, a minute', idle(results)],
   ]
   return parts.map((part) => part.filter((text) => text !== '').join('\n\n')).join('\n\n')
@@ -127,6 +128,14 @@ function tableOf({ mix, priority, rows }: Results['growth'][number]) {
 
 function ofVerbs(value: (verb: (typeof verbs)[number]) => number | string): Record<string, number | string> {
   return Object.fromEntries(verbs.map((verb) => [verb, value(verb)]))
+}
+
+function telemetry(results: Results): string {
+  const rows = results.telemetry.map(({ contender, rate, cpu, ratio }) => ({
+    ...{ telemetry: contenders[contender].title, 'jobs/s': Math.round(rate), ratio: round(ratio) },
+    'CPU µs/job': round(cpu, 1),
+  }))
+  return table(rows)
 }
 
 function limits(results: Results): string {

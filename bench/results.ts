@@ -20,5 +20,7 @@ export interface Results {
   readonly growth: (Growth & { mix: keyof typeof mixes | typeof vacuumed; priority: boolean; rows: number })[]
   /** Jobs a second of ways to limit, and as a ratio to the same without, or to what the limit allows. */
   readonly limits: { setting: string; rate: number; against: string; ratio: number }[]
+  /** As a ratio to the same without any telemetry. */
+  readonly telemetry: { contender: ContenderName; rate: number; cpu: number; ratio: number }[]
   readonly idle: (Idleness & { contender: ContenderName; workers: number })[]
 }

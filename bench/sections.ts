@@ -118,6 +118,25 @@ export const sections = {
     }
   },
 
+  telemetry: async (server, plan, results) => {
+    const contenders = [
+      'oursLean',
+      'oursScraped',
+      'oursMeasured',
+      'oursUnsampled',
+      'oursHundredth',
+      'oursSampled',
+    ] as const
+    const runs = await interleaved(contenders, plan.rounds, (contender) =>
+      drain(server, { contender, jobs: plan.jobs, concurrency: 100, processes: 1 }),
+    )
+    const bare = medians(runs.oursLean).rate
+    for (const contender of contenders) {
+      const { rate, cpu } = medians(runs[contender])
+      results.telemetry.push({ contender, rate, cpu, ratio: rate / bare })
+    }
+  },
+
   idle: async (server, plan, results) => {
     const measured: [ContenderName, number][] = [
       ['ours', 1],

@@ -12,9 +12,14 @@ import {
   oursHeldArchived,
   oursHeldDeleted,
   oursHeldLean,
+  oursHundredth,
   oursLean,
+  oursMeasured,
   oursQuiet,
+  oursSampled,
+  oursScraped,
   oursSynchronous,
+  oursUnsampled,
 } from './kysely-jobs.ts'
 import { byHand, limit } from './limit.ts'
 import { bossSeveral, bossSingle } from './pg-boss.ts'
@@ -31,6 +36,11 @@ export const contenders = {
   oursHeldDeleted,
   oursHeldArchived,
   oursByPriority,
+  oursScraped,
+  oursMeasured,
+  oursUnsampled,
+  oursHundredth,
+  oursSampled,
   oursQuiet,
   oursBatch,
   graphileFastest,

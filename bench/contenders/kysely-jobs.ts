@@ -5,6 +5,7 @@ import { createJobArchive, createJobTable, createWorker, enqueue, guardPool } fr
 import { apart, type Contender, type Enqueuer, type Payload } from './contender.ts'
 import { run } from './statements.ts'
 import { SynchronousClient } from './synchronous-client.ts'
+import { type TelemetryKind, watch } from './telemetry.ts'
 
 /** The table of the bench; its types as `kysely-jobs generate` would write them. */
 export interface JobTable {
@@ -44,12 +45,14 @@ interface Ways {
   readonly isLean?: boolean
   /** What becomes of jobs that succeeded. */
   readonly succeeded?: 'delete' | 'archive'
+  /** Metrics or spans are made. */
+  readonly telemetry?: TelemetryKind
   /** Claims wait for the disk. */
   readonly isSynchronous?: boolean
 }
 
 const kyselyJobs = (ways: Ways): Contender => {
-  const { title, table = 'jobs', hold = 'lease', isLean = false, succeeded = 'keep' } = ways
+  const { title, table = 'jobs', hold = 'lease', isLean = false, succeeded = 'keep', telemetry } = ways
   return {
     title,
     migrate: (url) => migrate(connect(url)),
@@ -67,8 +70,10 @@ const kyselyJobs = (ways: Ways): Contender => {
       const all = Array.from({ length: workers }, () =>
         createWorker(db, table, (job) => handle(job.payload), { concurrency, listen: url, hold, select, succeeded }),
       )
+      const unwatch = telemetry && (await watch(all, telemetry))
       await Promise.all(all.map((worker) => worker.start()))
       return async () => {
+        unwatch?.()
         await Promise.all(all.map((worker) => worker.stop()))
         await db.destroy()
       }
@@ -133,4 +138,10 @@ export const oursHeldArchived = kyselyJobs({
   succeeded: 'archive',
 })
 export const oursByPriority = kyselyJobs({ title: 'kysely-jobs, 5 priorities', table: 'level_jobs' })
+const lean = { isLean: true } as const
+export const oursScraped = kyselyJobs({ title: 'scraped by Prometheus', ...lean, telemetry: 'scraped' })
+export const oursMeasured = kyselyJobs({ title: 'OpenTelemetry, metrics alone', ...lean, telemetry: 'measured' })
+export const oursUnsampled = kyselyJobs({ title: 'and spans, none sampled', ...lean, telemetry: 'unsampled' })
+export const oursHundredth = kyselyJobs({ title: 'and spans, one in a hundred', ...lean, telemetry: 'hundredth' })
+export const oursSampled = kyselyJobs({ title: 'and spans, all sampled', ...lean, telemetry: 'sampled' })
 export const oursQuiet = kyselyJobs({ title: 'kysely-jobs, no triggers', table: 'quiet_jobs' })
