@@ -1,5 +1,5 @@
 import { type Filter, type Operator, operators } from '../observe/filter.js'
-import { FilterError } from '../observe/filter-error.js'
+import { FilterError, writtenPlace } from '../observe/filter-error.js'
 import { checkedFilter, filterText, parseFilter } from '../observe/filter-text.js'
 import { type ShownState, shownStates } from '../observe/shown-state.js'
 import type { Sort } from '../observe/stream.js'
@@ -34,7 +34,7 @@ export function listQuery(view: JobView, query: URLSearchParams): ListQuery {
   }
   for (const text of query.getAll('where')) if (text.trim() !== '') add(() => parseFilter(view, text))
   const column = query.get('column')
-  if (column !== null && column !== '') add(() => checkedFilter(view, partsOf(column, query)))
+  if (column !== null && column !== '') add(() => checkedFilter(view, partsOf(view, column, query)))
   const sorted = query.get('sort') ?? undefined
   const isSorted = view.columns.some(({ name, isOrdered }) => name === sorted && isOrdered)
   const [asked, state] = [query.get('state'), shownStates.find((each) => each === query.get('state'))]
@@ -53,14 +53,29 @@ export function listQuery(view: JobView, query: URLSearchParams): ListQuery {
   }
 }
 
-/** `payload.user.id` is a column and the keys within it, where no column is called so. */
-function partsOf(column: string, query: URLSearchParams): Filter {
+/** A column of a row that jobs point to is named by both, as `user_id.email`. */
+function partsOf(view: JobView, named: string, query: URLSearchParams): Filter {
+  const joined = joinedColumns(view).find(({ place }) => place === named)
+  const column = joined?.from ?? named
   const operator = operators.find((each): each is Operator => each === query.get('operator')) ?? '='
   const value = query.get('value') ?? ''
-  const path = (query.get('path') ?? '').split('.').filter((key) => key !== '')
+  const keys = (query.get('path') ?? '').split('.').filter((key) => key !== '')
+  const path = joined === undefined ? keys : [joined.name, ...keys]
   const takesNone = operator === 'is empty' || operator === 'is not empty'
   const values = takesNone ? [] : operator === 'one of' ? value.split(',').map((each) => each.trim()) : [value]
   return { column, operator, values, ...(path.length > 0 && { path }) }
+}
+
+/** The columns of the rows that jobs point to, as a form names them. */
+export function joinedColumns({ columns }: JobView) {
+  return columns.flatMap(({ name: from, references }) =>
+    (references?.columns ?? []).map((column) => ({
+      from,
+      name: column.name,
+      type: column.type,
+      place: writtenPlace(column),
+    })),
+  )
 }
 
 /** The same list by its address, with other parts in place of some. A change of what it is of begins at its first page. */

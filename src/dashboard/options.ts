@@ -10,6 +10,11 @@ export interface TableOptions<Row> {
   readonly link?: ((job: { readonly [Column in keyof Row]: string | null }) => string | undefined) | undefined
   /** The own columns that a list shows, in this order. Default: the first four. */
   readonly columns?: readonly (keyof Row & string)[] | undefined
+  /**
+   * Columns of the rows that foreign keys point to, by which jobs can be filtered: `{ user_id: ['email', 'plan'] }`. Who filters by a column can find
+   * out what is in it. Default: of each row the one that is shown, its name or the like.
+   */
+  readonly joined?: { readonly [Column in keyof Row & string]?: readonly string[] } | undefined
   /** Columns whose values never leave the database: pages show that there is one. */
   readonly hide?: readonly (keyof Row & string)[] | undefined
 }
@@ -58,6 +63,7 @@ export interface ListedTable {
   readonly title: string
   readonly link: ((job: Readonly<Record<string, string | null>>) => string | undefined) | undefined
   readonly columns: readonly string[] | undefined
+  readonly joined: Readonly<Record<string, readonly string[] | undefined>>
   readonly hide: ReadonlySet<string>
 }
 
@@ -73,7 +79,7 @@ export interface Settings {
 }
 
 const optionNames = ['tables', 'authorize', 'basePath', 'title', 'readOnly', 'onAction']
-const tableOptionNames = ['title', 'link', 'columns', 'hide']
+const tableOptionNames = ['title', 'link', 'columns', 'joined', 'hide']
 
 /** @throws DashboardOptionError */
 export function settingsOf(options: object): Settings {
@@ -112,14 +118,19 @@ function listedTable(name: unknown, options: unknown): ListedTable {
   if (typeof options !== 'object' || options === null)
     throw invalid(`tables.${name}: ${shown(options)} is invalid; give its options, {} for none`)
   refuseUnknown(options, tableOptionNames, `tables.${name}.`)
-  const { title = name, link, columns, hide = [] } = options as TableOptions<Record<string, never>> // checked below
+  const { title = name, link, columns, joined = {}, hide = [] } = options as TableOptions<Record<string, never>> // checked below
   if (typeof title !== 'string') throw invalid(`tables.${name}.title: ${shown(title)} is invalid; give a text`)
   if (link !== undefined && typeof link !== 'function')
     throw invalid(`tables.${name}.link: ${shown(link)} is invalid; give a function of the job`)
-  for (const [option, list] of Object.entries({ columns, hide }))
+  if (typeof joined !== 'object' || joined === null || Array.isArray(joined))
+    throw invalid(
+      `tables.${name}.joined: ${shown(joined)} is invalid; give columns by foreign keys: { user_id: ['email'] }`,
+    )
+  const ofJoined = Object.entries(joined).map(([column, list]) => [`joined.${column}`, list] as const)
+  for (const [option, list] of [['columns', columns] as const, ['hide', hide] as const, ...ofJoined])
     if (list !== undefined && !(Array.isArray(list) && list.every((column) => typeof column === 'string')))
       throw invalid(`tables.${name}.${option}: ${shown(list)} is invalid; give names of columns`)
-  return { name, title, link, columns, hide: new Set(hide) }
+  return { name, title, link, columns, joined, hide: new Set(hide) }
 }
 
 function refuseUnknown(options: object, known: readonly string[], of: string): void {

@@ -22,20 +22,42 @@ const shownAtFirst = 4
 /** @throws DashboardOptionError for columns in its options that the table has not; JobTableError, NoSuchTableError */
 export async function seenTable(db: Kysely<JobDatabase>, listed: ListedTable): Promise<SeenTable> {
   const whole = await jobView(db, listed.name)
-  const called = (option: string, name: string) => {
+  const called = (option: string, name: string, among: Pick<JobView, 'columns'> = whole) => {
     try {
-      return columnCalled(whole, name)
+      return columnCalled(among, name)
     } catch (error) {
       if (!(error instanceof FilterError)) throw error
       throw new DashboardOptionError(`tables.${listed.name}.${option}: ${error.message}`)
     }
   }
   const hidden = new Set([...listed.hide].map((name) => hideable(listed, called('hide', name))))
-  const view = { ...whole, columns: whole.columns.filter(({ name }) => !hidden.has(name)) }
+  const joined = new Map(
+    Object.entries(listed.joined).map(([name, names]) => {
+      const column = called('joined', name)
+      if (column.references === undefined) throw new DashboardOptionError(noReference(listed, column))
+      const among = column.references
+      return [column.name, new Set(names?.map((each) => called(`joined.${name}`, each, among).name))] as const
+    }),
+  )
+  const columns = whole.columns
+    .filter(({ name }) => !hidden.has(name))
+    .map((each) => withJoined(each, joined.get(each.name)))
+  const view = { ...whole, columns }
   const own = view.columns.filter(({ isOfQueue }) => !isOfQueue).map(({ name }) => name)
   const chosen = listed.columns?.map((name) => called('columns', name).name).filter((name) => !hidden.has(name))
   return { listed, whole, view, hidden: [...hidden], columns: chosen ?? own.slice(0, shownAtFirst) }
 }
+
+/** A foreign key with the columns behind it by which jobs can be filtered: at first the one alone that is shown anyway. */
+function withJoined(column: ViewColumn, names: ReadonlySet<string> | undefined): ViewColumn {
+  const { references } = column
+  if (references === undefined) return column
+  const may = names ?? new Set([references.label])
+  return { ...column, references: { ...references, columns: references.columns.filter(({ name }) => may.has(name)) } }
+}
+
+const noReference = ({ name: table }: ListedTable, { name }: ViewColumn) =>
+  `tables.${table}.joined.${name}: this column is no foreign key to a row that this role may read; leave it out`
 
 /** What the queue has of a handler: values of the user's may be in it. Pages are made of its other columns. */
 const ofHandlers: readonly string[] = ['last_error', 'errors', 'result']

@@ -30,7 +30,10 @@ function kindOfEach(kind: ColumnKind, bases: readonly string[]): Record<string, 
 }
 
 /** By the type that its domain stands on, if it is of one. @param category pg_type.typcategory */
-export function kindOf({ base, baseSchema, labels }: CatalogColumn, category: string): ColumnKind {
+export function kindOf(
+  { base, baseSchema, labels }: Pick<CatalogColumn, 'base' | 'baseSchema' | 'labels'>,
+  category: string,
+): ColumnKind {
   if (labels !== null) return 'enum'
   if (category === 'A') return 'array'
   const isKnown = baseSchema === 'pg_catalog' || base === 'citext' // an extension, in whatever schema

@@ -1,5 +1,5 @@
 import { quoted } from '../schema/names.js'
-import { columnOf, type Filter, type Operator } from './filter.js'
+import { columnCalled, type Filter, type Operator, placeOf } from './filter.js'
 import { FilterError, shownValue, writtenColumn } from './filter-error.js'
 import { valueIn } from './filter-value.js'
 import type { JobView } from './view.js'
@@ -22,8 +22,8 @@ const beginning = new RegExp(String.raw`^\s*(${key})((?:\.(?:${key}))*)\s*`, 'u'
 const words = /^(is\s+not\s+empty|is\s+empty|in)(?:\s+|$)/i
 
 /**
- * Reads a filter as people write it: `tenant_id=7`, `created_at>=2026-01-01`, `created_at>-2h`, `payload.user.id=42`, `name~ada`
- * (contains), `name^=ada` (begins with), `region in eu,us`, `note is empty`, `"Weird col"!=x`.
+ * Reads a filter as people write it: `tenant_id=7`, `created_at>=2026-01-01`, `created_at>-2h`, `payload.user.id=42` (within JSON),
+ * `user_id.plan=free` (of the row that a foreign key points to), `name~ada` (contains), `name^=ada` (begins with), `region in eu,us`, `note is empty`, `"Weird col"!=x`.
  * @throws FilterError where it is none, or means nothing for the view
  */
 export function parseFilter(view: JobView, text: string): Filter {
@@ -38,10 +38,10 @@ export function parseFilter(view: JobView, text: string): Filter {
 
 /** A filter with the column's name as the database has it. @throws FilterError where it means nothing for the view */
 export function checkedFilter(view: JobView, filter: Filter): Filter {
-  const column = columnOf(view, filter)
-  const isOfType = filter.path === undefined && !['contains', 'begins with'].includes(filter.operator)
+  const { column, path } = placeOf(view, filter)
+  const isOfType = path === undefined && !['contains', 'begins with'].includes(filter.operator)
   if (isOfType) for (const value of filter.values) valueIn(column, value)
-  return { ...filter, column: column.name }
+  return { ...filter, column: columnCalled(view, filter.column).name }
 }
 
 function comparison(text: string, whole: string): Pick<Filter, 'operator' | 'values'> {

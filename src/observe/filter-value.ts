@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import { FilterError, shownValue, writtenColumn } from './filter-error.js'
+import { FilterError, shownValue, writtenPlace } from './filter-error.js'
 import { momentIn, momentOf } from './moment.js'
 import type { ViewColumn } from './view.js'
 
@@ -74,7 +74,7 @@ function isNumber(base: string, word: string): boolean {
 /** A value that is none of its column's type. */
 export function noValue(column: ViewColumn, text: string, cause?: unknown): FilterError {
   const said = cause instanceof Error ? ` (${cause.message})` : ''
-  const value = `${writtenColumn(column.name)}: ${shownValue(text)} is no value of type ${column.type}${said}`
+  const value = `${writtenPlace(column)}: ${shownValue(text)} is no value of type ${column.type}${said}`
   const error = new FilterError(`${value}; ${remedyFor(column)}`)
   if (cause !== undefined) error.cause = cause
   return error

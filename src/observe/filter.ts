@@ -1,13 +1,13 @@
 import { camelCase } from '../schema/row.js'
 import type { ColumnKind } from './column-kind.js'
-import { FilterError, writtenColumn } from './filter-error.js'
+import { FilterError, writtenColumn, writtenPlace } from './filter-error.js'
 import { nearest } from './nearest.js'
 import type { JobView, ViewColumn } from './view.js'
 
-/** Which jobs are meant, as data: what a column, or a place within its JSON, has to be. */
+/** Which jobs are meant, as data: what a column, a place within its JSON, or a column of the row that it points to has to be. */
 export interface Filter {
   readonly column: string
-  /** The keys that lead to a value within JSON. Default: the column's own value. */
+  /** The keys that lead to a value within JSON; of a foreign key first the column of the row that it points to. Default: the column's own value. */
   readonly path?: readonly string[] | undefined
   readonly operator: Operator
   /** As people write them: of `is empty` none, of `one of` all, of any other operator one. */
@@ -49,14 +49,21 @@ export function operatorsOf({ kind, isOrdered }: ViewColumn, within = false): re
 /** The longest list of values, and the deepest place within JSON. */
 const most = 500
 
+/** What a filter is about. */
+export interface Place {
+  /** A column of jobs, or of the rows that they point to. */
+  readonly column: ViewColumn
+  /** The keys that lead to a value within its JSON. */
+  readonly path: readonly string[] | undefined
+}
+
 /**
- * The column that a filter is about, where the filter means something for it.
+ * What a filter is about, where the filter means something for it.
  * @throws FilterError
  */
-export function columnOf(view: JobView, { column: name, path, operator, values }: Filter): ViewColumn {
-  const column = columnCalled(view, name)
-  const written = writtenColumn(column.name)
-  if (path !== undefined && path.length === 0) throw new FilterError(`${written}: the path within it has no keys`)
+export function placeOf(view: JobView, { operator, values, ...filter }: Filter): Place {
+  const { column, path } = placeCalled(view, filter)
+  const written = writtenPlace(column)
   if (path !== undefined && column.kind !== 'json') {
     throw new FilterError(
       `${written}.${path.join('.')}: ${written} is of type ${column.type}, which has nothing within it: give ${written} alone`,
@@ -76,22 +83,34 @@ export function columnOf(view: JobView, { column: name, path, operator, values }
     throw new FilterError(`${written}: a filter has at most ${most} values, and ${most} keys of a path`)
   }
   for (const text of [...(path ?? []), ...values]) refuseUnheld(written, text)
-  return column
+  return { column, path }
+}
+
+/** A column by its name, or one of the row that it points to. @throws FilterError */
+function placeCalled(view: JobView, { column: name, path }: Pick<Filter, 'column' | 'path'>): Place {
+  const column = columnCalled(view, name)
+  if (path === undefined) return { column, path }
+  const [first, ...within] = path
+  if (first === undefined) throw new FilterError(`${writtenPlace(column)}: the path within it has no keys`)
+  if (column.kind === 'json' || !column.references?.columns.length) return { column, path }
+  return { column: columnCalled(column.references, first), path: within.length > 0 ? within : undefined }
 }
 
 const wantedOf = (operator: Operator) =>
   operator === 'one of' ? 'a value or more' : `${emptiness.includes(operator) ? 'no' : 'one'} value`
 
 /** A column by its name in the database, or as CamelCasePlugin shows it. @throws FilterError */
-export function columnCalled({ columns }: JobView, name: string): ViewColumn {
+export function columnCalled({ columns }: Pick<JobView, 'columns'>, name: string): ViewColumn {
   const found =
     columns.find((column) => column.name === name) ?? columns.find((column) => camelCase(column.name) === name)
   if (found !== undefined) return found
   const names = columns.map((column) => column.name)
   const near = nearest(name, names)
+  const [like] = columns
+  const of = like?.through === undefined ? '' : ` of ${like.through.table.name}`
   const remedy =
     near === undefined ? `there are ${names.map(writtenColumn).join(', ')}` : `did you mean ${writtenColumn(near)}?`
-  throw new FilterError(`There is no column ${writtenColumn(name.slice(0, 100))}; ${remedy}`)
+  throw new FilterError(`There is no column ${writtenColumn(name.slice(0, 100))}${of}; ${remedy}`)
 }
 
 /** Postgres holds no NUL in a text, and half of a surrogate pair would be sent as another character. */

@@ -3,9 +3,9 @@ import { sqlState } from '../pg/error-class.js'
 import { job } from '../predicates/column.js'
 import { undoable } from '../queue/chunks.js'
 import { type Jobs, realJobsOf } from '../schema/job-database.js'
-import { quoted } from '../schema/names.js'
+import { quoted, quotedName } from '../schema/names.js'
 import { asText, textsOf } from '../schema/text.js'
-import { columnOf, type Filter, type Operator } from './filter.js'
+import { type Filter, type Operator, type Place, placeOf } from './filter.js'
 import { baseOf, noValue, valueIn } from './filter-value.js'
 import { isMatchWithin } from './matching-json.js'
 import { momentOf } from './moment.js'
@@ -18,13 +18,21 @@ import type { JobView, ViewColumn } from './view.js'
  * @throws FilterError
  */
 export function isMatch(view: JobView, filters: readonly Filter[]): Expression<SqlBool> {
-  return job.and(filters.map((filter) => sql<SqlBool>`(${isMet(columnOf(view, filter), filter)})`))
+  return job.and(filters.map((filter) => sql<SqlBool>`(${isMet(placeOf(view, filter), filter)})`))
 }
 
-/** A column of a job, past all plugins. */
-export const jobColumn = ({ name }: Pick<ViewColumn, 'name'>): RawBuilder<unknown> => sql.raw(`job.${quoted(name)}`)
+/**
+ * A column of a job, past all plugins, or of the row that the job points to: looked up by its key for each job that is looked at, so
+ * that it costs what the looking costs, however large the other table is.
+ */
+export function jobColumn({ name, through }: Pick<ViewColumn, 'name' | 'through'>): RawBuilder<unknown> {
+  if (through === undefined) return sql.raw(`job.${quoted(name)}`)
+  const { from, table, column } = through
+  const isPointedTo = `row.${quoted(column)} = job.${quoted(from)}`
+  return sql.raw(`(select row.${quoted(name)} from ${quotedName(table)} as row where ${isPointedTo})`)
+}
 
-function isMet(column: ViewColumn, { path, operator, values }: Filter): RawBuilder<SqlBool> {
+function isMet({ column, path }: Place, { operator, values }: Omit<Filter, 'path'>): RawBuilder<SqlBool> {
   const value = jobColumn(column)
   if (path !== undefined) return isMatchWithin({ value, type: baseOf(column), path }, operator, values)
   switch (operator) {
@@ -95,8 +103,8 @@ function isEmpty(column: ViewColumn): RawBuilder<SqlBool> {
 export async function proveFilters(db: Jobs['db'], view: JobView, filters: readonly Filter[]): Promise<void> {
   const jobs = realJobsOf(db, view.places[0].table)
   for (const filter of filters) {
-    const column = columnOf(view, filter)
-    if (filter.path !== undefined || ['contains', 'begins with'].includes(filter.operator)) continue
+    const { column, path } = placeOf(view, filter)
+    if (path !== undefined || ['contains', 'begins with'].includes(filter.operator)) continue
     if (!column.isDomain && column.kind !== 'array' && column.kind !== 'other') continue
     for (const text of filter.values) {
       const given = valueIn(column, text)

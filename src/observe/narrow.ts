@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { JobDatabase } from '../schema/job-database.js'
 import { quotedName } from '../schema/names.js'
 import { asJsonText, textsOf } from '../schema/text.js'
-import { columnOf, type Filter } from './filter.js'
+import { type Filter, placeOf } from './filter.js'
 import { isMatch, isNative } from './matching.js'
 import { momentOf } from './moment.js'
 import type { Narrow } from './stream.js'
@@ -34,7 +34,9 @@ export async function narrowed(db: Kysely<JobDatabase>, view: JobView, filters: 
 
 /** The filters by `=` on the columns with which one index begins: of that with the most of them. */
 function indexedFilters(view: JobView, { indexes, columns }: ViewedTable, filters: readonly Filter[]): Filter[] {
-  const byName = new Map(filters.filter((each) => isPlain(view, each)).map((each) => [columnOf(view, each).name, each]))
+  const byName = new Map(
+    filters.filter((each) => isPlain(view, each)).map((each) => [placeOf(view, each).column.name, each]),
+  )
   const beginnings = indexes.map(({ names, predicate }) => {
     const found: Filter[] = []
     for (const name of predicate === null ? names : []) {
@@ -49,7 +51,7 @@ function indexedFilters(view: JobView, { indexes, columns }: ViewedTable, filter
 
 function isPlain(view: JobView, filter: Filter): boolean {
   if (filter.operator !== '=' || filter.path !== undefined) return false
-  const column = columnOf(view, filter)
+  const { column } = placeOf(view, filter)
   const moment = column.kind === 'timestamp' ? momentOf(filter.values[0] ?? '') : undefined
   return column.kind !== 'array' && isNative(column) && !(moment && 'at' in moment && moment.isDay)
 }

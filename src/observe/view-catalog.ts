@@ -25,7 +25,7 @@ interface ColumnSight {
   readonly identity: string
 }
 
-interface ReferenceSight {
+export interface ReferenceSight {
   readonly column: string
   readonly schema: string
   readonly table: string
@@ -34,6 +34,18 @@ interface ReferenceSight {
   readonly type: string
   /** Columns that may say what a row is, those first that are called as if they did. */
   readonly labels: readonly string[]
+  readonly columns: readonly JoinedSight[]
+}
+
+/** A column of another table. */
+export interface JoinedSight extends ColumnSight {
+  /** As people write it. */
+  readonly type: string
+  /** The type that it stands on, and the schema of that. */
+  readonly base: string
+  readonly baseSchema: string
+  /** The values of an enum, in order; null: it is none. */
+  readonly labels: readonly string[] | null
 }
 
 /** An index that is valid. */
@@ -67,8 +79,8 @@ type Read = readonly [ColumnSight[], ReferenceSight[], IndexSight[], IndexSight[
 type Oid = ReturnType<typeof sql>
 
 /** Of an extension's type the operators may stand in a schema that is not searched: then it is compared as a text. */
-const columnsOf = (oid: Oid) => sql`array(
-  select pg_catalog.json_build_object('name', a.attname, 'category', b.typcategory, 'isDomain', a.atttypid <> b.oid, 'identity', a.attidentity,
+const columnsOf = (oid: Oid, more = sql``, where = sql`true`) => sql`array(
+  select pg_catalog.json_build_object(${more} 'name', a.attname, 'category', b.typcategory, 'isDomain', a.atttypid <> b.oid, 'identity', a.attidentity,
     'isOrdered', b.typtype in ('e', 'r', 'm') or (b.typnamespace = 'pg_catalog'::pg_catalog.regnamespace and exists (
       select from pg_catalog.pg_opclass o join pg_catalog.pg_am m on m.oid = o.opcmethod
       where m.amname = 'btree' and o.opcdefault and o.opcintype = b.oid)))
@@ -78,8 +90,16 @@ const columnsOf = (oid: Oid) => sql`array(
       select t.* from pg_catalog.pg_type t where t.oid = a.atttypid
       union all select t.* from chain join pg_catalog.pg_type t on t.oid = chain.typbasetype)
     select * from chain where typbasetype = 0) b
-  where a.attrelid = ${oid} and a.attnum > 0 and not a.attisdropped
+  where a.attrelid = ${oid} and a.attnum > 0 and not a.attisdropped and ${where}
   order by a.attnum)`
+
+/** Of the table `r`, those that the role may read, with their types. */
+const joined = columnsOf(
+  sql`r.oid`,
+  sql`'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'base', b.typname, 'baseSchema', (select n.nspname from pg_catalog.pg_namespace n where n.oid = b.typnamespace),
+    'labels', (select pg_catalog.array_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = b.oid),`,
+  sql`pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT')`,
+)
 
 /** Names by which people call a column that says what a row is, the best first. */
 const labelNames = ['name', 'title', 'label', 'email', 'slug']
@@ -97,7 +117,7 @@ const labels = sql`array(
 /** Without those that Postgres keeps for each partition of the table that they point to. */
 const referencesOf = (oid: Oid) => sql`array(
   select pg_catalog.json_build_object('column', a.attname, 'schema', n.nspname, 'table', r.relname, 'to', p.attname,
-    'type', pg_catalog.format('%I.%I', tn.nspname, t.typname), 'labels', ${labels})
+    'type', pg_catalog.format('%I.%I', tn.nspname, t.typname), 'labels', ${labels}, 'columns', ${joined})
   from pg_catalog.pg_constraint k
   join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = k.conkey[1]
   join pg_catalog.pg_class r on r.oid = k.confrelid

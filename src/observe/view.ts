@@ -9,7 +9,7 @@ import { keyOf } from '../schema/key.js'
 import { quoted, type TableName } from '../schema/names.js'
 import type { JobStatus } from '../schema/statuses.js'
 import { type ColumnKind, kindOf } from './column-kind.js'
-import { type IndexSight, readSights, type Sights } from './view-catalog.js'
+import { type IndexSight, type JoinedSight, type ReferenceSight, readSights, type Sights } from './view-catalog.js'
 
 /** A job table, and its archive, as people look at them: by names alone, whatever the types of a program say. */
 export interface JobView {
@@ -59,6 +59,17 @@ export interface ViewColumn {
   readonly isIndexed: boolean
   /** What it points to. */
   readonly references: Reference | undefined
+  /** It is a column of the row that this leads to; undefined: of jobs. */
+  readonly through: Through | undefined
+}
+
+/** The foreign key by which a row of another table is found. */
+export interface Through {
+  /** The column of jobs. */
+  readonly from: string
+  readonly table: TableName
+  /** The column that it points to. */
+  readonly column: string
 }
 
 /** The one column of another table that a foreign key points to. */
@@ -69,6 +80,8 @@ export interface Reference {
   readonly type: string
   /** A column that says what a row is; undefined: none does, or this role may not read it. */
   readonly label: string | undefined
+  /** The columns of the row that it points to, which this role may read. */
+  readonly columns: readonly ViewColumn[]
 }
 
 /**
@@ -118,11 +131,35 @@ function viewed(column: CatalogColumn, { columns, references, indexes }: Sights)
     isDomain: sight?.isDomain ?? false,
     isOrdered: sight?.isOrdered ?? false,
     isIndexed: indexes.some(({ names: [first] }) => first === name),
-    references: reference && {
-      table: { schema: reference.schema, name: reference.table },
-      column: reference.to,
-      type: reference.type,
-      label: reference.labels[0],
-    },
+    references: reference && pointedTo(reference),
+    through: undefined,
+  }
+}
+
+function pointedTo({ column: from, schema, table: name, to, type, labels, columns }: ReferenceSight): Reference {
+  const through = { from, table: { schema, name }, column: to }
+  return {
+    table: through.table,
+    column: to,
+    type,
+    label: labels[0],
+    columns: columns.map((each) => joined(each, through)),
+  }
+}
+
+/** A column of another table, which is read alone. */
+function joined(sight: JoinedSight, through: Through): ViewColumn {
+  const { name, type, base, baseSchema, labels, isDomain, isOrdered } = sight
+  return {
+    ...{ name, type, labels: labels ?? [], isDomain, isOrdered, through },
+    cast: `${quoted(baseSchema)}.${quoted(base)}`,
+    kind: kindOf(sight, sight.category),
+    nullable: true,
+    isOfQueue: false,
+    isGenerated: true,
+    hasDefault: false,
+    isNumbered: false,
+    isIndexed: false,
+    references: undefined,
   }
 }

@@ -59,6 +59,7 @@ test('a view has the columns in their order, each with what people have to know 
     isOrdered: false,
     isIndexed: false,
     references: undefined,
+    through: undefined,
   })
   const of = Object.fromEntries(columns.map((column) => [column.name, column]))
   expect(of.mood).toMatchObject({ type: '"My types".mood', labels: ['sad', 'fine'], nullable: true })
@@ -97,12 +98,19 @@ test('a foreign key leads to the column that says what a row is', async () => {
   const { columns } = await jobView(db, 'tied_jobs')
   expect(
     Object.fromEntries(columns.flatMap(({ name, references }) => (references ? [[name, references]] : []))),
-  ).toEqual({
+  ).toMatchObject({
     person: { table: { schema: 'crm', name: 'people' }, column: 'id', type: 'pg_catalog.int4', label: 'name' },
     team: { table: { schema: 'public', name: 'teams' }, column: 'id', type: 'pg_catalog.uuid', label: 'code' },
-    plain_id: { table: { schema: 'public', name: 'plain' }, column: 'id', type: 'pg_catalog.int4' },
+    plain_id: { table: { schema: 'public', name: 'plain' }, column: 'id', type: 'pg_catalog.int4', label: undefined },
     odd: { table: { schema: 'public', name: 'Odd "t' }, column: 'The id', type: 'pg_catalog.int8', label: 'slug' },
   })
+  const [person] = columns.flatMap(({ references }) => references ?? [])
+  expect(person?.columns.map(({ name, kind }) => [name, kind])).toEqual([
+    ['id', 'number'],
+    ['email', 'text'],
+    ['name', 'text'],
+    ['title', 'text'],
+  ])
   const role = await createRole(database)
   await sql
     .raw(

@@ -14,6 +14,7 @@ export const all = [
     tables: {
       mail_jobs: {
         columns: ['user_id'],
+        joined: { user_id: ['email'] },
         hide: ['template', 'last_error'],
         link(job) {
           holds<Equal<typeof job.template, string | null>>()
@@ -43,6 +44,8 @@ dashboard(db, { tables: { users: {} }, authorize })
 dashboard(db, { tables: { mail_jobs: { hide: ['token'] } }, authorize })
 // @ts-expect-error Type '"tenplate"' is not assignable to type
 dashboard(db, { tables: { mail_jobs: { columns: ['tenplate'] } }, authorize })
+// @ts-expect-error 'usr_id' does not exist in type
+dashboard(db, { tables: { mail_jobs: { joined: { usr_id: ['email'] } } }, authorize })
 // @ts-expect-error Property 'token' does not exist on type
 dashboard(db, { tables: { mail_jobs: { link: (job) => job.token } }, authorize })
 // @ts-expect-error Property 'authorize' is missing

@@ -1,7 +1,7 @@
 import { operators } from '../../observe/filter.js'
 import { filterText } from '../../observe/filter-text.js'
 import type { JobView } from '../../observe/view.js'
-import { type ListQuery, listAddress } from '../list-query.js'
+import { joinedColumns, type ListQuery, listAddress } from '../list-query.js'
 import { address } from '../site.js'
 import { Notice } from './notice.js'
 import type { Visit } from './page.js'
@@ -32,6 +32,7 @@ export function Filters(of: FiltersOf) {
             Column
             <select name="column">
               <Columns view={view} own={true} />
+              <Joined view={view} />
               <Columns view={view} own={false} />
             </select>
           </label>
@@ -68,6 +69,21 @@ function Columns({ view, own }: { readonly view: JobView; readonly own: boolean 
       {columns.map(({ name, type }) => (
         <option value={name}>
           {name} ({type})
+        </option>
+      ))}
+    </optgroup>
+  )
+}
+
+/** Of the rows that jobs point to. */
+function Joined({ view }: { readonly view: JobView }) {
+  const columns = joinedColumns(view)
+  if (columns.length === 0) return null
+  return (
+    <optgroup label="Columns of other tables">
+      {columns.map(({ place, type }) => (
+        <option value={place}>
+          {place} ({type})
         </option>
       ))}
     </optgroup>
