@@ -10,7 +10,7 @@ import { Server } from './server.ts'
 import { targets } from './targets.ts'
 
 /**
- * npm run bench -- [--quick] [--json FILE] [--plots FOLDER] [--only drain,held,latency,enqueue,work,growth,limits,telemetry,idle]
+ * npm run bench -- [--quick] [--json FILE] [--plots FOLDER] [--only drain,held,latency,enqueue,work,growth,limits,telemetry,dashboard,idle]
  *
  * Measures us, our peers and the limit in one run on an embedded Postgres whose commits reach the disk; the contenders
  * take turns, and medians count. `--quick` takes 10 to 20 minutes.
@@ -35,7 +35,18 @@ const server = await Server.start()
 try {
   const results: Results = {
     ...{ machine: await server.machine(), date: new Date().toISOString() },
-    ...{ drain: [], held: [], latency: [], enqueue: [], work: [], growth: [], limits: [], telemetry: [], idle: [] },
+    ...{
+      drain: [],
+      held: [],
+      latency: [],
+      enqueue: [],
+      work: [],
+      growth: [],
+      limits: [],
+      telemetry: [],
+      dashboard: [],
+      idle: [],
+    },
   }
   for (const name of names as SectionName[]) {
     const start = performance.now()

@@ -16,6 +16,8 @@ export interface Plan {
   /** Seconds of enqueueing at each rate. */
   readonly latencySeconds: number
   readonly tableRows: readonly number[]
+  /** Rows of the tables that a dashboard shows. */
+  readonly dashboardRows: readonly number[]
   readonly limitSeconds: number
   readonly idleSeconds: number
 }
@@ -28,6 +30,7 @@ export const quick: Plan = {
   heldJobs: 200_000,
   latencySeconds: 1.5,
   tableRows: [10_000, 100_000, 1_000_000],
+  dashboardRows: [1_000_000],
   limitSeconds: 3,
   idleSeconds: 40,
 }
@@ -41,6 +44,7 @@ export const long: Plan = {
   heldJobs: 1_000_000,
   latencySeconds: 10,
   tableRows: [10_000, 100_000, 1_000_000, 10_000_000],
+  dashboardRows: [1_000_000, 10_000_000],
   limitSeconds: 6,
   idleSeconds: 300,
 }

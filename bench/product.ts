@@ -3,13 +3,16 @@ const door: typeof import('kysely-jobs') = await import(published('index'))
 const queue: typeof import('kysely-jobs/queue') = await import(published('queue/index'))
 const metrics: typeof import('kysely-jobs/metrics') = await import(published('metrics/index'))
 const otel: typeof import('kysely-jobs/otel') = await import(published('otel/index'))
+const pages: typeof import('kysely-jobs/dashboard') = await import(published('dashboard/index'))
 const migrate: typeof import('kysely-jobs/migrate') = await import(published('migrate/index'))
 
 export const { createBatchWorker, createRunner, createWorker, enqueue, guardPool, linear } = door
+export const { dashboard } = pages
 export const { metricsHandler } = metrics
 export const { instrument } = otel
 export const { fetchNextJobs, heartbeat, inspectJobTable, nextDueAt, rescue, settle } = queue
-export const { createJobArchive, createJobLimits, createJobTable, createKeyIndexes } = migrate
+export const { createJobArchive, createJobHistory, createJobLimits, createJobPauses, createJobRunners } = migrate
+export const { createJobSchedules, createJobTable, createKeyIndexes } = migrate
 
 /** Behind no door: what a worker sends that holds its jobs by transactions. */
 const held: typeof import('../src/queue/held.ts') = await import(published('queue/held'))

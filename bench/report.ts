@@ -29,6 +29,7 @@ export function report(results: Results): string {
     ],
     ['Limits, lines and rates', limits(results)],
     ['Telemetry, 100 at once (CPU: of the worker process)', telemetry(results)],
+    ["Pages of a dashboard: ms of the server's CPU, and the pages touched", dashboard(results)],
     ['Idle, a minute', idle(results)],
   ]
   return parts.map((part) => part.filter((text) => text !== '').join('\n\n')).join('\n\n')
@@ -144,6 +145,14 @@ function limits(results: Results): string {
     'jobs/s': Math.round(rate),
     ratio: round(ratio),
     to: against,
+  }))
+  return table(rows)
+}
+
+function dashboard(results: Results): string {
+  const rows = results.dashboard.map(({ page, rows, archived, cpu, buffers, statements }) => ({
+    ...{ page, table: archived ? 'with an archive' : 'plain', rows, ms: round(cpu, 1) },
+    ...{ pages: Math.round(buffers), statements: Math.round(statements) },
   }))
   return table(rows)
 }

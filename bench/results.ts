@@ -1,5 +1,6 @@
 import type { ContenderName } from './contenders/all.ts'
 import type { HandlerName } from './handlers.ts'
+import type { Sight } from './measures/dashboard.ts'
 import type { Drained } from './measures/drain.ts'
 import type { enqueueings } from './measures/enqueue.ts'
 import type { Growth, mixes, vacuumed } from './measures/growth.ts'
@@ -22,5 +23,6 @@ export interface Results {
   readonly limits: { setting: string; rate: number; against: string; ratio: number }[]
   /** As a ratio to the same without any telemetry. */
   readonly telemetry: { contender: ContenderName; rate: number; cpu: number; ratio: number }[]
+  readonly dashboard: (Sight & { archived: boolean })[]
   readonly idle: (Idleness & { contender: ContenderName; workers: number })[]
 }

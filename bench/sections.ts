@@ -1,5 +1,6 @@
 import type { ContenderName } from './contenders/all.ts'
 import { ideal } from './handlers.ts'
+import { dashboardPages } from './measures/dashboard.ts'
 import { drain } from './measures/drain.ts'
 import { type Enqueueing, enqueueingOfTarget, enqueueings, enqueueRate } from './measures/enqueue.ts'
 import { growth, mixes } from './measures/growth.ts'
@@ -135,6 +136,14 @@ export const sections = {
       const { rate, cpu } = medians(runs[contender])
       results.telemetry.push({ contender, rate, cpu, ratio: rate / bare })
     }
+  },
+
+  dashboard: async (server, plan, results) => {
+    for (const rows of plan.dashboardRows)
+      for (const archived of [false, true]) {
+        const sights = await dashboardPages(server, rows, archived)
+        results.dashboard.push(...sights.map((sight) => ({ ...sight, archived })))
+      }
   },
 
   idle: async (server, plan, results) => {

@@ -20,6 +20,11 @@ export function targets(results: Results): Target[] {
     ...growthTargets(results),
     atLeast('5 ms handlers, 100 in flight: the ideal', 0.9, workRatio(results)),
     atLeast('arrays of 1,000: one INSERT by hand', 0.9, enqueueRatio(results)),
+    atMost(
+      'pages of a dashboard, the slowest: ms of the server',
+      100,
+      highest(results.dashboard.map(({ cpu }) => cpu)),
+    ),
     ...results.idle
       .filter(({ contender }) => contender.startsWith('ours'))
       .map(({ workers, statements }) =>

@@ -49,7 +49,7 @@ export interface JobPage {
 }
 
 /**
- * Jobs of a table and its archive, a page at a time: each exactly once, while none changes. Of more than 20,000 jobs with the same time
+ * Jobs of a table and its archive, a page at a time: each exactly once, while none changes. Of more than 10,000 jobs with the same time
  * some may be left out, and it is said.
  * @throws FilterError, CursorError
  */

@@ -49,8 +49,18 @@ const kindAt = ({ value, type, path }: Place): RawBuilder<string> =>
   sql`pg_catalog.${sql.raw(type)}_typeof(${value} #> ${[...path]}::text[])`
 
 function isEqual(place: Place, value: string): RawBuilder<SqlBool> {
+  if (place.type === 'jsonb' && !/^\s*[[{]/.test(value)) return isScalar(place, value)
   const isSame = sql<SqlBool>`${textAt(place)} = ${value}::text`
   return number.test(value) ? sql`(${isSame} or ${isOrdered(place, '=', value)})` : isSame
+}
+
+/** The same for jsonb, without making a text of each: which is most of what it costs to look through a large table. */
+function isScalar({ value: column, path }: Place, value: string): RawBuilder<SqlBool> {
+  const meant = [JSON.stringify(value)]
+  if (number.test(value)) meant.push(value.replace(/^(-?)0+(?=\d)/, '$1')) // JSON has no zeros there
+  if (value === 'true' || value === 'false') meant.push(value)
+  const values = sql.join(meant.map((each) => sql`${each}::jsonb`))
+  return sql`(${column} #> ${[...path]}::text[]) = any (array[${values}])`
 }
 
 /** Texts by their characters alone: so times that are written alike are in order. */

@@ -9,7 +9,7 @@ import type { Narrow } from './stream.js'
 import type { JobView, ViewedTable } from './view.js'
 
 /** The most rows that a statement looks at in one table, or in one index of it. */
-export const lookedAt = 20_000
+export const lookedAt = 10_000
 
 /**
  * The tables of which filters by `=` leave few rows, by an index that begins with their columns: these are read in place of the latest.

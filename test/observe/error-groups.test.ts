@@ -75,7 +75,7 @@ test.each<[message: string, ...errors: string[]]>([
   const [group] = groups.filter((each) => each.message === message)
   expect(group).toMatchObject({ count: errors.length, failed: errors.length, retrying: 0 })
   expect(groups).toHaveLength(2)
-  expect(looked).toEqual({ at: 20_000, isAll: true })
+  expect(looked).toEqual({ at: 10_000, isAll: true })
 })
 
 test('a group tells how many have failed for good, when, and an example', async () => {
@@ -177,7 +177,7 @@ describe('of 200,000 jobs', () => {
       const large = await jobView(db, 'large_jobs')
       const { groups, looked } = await errorGroups(db, large)
       expect(groups).toMatchObject([
-        { message: 'Error <n> of user <n>', count: 40_000, failed: 20_000, retrying: 20_000 },
+        { message: 'Error <n> of user <n>', count: 20_000, failed: 10_000, retrying: 10_000 },
       ])
       expect(looked.isAll).toBe(false)
       const plans = (await plansOf(pool, (handle) => errorGroups(handle, large))).filter(({ sql }) =>

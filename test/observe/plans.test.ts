@@ -67,7 +67,7 @@ const lists: [name: string, list: List, buffers: number, found: number, isAll: b
   ['failed jobs of nobody', { states: ['failed'], filters: ['user_id=999'] }, 15_000, 0, false],
   ['all jobs of a user', { filters: ['user_id=3'] }, 25_000, 50, false],
   ['all jobs by user', { sort: { column: 'user_id' } }, 15_000, 50, false],
-  ['failed jobs by user', { states: ['failed'], sort: { column: 'user_id' } }, 12_000, 50, true],
+  ['failed jobs by user', { states: ['failed'], sort: { column: 'user_id' } }, 12_000, 50, false],
   ['all jobs by id', { sort: { column: 'id', descending: true } }, 150, 50, true], // 5; on PG 14, whose ids are at random, a page for each
 ]
 
@@ -81,7 +81,7 @@ describe.each(statistics)('with the statistics %s', (state) => {
     test.each(lists)('a page of %s reads a bounded part of 200,000', async (_, list, buffers, found, isAll) => {
       const { page, plans } = await cost(table, list)
       expect(page?.jobs).toHaveLength(found)
-      expect(page?.looked).toEqual({ at: 20_000, isAll })
+      expect(page?.looked).toEqual({ at: 10_000, isAll })
       expect(plans.flatMap(({ scans }) => scans)).not.toContain(`Seq Scan: ${table}`)
       expect(sum(plans)).toBeLessThanOrEqual(buffers)
     })
@@ -99,7 +99,7 @@ describe.each(statistics)('with the statistics %s', (state) => {
       const { page, plans } = await cost('bare_jobs', list)
       expect(page?.looked.isAll).toBe(false)
       expect(plans.flatMap(({ scans }) => scans)).not.toContain('Seq Scan: bare_jobs')
-      for (const { buffers } of plans) expect(buffers).toBeLessThanOrEqual(65_000) // a page of the table for each of 20,000 rows, and each kind
+      for (const { buffers } of plans) expect(buffers).toBeLessThanOrEqual(65_000) // a page of the table for each of 10,000 rows, and each kind
     }
   })
 
