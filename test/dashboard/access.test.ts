@@ -92,10 +92,14 @@ test('an action is done for who may, and told to onAction', async () => {
   expect(await pausedAt('mail_jobs')).toBeUndefined()
 })
 
+/** What is promised is no answer: a promise is true whatever it comes to. */
+const promised = (action: string) => action === 'view' || Promise.resolve(true)
+
 test.each<[string, Authorize, object]>([
   ['may only read', () => 'read', {}],
   ['may do all on a dashboard that is read-only', () => 'all', { readOnly: true }],
   ['may do other things', () => ({ may: (action) => action !== 'schedule' }), {}],
+  ['is promised more', () => ({ may: promised as unknown as () => boolean }), {}],
 ])('who %s sees the page and no button, and changes nothing', async (_, authorize, options) => {
   const handler = withAccess(authorize, options)
   const page = await (await handler(at('/schedules'))).text()
@@ -115,6 +119,26 @@ test('a table that is not listed, or not seen by the viewer, is nowhere', async 
     expect((await handler(post('/schedules/secret_jobs/nightly', { act: 'pause' }))).status).toBe(404)
   }
   expect(await pausedAt('secret_jobs')).toBeUndefined()
+})
+
+test('whoever follows a page gets what their own rights show, and nothing of who sees more', async () => {
+  const tables = ['mail_jobs', 'secret_jobs']
+  const authorize: Authorize = (request) =>
+    request.headers.has('admin') ? 'all' : { may: (_, of) => of === 'mail_jobs' }
+  const handler = withAccess(authorize, { tables })
+  const followed = async (headers: Record<string, string>) => {
+    const { body } = await handler(at('/?live=1', { headers }))
+    let text = ''
+    for await (const part of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      text += part
+      if (text.includes('data: ')) break
+    }
+    return text
+  }
+  const [admin, other] = await Promise.all([followed({ admin: 'yes' }), followed({})])
+  expect(admin).toContain('secret_jobs')
+  expect(other).toContain('mail_jobs')
+  expect(other).not.toContain('secret_jobs')
 })
 
 test.each([

@@ -25,7 +25,7 @@ if (chosen.length === 0) {
   process.exit(2)
 }
 const project = fileURLToPath(new URL('../..', import.meta.url))
-for (const mutant of chosen) compiled(mutated(project, mutant)) // before anything is begun
+for (const mutant of chosen) compiled(mutated(project, mutant), mutant.file) // before anything is begun
 const scratch = mkdtempSync(join(tmpdir(), 'kysely-jobs-mutants-'))
 const server = await startPostgres({ fsync: false, settings: { max_connections: '200' } })
 const start = performance.now()

@@ -24,10 +24,17 @@ export function mutated(project: string, { name, file, text, replacement }: Muta
   return `${before}${replacement}${others[0]}`
 }
 
+const compilerOptions: ts.CompilerOptions = {
+  target: ts.ScriptTarget.ES2023,
+  module: ts.ModuleKind.ESNext,
+  verbatimModuleSyntax: true,
+  jsx: ts.JsxEmit.ReactJSX,
+  jsxImportSource: 'hono/jsx',
+}
+
 /** A file of ours as its users' programs run it. @throws where it is no TypeScript */
-export function compiled(source: string): string {
-  const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
-  const { outputText, diagnostics } = ts.transpileModule(source, { reportDiagnostics: true, compilerOptions })
+export function compiled(source: string, fileName: string): string {
+  const { outputText, diagnostics } = ts.transpileModule(source, { reportDiagnostics: true, compilerOptions, fileName })
   const [wrong] = diagnostics ?? []
   if (wrong !== undefined) throw new SyntaxError(ts.flattenDiagnosticMessageText(wrong.messageText, '\n'))
   return outputText

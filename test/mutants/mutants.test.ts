@@ -29,8 +29,9 @@ describe('a fault whose text', () => {
 })
 
 test('a fault that is no code is refused, and proves nothing', () => {
-  expect(compiled('export const a: number = 1')).toContain('export const a = 1')
-  expect(() => compiled('export const = 1')).toThrow(SyntaxError)
+  expect(compiled('export const a: number = 1', 'a.ts')).toContain('export const a = 1')
+  expect(compiled('export const a = <b>1</b>', 'a.tsx')).toContain('_jsx("b"')
+  expect(() => compiled('export const = 1', 'a.ts')).toThrow(SyntaxError)
 })
 
 describe('a run of tests', () => {

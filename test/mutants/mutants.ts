@@ -4,6 +4,7 @@ import { inArchives } from './in-archives.ts'
 import { inBatches } from './in-batches.ts'
 import { inCli } from './in-cli.ts'
 import { inConnections } from './in-connections.ts'
+import { inDashboard } from './in-dashboard.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inDoctor } from './in-doctor.ts'
 import { inEnqueues } from './in-enqueues.ts'
@@ -36,6 +37,7 @@ export const mutants: readonly Mutant[] = [
   ...inPauses,
   ...inObservations,
   ...inCli,
+  ...inDashboard,
   ...aroundThem,
   ...inConnections,
 ]
