@@ -2,6 +2,7 @@ import { jobsOf } from '../schema/job-database.js'
 import type { Queryable } from '../schema/job-table.js'
 import { BulkRuns } from './actions/runs.js'
 import { appOf } from './app.js'
+import { Checkup } from './checkup.js'
 import { type DashboardOptions, settingsOf } from './options.js'
 
 /**
@@ -15,6 +16,7 @@ export function dashboard<DB>(
   options: DashboardOptions<DB>,
 ): (request: Request) => Promise<Response> {
   const settings = settingsOf(options)
-  const app = appOf({ db: jobsOf(db, '').db, settings, runs: new BulkRuns() })
+  const jobs = jobsOf(db, '').db
+  const app = appOf({ db: jobs, settings, runs: new BulkRuns(), checkup: new Checkup(jobs, settings.tables.values()) })
   return async (request) => app.fetch(request)
 }

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { JobDatabase } from '../schema/job-database.js'
 import type { Viewer } from './access.js'
 import type { BulkRuns } from './actions/runs.js'
+import type { Checkup } from './checkup.js'
 import type { ListedTable, Settings } from './options.js'
 
 /** A dashboard as its pages know it. */
@@ -9,6 +10,7 @@ export interface Site {
   readonly db: Kysely<JobDatabase>
   readonly settings: Settings
   readonly runs: BulkRuns
+  readonly checkup: Checkup
 }
 
 /** The address of a page, with what is asked of it. Each part of the path is a text of its own. */

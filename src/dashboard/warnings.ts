@@ -1,37 +1,38 @@
 import type { TableOverview } from '../observe/overview.js'
 import type { HistoryPoint } from '../records/history.js'
-import type { ListedTable } from './options.js'
 import { spanText } from './parts/when.js'
-
-/** What is not as it should be, and the remedy. */
-export interface Warning {
-  readonly tone: 'warn' | 'bad'
-  readonly what: string
-  readonly remedy: string
-}
+import type { CheckedTable, Warning } from './warning.js'
 
 interface Known {
-  readonly listed: ListedTable
   readonly overview: TableOverview
   /** Of the last hour, by minutes. */
   readonly points: readonly HistoryPoint[] | undefined
+  /** Of the last minute; undefined before the first. */
+  readonly checked: CheckedTable | undefined
 }
 
-type Check = (known: Known) => Warning | undefined
+type Check = (known: Known) => Warning | readonly Warning[] | undefined
 
-/** What is not as it should be with a table; the worst first. */
+/** What is not as it should be with a table. Where it is seen just now and was found by the doctor too, what has the SQL that mends it is told. */
 export function warningsOf(known: Known): Warning[] {
-  const found = checks.flatMap((check) => check(known) ?? [])
-  return found.toSorted((a, b) => Number(b.tone === 'bad') - Number(a.tone === 'bad'))
+  const now = checks.flatMap((check) => check(known) ?? [])
+  const found = known.checked?.found ?? []
+  const isTold = (some: readonly Warning[], { code }: Warning) => some.some((each) => code && each.code === code)
+  const mending = found.filter(({ sql }) => sql !== undefined)
+  return [
+    ...now.filter((each) => !isTold(mending, each)),
+    ...found.filter((each) => mending.includes(each) || !isTold(now, each)),
+  ]
 }
 
-const checks: readonly Check[] = [unserved, paused, growing, failing, leases, deaf, unindexed]
+const checks: readonly Check[] = [unserved, paused, growing, failing, erring, leases, deaf, unindexed]
 
 function unserved({ overview: { workers, due } }: Known): Warning | undefined {
   if (workers === undefined || workers.length > 0 || !due?.count) return undefined
   return {
     tone: 'bad',
-    what: `jobs are due and no runner works this table`,
+    code: 'unserved-jobs',
+    what: 'jobs are due and no runner works this table',
     remedy: 'Start a program whose createRunner has a worker of this table, or look why it stopped.',
   }
 }
@@ -71,11 +72,34 @@ function failing({ overview: { failedLastHour, succeededLastHour } }: Known): Wa
   }
 }
 
+/** So many kinds of errors are told. */
+const mostKinds = 3
+
+/** Those that are to be retried are among them: when the last of them has failed for good it is late. */
+function erring({ checked, overview: { succeededLastHour = 0 } }: Known): Warning[] {
+  const counted = (checked?.errors ?? []).map((group) => ({ ...group, lately: group.hours.at(-1) ?? 0 }))
+  return counted
+    .filter(({ lately }) => lately >= fewestFailures && lately * 10 >= lately + succeededLastHour)
+    .toSorted((a, b) => b.lately - a.lately)
+    .slice(0, mostKinds)
+    .map(({ lately, message, fingerprint }) => ({
+      tone: 'warn',
+      what: `${lately.toLocaleString('en')} jobs failed in the last hour by one kind of error: ${shortened(message)}`,
+      remedy: 'Look at one of them. Once it is mended, all of the kind can be retried at once.',
+      fingerprint,
+    }))
+}
+
+const longestMessage = 200
+
+const shortened = (text: string) => (text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text)
+
 function leases({ overview: { workers = [] } }: Known): Warning | undefined {
   const times = [...new Set(workers.map(({ lease }) => lease))].sort((a, b) => a - b)
   if (times.length < 2) return undefined
   return {
     tone: 'warn',
+    code: 'leases-differ',
     what: `workers have different leases: ${times.map(spanText).join(', ')}`,
     remedy: 'It works, but jobs of dead workers wait differently long: give all workers of a table the same lease.',
   }
@@ -96,6 +120,7 @@ function unindexed({ overview: { due, running } }: Known): Warning | undefined {
   if (due !== undefined && running !== undefined) return undefined
   return {
     tone: 'bad',
+    code: 'missing-index',
     what: 'an index is missing by which jobs are found',
     remedy: 'Let a migration call createJobIndexes(db, table) of kysely-jobs/migrate.',
   }

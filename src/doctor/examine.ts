@@ -30,6 +30,7 @@ import { countIn, readArchive } from './facts/archive-facts.js'
 import { hear } from './facts/hearing.js'
 import { readPooling } from './facts/pooling.js'
 import { readRows } from './facts/row-facts.js'
+import { type AliveWorkers, readWorkers } from './facts/runner-facts.js'
 import { readServer, type ServerFacts } from './facts/server-facts.js'
 import { readTable, type TableFacts } from './facts/table-facts.js'
 import { type Finding, finding, findings } from './finding.js'
@@ -42,6 +43,8 @@ export interface ExamineOptions {
   readonly tables?: readonly string[] | undefined
   /** Where workers listen, as their option of that name: it is proven that what is notified is heard there. Default: that is not asked. */
   readonly listen?: ListenSource | undefined
+  /** Whether to find out if there is a pooler, which takes two connections at once. Default true. */
+  readonly pooling?: boolean | undefined
 }
 
 /** A handle in whose transaction nothing can be examined. */
@@ -59,7 +62,7 @@ export class ExamineError extends Error {
  */
 export async function examine<DB>(
   db: Queryable<DB>,
-  { tables, listen }: ExamineOptions = {},
+  { tables, listen, pooling = true }: ExamineOptions = {},
   limits: Limits = usual,
 ): Promise<Finding[]> {
   if (db.isTransaction) {
@@ -68,13 +71,14 @@ export async function examine<DB>(
   const handle = db as unknown as Kysely<unknown> // a Kysely that is no transaction, whatever its tables are
   const plain = handle.withoutPlugins()
   const notes: Finding[] = []
-  const server = await ofServer(plain, listen, limits, notes)
+  const server = await ofServer(plain, { listen, pooling }, limits, notes)
   const found = [...server.found]
   if (found.some(({ code }) => code === 'statement-pooler')) return found
   const named = tables && (await Promise.all(tables.map((table) => identifyTable(db, table))))
   const all = named ?? (await jobTables(plain)).map(({ schema, name }) => ({ schema, name }))
   if (all.length === 0) found.push(noJobTable())
-  for (const table of all) found.push(...(await ofTable(handle, table, server.facts, notes)))
+  const workers = await readOr(notes, 'Which workers are alive', () => readWorkers(handle))
+  for (const table of all) found.push(...(await ofTable(handle, table, { ...server.facts, workers }, notes)))
   found.push(...(await ofSideTables(handle, notes)))
   return [...found, ...notes]
 }
@@ -87,7 +91,9 @@ function noJobTable(): Finding {
   })
 }
 
-async function ofServer(db: Examined, listen: ListenSource | undefined, limits: Limits, notes: Finding[]) {
+type Asked = Pick<ExamineOptions, 'listen' | 'pooling'>
+
+async function ofServer(db: Examined, { listen, pooling }: Asked, limits: Limits, notes: Finding[]) {
   const asked = Date.now()
   const server = await readServer(db)
   const answered = Date.now()
@@ -98,7 +104,9 @@ async function ofServer(db: Examined, listen: ListenSource | undefined, limits: 
     server,
     limits,
     ahead: ahead / 1000,
-    pooling: await readOr(notes, 'Whether there is a pooler', () => readPooling(db, limits.patience)),
+    pooling: pooling
+      ? await readOr(notes, 'Whether there is a pooler', () => readPooling(db, limits.patience))
+      : undefined,
     hearing: listen === undefined ? undefined : await hear(db, listen, limits.patience),
   }
   return { facts: server, found: [...findings(serverChecks, facts), ...findings(horizonChecks, facts)] }
@@ -106,16 +114,21 @@ async function ofServer(db: Examined, listen: ListenSource | undefined, limits: 
 
 const tableChecks = [...columnChecks, ...indexChecks, ...triggerChecks, ...storageChecks, ...privilegeChecks]
 
-async function ofTable(handle: Examined, table: TableName, server: ServerFacts, notes: Finding[]): Promise<Finding[]> {
+/** What is the same for all tables. */
+interface Around extends Pick<ServerFacts, 'version' | 'role'> {
+  readonly workers: AliveWorkers | undefined
+}
+
+async function ofTable(handle: Examined, table: TableName, around: Around, notes: Finding[]): Promise<Finding[]> {
   const db = handle.withoutPlugins()
-  const facts = await readOr(notes, 'The catalog', () => readTable(db, table, server), table)
+  const facts = await readOr(notes, 'The catalog', () => readTable(db, table, around), table)
   if (facts === undefined) return [] // it was dropped meanwhile
   const found = findings(tableChecks, facts)
   if (found.some(({ code }) => code === 'not-a-job-table')) return found
-  return [...found, ...(await ofRows(handle, facts, notes)), ...(await ofArchive(db, facts, notes))]
+  return [...found, ...(await ofRows(handle, facts, around, notes)), ...(await ofArchive(db, facts, notes))]
 }
 
-async function ofRows(handle: Examined, facts: TableFacts, notes: Finding[]): Promise<Finding[]> {
+async function ofRows(handle: Examined, facts: TableFacts, { workers }: Around, notes: Finding[]): Promise<Finding[]> {
   const { table } = facts
   const rows = await readOr(notes, 'The rows', () => readRows(handle.withoutPlugins(), facts), table)
   if (rows === undefined) return []
@@ -124,7 +137,7 @@ async function ofRows(handle: Examined, facts: TableFacts, notes: Finding[]): Pr
     ...rows,
     table,
     isPaused: isPaused ?? false,
-    workers: undefined,
+    workers: workers?.(table),
   })
 }
 

@@ -29,7 +29,7 @@ test.each(statistics)(
       expect(whole, statement).toEqual([])
       expect(buffers, statement).toBeLessThan(4_000)
     }
-    expect(plans.length).toBeLessThan(25)
+    expect(plans.length).toBeLessThan(26)
   },
 )
 

@@ -159,6 +159,7 @@ describe('the way to the server', () => {
     const single = handle({ connectionString: url, max: 1 })
     const all = await examine(single, {}, { ...limits, patience: 100 })
     expect(all).toMatchObject([{ code: 'not-examined', what: expect.stringContaining('Whether there is a pooler') }])
+    expect(await examine(single, { pooling: false })).toEqual([])
   })
 
   test.skipIf(withoutPgBouncer !== undefined).each([5, 2, 1])(

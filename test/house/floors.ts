@@ -22,7 +22,8 @@ const restsOn: Record<string, readonly string[]> = {
     ...['codegen', 'dashboard', 'doctor', 'observe', 'records', 'schedule', 'runner', 'worker'],
     ...['queue', 'predicates', 'watch', 'pg', 'migrate', 'schema'],
   ],
-  dashboard: ['observe', 'records', 'schedule', 'worker', 'queue', 'predicates', 'watch', 'pg', 'schema'],
+  // The overview tells what the doctor finds.
+  dashboard: ['doctor', 'observe', 'records', 'schedule', 'worker', 'queue', 'predicates', 'watch', 'pg', 'schema'],
   otel: ['telemetry', 'records', 'worker', 'queue', 'pg', 'schema'],
   testing: ['runner', 'worker', 'queue', 'predicates', 'watch', 'migrate', 'schema'],
   codegen: ['schema'],

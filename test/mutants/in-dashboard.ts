@@ -1,6 +1,8 @@
 import type { Mutant } from './mutant.ts'
 
 const access = 'test/dashboard/access.test.ts'
+const doctor = 'test/dashboard/doctor.test.ts'
+const warnings = 'test/dashboard/warnings.test.ts'
 const bulk = 'test/dashboard/bulk.test.ts'
 const hidden = 'test/dashboard/hidden.test.ts'
 const hostile = 'test/dashboard/hostile.test.ts'
@@ -160,5 +162,59 @@ export const inDashboard: readonly Mutant[] = [
     replacement: 'statesOf(list, verb), [], list.fingerprint) : { ids }',
     test: bulk,
     title: 'all that match a filter and a state are changed, also those of other pages',
+  },
+  {
+    name: 'each page asks the doctor',
+    breaks: 'fifty who look at the overview cost as many examinations every two seconds',
+    file: 'src/dashboard/checkup.ts',
+    text: '(this.#isLooking ? givenUp : interval)',
+    replacement: '0',
+    test: doctor,
+    title: 'it looks once a minute for all who look, and not while nobody does',
+  },
+  {
+    name: 'a finding names what is hidden',
+    breaks: 'the name of a hidden column is on the overview',
+    file: 'src/dashboard/found.ts',
+    text: 'table !== undefined && namesColumns',
+    replacement: 'table === undefined && namesColumns',
+    test: doctor,
+    title: 'a column that is hidden does not come up in what was found',
+  },
+  {
+    name: 'nobody is told that the doctor failed',
+    breaks: 'an overview without warnings, where nobody has looked',
+    file: 'src/dashboard/checkup.ts',
+    text: '[unexamined(error)]',
+    replacement: '[]',
+    test: doctor,
+    title: 'where the doctor may not look at all, the page stands, and says that it did not',
+  },
+  {
+    name: 'what is found and seen is told twice',
+    breaks: 'the overview has each warning in two forms',
+    file: 'src/dashboard/warnings.ts',
+    text: 'mending.includes(each) || !isTold(now, each)',
+    replacement: 'mending.includes(each) || now.length >= 0',
+    test: warnings,
+    title: 'what the doctor finds too is told once',
+  },
+  {
+    name: 'ten failures are many, however many jobs succeed',
+    breaks: 'a queue of a million jobs an hour has a warning that never ends',
+    file: 'src/dashboard/warnings.ts',
+    text: 'lately * 10 >= lately + succeededLastHour',
+    replacement: 'lately * 10 >= lately',
+    test: warnings,
+    title: 'is none to warn of',
+  },
+  {
+    name: 'a large backlog is one that grows',
+    breaks: 'a queue that always has a backlog has a warning that never ends',
+    file: 'src/dashboard/warnings.ts',
+    text: 'now < before * 2 || now - before < fewestMore',
+    replacement: 'now < fewestMore',
+    test: warnings,
+    title: 'a backlog that has doubled within half an hour, and not one that stays',
   },
 ]

@@ -98,4 +98,13 @@ export const inDoctor: readonly Mutant[] = [
     test: cli,
     title: 'advice alone is no reason to fail a build',
   },
+  {
+    name: 'workers that are alive are not asked for',
+    breaks: 'a table whose jobs wait for a moment is told to be worked by nobody',
+    file: 'src/doctor/examine.ts',
+    text: 'workers: workers?.(table),',
+    replacement: 'workers: undefined,',
+    test: tables,
+    title: 'a table whose workers are alive is served, also where none of its jobs runs just now',
+  },
 ]

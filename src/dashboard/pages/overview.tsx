@@ -8,12 +8,13 @@ import type { ListedTable } from '../options.js'
 import { Activity, ranges } from '../parts/activity.js'
 import { Figures } from '../parts/figures.js'
 import { Head } from '../parts/head.js'
-import { Empty, Notice } from '../parts/notice.js'
+import { Empty } from '../parts/notice.js'
 import type { Page, Visit } from '../parts/page.js'
 import { Runners } from '../parts/runners.js'
+import { type Told, Warnings } from '../parts/warnings.js'
 import { readHistory, readRunners } from '../recorded.js'
 import { address, seenTables } from '../site.js'
-import { type Warning, warningsOf } from '../warnings.js'
+import { warningsOf } from '../warnings.js'
 
 /** Whether all is well, why not, and what to do. */
 export async function overviewPage(visit: Visit, db: Kysely<JobDatabase>): Promise<Page> {
@@ -27,13 +28,18 @@ export async function overviewPage(visit: Visit, db: Kysely<JobDatabase>): Promi
   const overviews = await overviewOf(db, observed)
   const runners = await readRunners(db)
   const of = new Set(overviews.map(({ table }) => `${table.schema}.${table.name}`))
+  const checked = site.checkup.latest()
+  const ofServer = tables.length > 0 ? (checked?.ofServer ?? []) : []
+  const told: Told[] = ofServer.map((warning) => ({ listed: undefined, warning }))
   const shown: Shown[] = []
   for (const [place, listed] of tables.entries()) {
     const overview = overviews[place]
     if (overview === undefined) continue
     const recent = await readHistory(db, overview.table, ranges[0])
     const points = range === ranges[0] ? recent : await readHistory(db, overview.table, range)
-    shown.push({ listed, overview, points, warnings: warningsOf({ listed, overview, points: recent }) })
+    shown.push({ listed, overview, points })
+    const warnings = warningsOf({ overview, points: recent, checked: checked?.of.get(listed.name) })
+    told.push(...warnings.map((warning) => ({ listed, warning })))
   }
   const main = (
     <>
@@ -50,14 +56,15 @@ export async function overviewPage(visit: Visit, db: Kysely<JobDatabase>): Promi
           ))}
         </nav>
       </Head>
-      <Warnings of={shown} />
+      <Warnings visit={visit} of={told} />
       {shown.map((each) => (
         <TableSheet visit={visit} shown={each} />
       ))}
       <Runners visit={visit} runners={runnersOf(runners, of)} />
     </>
   )
-  return { title: site.settings.title, main }
+  // Where no script follows the page, it is loaded again to show what the doctor finds meanwhile.
+  return { title: site.settings.title, main, ...(checked === undefined && { refresh: 3 }) }
 }
 
 interface Shown {
@@ -65,7 +72,6 @@ interface Shown {
   readonly overview: TableOverview
   /** Undefined: there is no history. */
   readonly points: readonly HistoryPoint[] | undefined
-  readonly warnings: readonly Warning[]
 }
 
 /** Their workers of tables that the viewer sees. */
@@ -76,20 +82,6 @@ function runnersOf(runners: readonly RunnerState[] | undefined, tables: Readonly
       workers: runner.workers.filter(({ schema, table }) => tables.has(`${schema}.${table}`)),
     }))
     .filter(({ workers }) => workers.length > 0)
-}
-
-function Warnings({ of }: { readonly of: readonly Shown[] }) {
-  const all = of.flatMap(({ listed, warnings }) => warnings.map((warning) => ({ listed, warning })))
-  if (all.length === 0) return null
-  return (
-    <section class="stack" aria-label="Warnings">
-      {all.map(({ listed, warning }) => (
-        <Notice tone={warning.tone} title={`${listed.title}: ${warning.what}`}>
-          {warning.remedy}
-        </Notice>
-      ))}
-    </section>
-  )
 }
 
 function TableSheet({ visit, shown }: { readonly visit: Visit; readonly shown: Shown }) {
