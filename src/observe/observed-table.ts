@@ -1,5 +1,5 @@
 import { readTableFacts, type TableFacts } from '../queue/table-facts.js'
-import { archiveOf, type JobArchive } from '../schema/archive.js'
+import { type JobArchive, readableArchiveOf } from '../schema/archive.js'
 import { identifyTable } from '../schema/identify.js'
 import { readJobTable } from '../schema/inspect.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
@@ -13,6 +13,7 @@ export interface ObservedTable {
   readonly written: string
   readonly table: TableName
   readonly indexes: KnownIndexes
+  /** Undefined too where this role may not read it. */
   readonly archive: JobArchive | undefined
   readonly estimates: TableFacts['estimates']
 }
@@ -36,5 +37,5 @@ async function observed(db: Jobs['db'], written: string): Promise<ObservedTable>
   const catalog = await readJobTable(db.withoutPlugins(), table)
   const { estimates } = await readTableFacts(db, quotedName(table))
   const indexes = await readKnownIndexes(db, table, catalog)
-  return { written, table, indexes, archive: archiveOf(catalog, table), estimates }
+  return { written, table, indexes, archive: readableArchiveOf(catalog, table, 'queue'), estimates }
 }

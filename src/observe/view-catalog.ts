@@ -9,8 +9,6 @@ export interface Sights {
   readonly references: readonly ReferenceSight[]
   readonly indexes: readonly IndexSight[]
   readonly archiveIndexes: readonly IndexSight[]
-  /** Whether the role that asks may read the archive. */
-  readonly mayReadArchive: boolean
 }
 
 interface ColumnSight {
@@ -66,15 +64,14 @@ export async function readSights(
 ): Promise<Sights> {
   const oid = sql`pg_catalog.to_regclass(${quotedName(table)})`
   const ofArchive = sql`pg_catalog.to_regclass(${archive === undefined ? null : quotedName(archive)}::text)`
-  const mayRead = sql`coalesce(pg_catalog.has_table_privilege(${ofArchive}, 'SELECT'), false)`
-  const asked = [columnsOf(oid), referencesOf(oid), indexesOf(oid), indexesOf(ofArchive), mayRead]
+  const asked = [columnsOf(oid), referencesOf(oid), indexesOf(oid), indexesOf(ofArchive)]
   const query = sql`select ${asJsonText(asked)}`
   const [text] = await textsOf(db, query.compile(db.withoutPlugins()))
-  const [columns, references, indexes, archiveIndexes, mayReadArchive] = JSON.parse(text ?? '') as Read // made above
-  return { columns, references, indexes, archiveIndexes, mayReadArchive }
+  const [columns, references, indexes, archiveIndexes] = JSON.parse(text ?? '') as Read // made above
+  return { columns, references, indexes, archiveIndexes }
 }
 
-type Read = readonly [ColumnSight[], ReferenceSight[], IndexSight[], IndexSight[], boolean]
+type Read = readonly [ColumnSight[], ReferenceSight[], IndexSight[], IndexSight[]]
 
 type Oid = ReturnType<typeof sql>
 

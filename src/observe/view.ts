@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { archiveOf } from '../schema/archive.js'
+import { readableArchiveOf } from '../schema/archive.js'
 import type { Catalog, CatalogColumn } from '../schema/catalog.js'
 import { jobColumnNames, optionalColumnNames } from '../schema/columns.js'
 import { identifyTable } from '../schema/identify.js'
@@ -91,13 +91,13 @@ export interface Reference {
 export async function jobView(db: Kysely<JobDatabase>, name: string): Promise<JobView> {
   const table = await identifyTable(db, name)
   const catalog = await readJobTable(db.withoutPlugins(), table)
-  const archive = archiveOf(catalog, table)
+  const archive = readableArchiveOf(catalog, table, 'all')
   const sights = await readSights(db, table, archive?.table)
   const columns = catalog.columns.map((column) => viewed(column, sights))
   const all = { table, isArchive: false, columns: new Set(columns.map(({ name }) => name)), indexes: sights.indexes }
   return {
     name,
-    places: archive && sights.mayReadArchive ? [all, archivePlace(archive.table, catalog, sights)] : [all],
+    places: archive ? [all, archivePlace(archive.table, catalog, sights)] : [all],
     columns,
     key: keyOf(catalog)?.key,
     statuses: heldStatuses(catalog),

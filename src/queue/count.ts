@@ -3,7 +3,7 @@ import { isClaimable, isDue } from '../predicates/claimable.js'
 import { column, job } from '../predicates/column.js'
 import { inDueOrder } from '../predicates/due-order.js'
 import { hasStatus, isFinal, isPending, isRunning, statusLiteral } from '../predicates/status.js'
-import { archiveOf, type JobArchive } from '../schema/archive.js'
+import { type JobArchive, readableArchiveOf } from '../schema/archive.js'
 import { readCatalog } from '../schema/catalog.js'
 import { findTable, type Lookup, writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
@@ -51,7 +51,7 @@ export interface CountOptions {
 /**
  * Counts for people, at a cost that does not grow with the table: what waits, runs or has failed is counted exactly up
  * to 10,000 of a kind, by the indexes of createJobIndexes; what has ended otherwise, and what is beyond, is estimated. Jobs in
- * the table's archive count as what they are: ended.
+ * the table's archive count as what they are: ended; not by a role that may not read it.
  *
  * @example
  * const { statuses, atLeast } = await countJobs(db, 'mail_jobs')
@@ -79,7 +79,7 @@ export async function countJobs<DB, Table extends keyof DB & string>(
 async function archiveOfWritten(db: Lookup, table: string): Promise<JobArchive | undefined> {
   const name = await findTable(db, writtenName(db, table))
   const catalog = name && (await readCatalog(db.withoutPlugins(), name))
-  return catalog && archiveOf(catalog, name)
+  return catalog && readableArchiveOf(catalog, name, 'queue')
 }
 
 async function countIn(jobs: Jobs, kinds: readonly Kind[], facts: TableFacts, bound: number): Promise<Numbers> {

@@ -1,4 +1,5 @@
 import type { Catalog } from './catalog.js'
+import { jobColumnNames } from './columns.js'
 import { archiveName, quoted, quotedName, type TableName } from './names.js'
 
 /** The table of finished jobs that `createJobArchive` makes for a job table. */
@@ -49,4 +50,15 @@ export function archiveOf({ archive, columns }: Catalog, of: TableName): JobArch
     mayKeep: archive.mayKeep,
     flaw: flaws.length === 0 ? undefined : `${quotedName(table)} ${flaws.join('; it ')}`,
   }
+}
+
+/**
+ * The same for who looks: undefined too where the role that asks may not read it, so that it sees the job table at least.
+ * @param what the queue's columns are enough to count
+ */
+export function readableArchiveOf(catalog: Catalog, of: TableName, what: 'queue' | 'all'): JobArchive | undefined {
+  const unread = catalog.archive?.unread ?? []
+  const queue: readonly string[] = jobColumnNames
+  const isReadable = what === 'all' ? unread.length === 0 : !unread.some((name) => queue.includes(name))
+  return isReadable ? archiveOf(catalog, of) : undefined
 }

@@ -23,6 +23,8 @@ export interface CatalogArchive {
   readonly columns: readonly Pick<CatalogColumn, 'name' | 'type' | 'notNull'>[]
   /** Whether the role that asks may put jobs into it, and look for them. */
   readonly mayWrite: boolean
+  /** The columns that it may not read. */
+  readonly unread: readonly string[]
   /** Whether it may have partitions made and dropped. */
   readonly mayKeep: boolean
 }
@@ -158,6 +160,9 @@ const archiveOf = (table: TableName) => sql`(
         'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull) order by a.attnum)
       from pg_catalog.pg_attribute a where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped),
     'mayWrite', ${may('INSERT', 'r')} and ${may('SELECT', 'r')},
+    'unread', array(
+      select a.attname from pg_catalog.pg_attribute a where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+        and not pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT')),
     'mayKeep', pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
   from pg_catalog.pg_class r join pg_catalog.pg_proc p on p.pronamespace = r.relnamespace
   where r.relnamespace = c.relnamespace and r.relname = ${archiveName(table)} and r.relkind = 'p'

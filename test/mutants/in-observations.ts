@@ -5,9 +5,9 @@ export const inObservations: readonly Mutant[] = [
   {
     name: 'an archive that nobody may read',
     breaks: 'who may read the job table alone sees no list at all',
-    file: 'src/observe/view.ts',
-    text: 'archive && sights.mayReadArchive ?',
-    replacement: 'archive ?',
+    file: 'src/schema/archive.ts',
+    text: "what === 'all' ? unread.length === 0",
+    replacement: "what === 'all' ? true",
     test: 'test/observe/view.test.ts',
     title: 'an archive that the role may not read is not looked at',
   },
@@ -172,5 +172,14 @@ export const inObservations: readonly Mutant[] = [
     replacement: 'sql`true`',
     test: 'test/observe/joined-filters.test.ts',
     title: 'what a role may not read of the other table is no column to it',
+  },
+  {
+    name: 'an archive that nobody may read is counted',
+    breaks: 'who may read the job table alone sees no overview, and no count at all',
+    file: 'src/schema/archive.ts',
+    text: '!unread.some((name) => queue.includes(name))',
+    replacement: 'unread.length >= 0',
+    test: 'test/observe/overview.test.ts',
+    title: 'an archive that a role may not read is left out of what it counts',
   },
 ]

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import { archiveJobs, createRunner, createWorker, enqueue, pauseJobs } from 'kysely-jobs'
+import { archiveJobs, countJobs, createRunner, createWorker, enqueue, pauseJobs } from 'kysely-jobs'
 import {
   addJobColumns,
   createJobArchive,
@@ -15,6 +15,7 @@ import { observedTables } from '../../src/observe/observed-table.js'
 import { overviewOf } from '../../src/observe/overview.js'
 import { noStats } from '../../src/records/stats.js'
 import { writeHistory } from '../../src/records/write-history.js'
+import { jobColumnNames } from '../../src/schema/columns.js'
 import { jobsOf } from '../../src/schema/job-database.js'
 import { createRole, handleAs } from '../security/roles.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
@@ -169,5 +170,25 @@ test('a role that may read the job table alone sees the rest as not known', asyn
   const as = handleAs(database, role)
   const unknown = { pauses: undefined, workers: undefined, succeededLastHour: undefined }
   expect(await overview(as, 'mail_jobs')).toMatchObject([{ due: exact(1), paused: false, ...unknown }])
+  await as.destroy()
+})
+
+test('an archive that a role may not read is left out of what it counts', async () => {
+  await using database = await mailDatabase()
+  const { db } = database
+  await createJobArchive(db, 'mail_jobs')
+  await put(db, 3, 'failed', '10 minutes')
+  await archiveJobs(db, 'mail_jobs', { olderThan: 0 })
+  await put(db, 1, 'failed', '10 minutes')
+  const role = await createRole(database)
+  await sql.raw(`grant select on mail_jobs to ${role}`).execute(db)
+  const as = handleAs(database, role)
+  const failed = async () => (await countJobs(as, 'mail_jobs')).statuses.job_status_failed
+  const [overviewed] = await overview(as, 'mail_jobs')
+  expect([overviewed?.failedLastHour, await failed()]).toEqual([exact(1), 1])
+  // Whoever may read the queue's columns of it may count it.
+  await sql.raw(`grant select (${jobColumnNames.join(', ')}) on mail_jobs_archive to ${role}`).execute(db)
+  const [whole] = await overview(as, 'mail_jobs')
+  expect([whole?.failedLastHour, await failed()]).toEqual([exact(4), 4])
   await as.destroy()
 })
