@@ -1,4 +1,5 @@
 import axe, { type AxeResults } from 'axe-core'
+import { sql } from 'kysely'
 import { addSchedule } from 'kysely-jobs'
 import { dashboard } from 'kysely-jobs/dashboard'
 import type { Page } from 'playwright-core'
@@ -70,6 +71,17 @@ describe.each(paths)('%s', (_, path) => {
     expect(await overhang(page)).toBe(0)
     expect(await flaws(page)).toEqual([])
   })
+})
+
+test('what the doctor finds has no flaw, and fits a phone', async () => {
+  await sql`alter table mail_jobs disable trigger did_insert_job_mail_jobs`.execute(db)
+  const broken = await serve(dashboard(db, { tables: ['mail_jobs'], authorize: () => 'read' }))
+  const page = await open(broken.url, { colorScheme: 'light', viewport: { width: 360, height: 640 } })
+  await page.getByRole('button', { name: 'Copy' }).waitFor()
+  expect([await flaws(page), await overhang(page)]).toEqual([[], 0])
+  await page.emulateMedia({ colorScheme: 'dark' })
+  expect(await flaws(page)).toEqual([])
+  await sql`alter table mail_jobs enable trigger did_insert_job_mail_jobs`.execute(db)
 })
 
 test('the page that asks whether a bulk action is meant has no flaw, and fits a phone', async () => {

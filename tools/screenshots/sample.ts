@@ -33,11 +33,13 @@ export async function createSample(db: Kysely<any>): Promise<void> {
     timeZone: 'Europe/Vienna',
     values: { address: 'all' },
   })
+  // Something to be warned of.
+  await sql`alter table mail_jobs disable trigger did_insert_job_mail_jobs`.execute(db)
   await pauseJobs(db, 'order_jobs', { where: { tenant: 'initech' }, reason: 'the bill is not paid' })
 }
 
 async function createTables(db: Kysely<any>): Promise<void> {
-  const columns = ['priority', 'max_attempts', 'started_at', 'finished_at'] as const
+  const columns = ['priority', 'max_attempts', 'started_at', 'finished_at', 'errors'] as const
   await createJobTable(
     db,
     'order_jobs',
@@ -59,14 +61,17 @@ async function createTables(db: Kysely<any>): Promise<void> {
 async function fillOrders(db: Kysely<any>): Promise<void> {
   await sql`
     insert into order_jobs (tenant, amount, priority, max_attempts, status, attempts_count, run_at, created_at, started_at, finished_at,
-      updated_at, last_error, locked_at, locked_by, payload)
+      updated_at, last_error, locked_at, locked_by, payload, errors)
     select (array['acme', 'globex', 'initech', 'umbrella'])[1 + n % 4], 10 + n * 7 % 490 + 0.5, n % 3, 5,
-      kind.status::job_status, kind.attempts, now() + kind.due * interval '1 s' - n * interval '3 s', now() - n * interval '40 s',
+      kind.status::job_status, kind.attempts,
+      case when kind.ended then now() - n * interval '36 s' else now() + kind.due * interval '1 s' - n * interval '3 s' end, now() - n * interval '40 s',
       case when kind.attempts > 0 then now() - n * interval '35 s' end,
       case when kind.ended then now() - n * interval '34 s' end, now() - n * interval '34 s',
       kind.error, case when kind.status = 'job_status_running' then now() end,
       case when kind.status = 'job_status_running' then gen_random_uuid() end,
-      jsonb_build_object('order', 4200 + n, 'items', jsonb_build_array(jsonb_build_object('sku', 'A-' || n, 'count', 1 + n % 3)), 'express', n % 5 = 0)
+      jsonb_build_object('order', 4200 + n, 'items', jsonb_build_array(jsonb_build_object('sku', 'A-' || n, 'count', 1 + n % 3)), 'express', n % 5 = 0),
+      case when kind.error is not null then (select jsonb_agg(jsonb_build_object('attempt', a, 'error', kind.error,
+        'at', now() - n * (case when a = kind.attempts then 34 else 36 + 0.9 * (kind.attempts - a) end) * interval '1 s')) from generate_series(1, kind.attempts) as a) end
     from generate_series(1, 600) as n
     cross join lateral (select case when n <= 6 then 'running' when n <= 40 then 'due' when n <= 60 then 'later' when n <= 72 then 'again'
       when n % 17 = 0 then 'failed' when n % 53 = 0 then 'late' else 'done' end as name) as its
@@ -87,13 +92,12 @@ async function fillHistory(db: Kysely<any>): Promise<void> {
     insert into job_history (job_schema, job_table, step, began_at, claimed, succeeded, retry, failed, wait_counts, wait_ms, duration_counts,
       duration_ms, sampled_at, due, pending, running, oldest_wait_ms)
     select 'public', of.name, step.name, date_trunc(step.name, now()) - n * step.size, load.jobs, load.jobs * 0.96, load.jobs * 0.03, load.jobs * 0.01,
-      array[0, 0, load.jobs * 0.1, load.jobs * 0.5, load.jobs * 0.3, 0, load.jobs * 0.1]::int[], load.jobs * 5,
-      array[0, 0, 0, 0, 0, 0, 0, 0, 0, load.jobs * 0.2, load.jobs * 0.5, load.jobs * 0.2, 0, load.jobs * 0.1]::int[], load.jobs * 40,
-      now(), load.jobs / 20, load.jobs / 15, 6, 400
+      array[0, 0, load.jobs * (0.3 - load.tide * 0.2), load.jobs * 0.4, load.jobs * (0.2 + load.tide * 0.2), 0, load.jobs * 0.1 * load.tide]::int[], load.jobs * 5,
+      array[0, 0, 0, 0, 0, 0, 0, 0, 0, load.jobs * 0.3, load.jobs * 0.4, load.jobs * (0.1 + load.tide * 0.2), load.jobs * 0.1, load.jobs * 0.05 * load.tide]::int[],
+      load.jobs * 40, now(), load.jobs * load.tide / 3, load.jobs * load.tide / 2, 6, 400
     from (values ('order_jobs', 1.0), ('mail_jobs', 0.6)) as of(name, share)
     cross join (values ('hour', interval '1 hour', 60), ('minute', interval '1 minute', 1)) as step(name, size, minutes)
     cross join generate_series(0, 180) as n
-    cross join lateral (select (of.share * step.minutes * (90 + 60 * sin((n * step.minutes) / 229.0) + (n * 37 % 23)))::bigint as jobs) as load`.execute(
-    db,
-  )
+    cross join lateral (select (of.share * step.minutes * (90 + 60 * sin((n * step.minutes) / 229.0) + (n * 37 % 23)))::bigint as jobs,
+      0.5 + 0.4 * sin(n / 5.0) + (n * 53 % 11) / 100.0 as tide) as load`.execute(db)
 }

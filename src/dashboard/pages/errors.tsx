@@ -39,7 +39,7 @@ async function groupsOf(visit: Visit, db: Kysely<JobDatabase>, seen: SeenTable) 
   return (
     <>
       <div class="scroll">
-        <table>
+        <table class="stacked">
           <ColumnHeads of={['Error', 'Jobs', 'Last day', 'First seen', 'Last seen']} numbers={['Jobs']} actions />
           <tbody>
             {groups.map((group) => (
@@ -76,19 +76,19 @@ function GroupRow({
         <a href={address(visit.site, path, [['error', fingerprint]])}>{message === '' ? '(no message)' : message}</a>
         {example !== message && <div class="quiet small">{example}</div>}
       </th>
-      <td class="number">
+      <td class="number" data-head="Jobs">
         {count.toLocaleString('en')}
         <div class="quiet small">
           {failed.toLocaleString('en')} failed, {retrying.toLocaleString('en')} retrying
         </div>
       </td>
-      <td>
+      <td data-head="Last day">
         <Sparkline label={`Failures in each of the last 24 hours: ${hours.join(', ')}`} values={hours} />
       </td>
-      <td>
+      <td data-head="First seen">
         <When at={firstSeen} now={visit.now} />
       </td>
-      <td>
+      <td data-head="Last seen">
         <When at={lastSeen} now={visit.now} />
       </td>
       <td>

@@ -38,7 +38,7 @@ async function schedulesOf(visit: Visit, db: Kysely<JobDatabase>) {
     )
   return (
     <div class="scroll">
-      <table>
+      <table class="stacked">
         <ColumnHeads of={['Schedule', 'Recurrence', 'Last slot', 'Next slots', 'If missed']} actions />
         <tbody>{found.map((listed) => scheduleRow(visit, listed))}</tbody>
       </table>
@@ -67,10 +67,10 @@ function scheduleRow(visit: Visit, { table, schedule }: Listed) {
           <a href={address(visit.site, ['tables', table.name])}>{table.title}</a>
         </div>
       </th>
-      <td>
+      <td data-head="Recurrence">
         <Recurrence of={schedule} />
       </td>
-      <td>
+      <td data-head="Last slot">
         <When at={lastSlot} now={visit.now} />
         {job !== undefined && (
           <div class="small">
@@ -78,10 +78,10 @@ function scheduleRow(visit: Visit, { table, schedule }: Listed) {
           </div>
         )}
       </td>
-      <td>
+      <td data-head="Next slots">
         <NextSlots of={schedule} now={visit.now} />
       </td>
-      <td class="small">
+      <td class="small" data-head="If missed">
         {missedTexts[missed]}
         {skipIfUnfinished && <div class="quiet">none while the last job is unfinished</div>}
       </td>

@@ -46,8 +46,8 @@ export function Chart({ label, times, series, say, isWhole = false, filled = ser
               </text>
             </>
           ))}
-        {x.ticks(6).map((time) => (
-          <text x={x(time)} y={height - 5} text-anchor="middle">
+        {x.ticks(6).map((time, n) => (
+          <text class={n % 2 === 1 ? 'between' : 'moment'} x={x(time)} y={height - 5} text-anchor="middle">
             {clockText(time, to.getTime() - from.getTime())}
           </text>
         ))}

@@ -38,12 +38,12 @@ export function Figures({ visit, listed, overview }: FiguresOf) {
       {figure('Scheduled', scheduled, 'scheduled')}
       {succeededLastHour !== undefined && (
         <div>
-          <dt>Succeeded, last hour</dt>
+          <dt>Succeeded, 1 h</dt>
           <dd>{succeededLastHour.toLocaleString('en')}</dd>
         </div>
       )}
-      {figure('Failed, last hour', failedLastHour, 'failed', 'updated_at>-1h')}
-      {figure('Failed, last day', failedLastDay, 'failed', 'updated_at>-24h')}
+      {figure('Failed, 1 h', failedLastHour, 'failed', 'updated_at>-1h')}
+      {figure('Failed, 24 h', failedLastDay, 'failed', 'updated_at>-24h')}
     </dl>
   )
 }

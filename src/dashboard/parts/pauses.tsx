@@ -39,7 +39,7 @@ function PauseTable({ visit, seen, pauses, may }: PauseTableOf) {
   const action = address(visit.site, ['tables', seen.listed.name, 'steering'])
   return (
     <div class="scroll">
-      <table>
+      <table class="stacked">
         <ColumnHeads of={['What', 'Why', 'Since', 'Until']} actions />
         <tbody>
           {pauses.map(({ where, reason, since, until }) => (
@@ -47,11 +47,11 @@ function PauseTable({ visit, seen, pauses, may }: PauseTableOf) {
               <th scope="row">
                 <KeyText of={where} all="the whole table" />
               </th>
-              <td>{reason ?? <span class="quiet">–</span>}</td>
-              <td>
+              <td data-head="Why">{reason ?? <span class="quiet">–</span>}</td>
+              <td data-head="Since">
                 <When at={since} now={visit.now} />
               </td>
-              <td>
+              <td data-head="Until">
                 {until === undefined ? <span class="quiet">it is resumed</span> : <When at={until} now={visit.now} />}
               </td>
               <td>
