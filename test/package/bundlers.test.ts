@@ -1,15 +1,11 @@
 import { cpSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
-import commonjsPlugin from '@rollup/plugin-commonjs'
-import jsonPlugin from '@rollup/plugin-json'
-import { nodeResolve } from '@rollup/plugin-node-resolve'
-import { build } from 'esbuild'
+import { dirname, join } from 'node:path'
 import { createJobTable } from 'kysely-jobs/migrate'
-import { rollup } from 'rollup'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { startProgram } from '../support/program.js'
+import { bundleOf, bundlers, formats } from './bundlers.js'
 import { projectWithUs, remove } from './installed.js'
 
 // Programs that are bundled with all that they import, as docs/bundlers.md says, and run from the bundle.
@@ -49,72 +45,28 @@ done.promise.then(async (said) => {
 `,
 )
 
-const formats = ['esm', 'cjs'] as const
-type Format = (typeof formats)[number]
-
-/** Their types say that Node would find the function a level deeper. */
-const commonjs = commonjsPlugin as unknown as typeof commonjsPlugin.default
-const json = jsonPlugin as unknown as typeof jsonPlugin.default
-
-/** Each puts its bundles, one for each format, into a folder. */
-const bundlers = {
-  async esbuild(folder: string) {
-    const js = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
-    for (const format of formats) {
-      await build({
-        entryPoints: [join(project, 'program.js')],
-        bundle: true,
-        platform: 'node',
-        format,
-        outfile: fileOf(folder, format),
-        external: ['pg-native'],
-        logLevel: 'error',
-        ...(format === 'esm' && { banner: { js } }), // pg is CommonJS, and requires Node's own modules
-      })
-    }
-  },
-  async rollup(folder: string) {
-    const made = await rollup({
-      input: join(project, 'program.js'),
-      external: ['pg-native'],
-      plugins: [nodeResolve({ preferBuiltins: true, exportConditions: ['node'] }), commonjs(), json()],
-      logLevel: 'silent',
-    })
-    for (const format of formats) {
-      const name = basename(fileOf(folder, format))
-      const extension = name.split('.').at(-1)
-      await made.write({ dir: folder, format, entryFileNames: name, chunkFileNames: `[name]-[hash].${extension}` })
-    }
-    await made.close()
-  },
-}
-
 describe.each(['esbuild', 'rollup'] as const)('%s', (name) => {
   const installed = join(project, name)
   const alone = mkdtempSync(join(tmpdir(), 'kysely-jobs-bundle-'))
   afterAll(() => remove(alone))
 
   beforeAll(async () => {
-    await bundlers[name](installed)
+    await bundlers[name](join(project, 'program.js'), installed)
     cpSync(installed, alone, { recursive: true })
   }, 300_000)
 
   test.each(formats)('%s: a program that does not listen runs from its bundle alone', async (format) => {
-    expect(await run(fileOf(alone, format), {})).toBe('Mail to ada\n')
+    expect(await run(bundleOf(alone, format), {})).toBe('Mail to ada\n')
   })
 
   test.each(formats)('%s: a program that listens runs where pg-listen is installed', async (format) => {
-    expect(await run(fileOf(installed, format), { LISTEN: 'yes' })).toBe('Mail to ada\n')
+    expect(await run(bundleOf(installed, format), { LISTEN: 'yes' })).toBe('Mail to ada\n')
   })
 
   test.each(formats)('%s: where pg-listen is not installed, one that listens is told what to do', async (format) => {
-    expect(await run(fileOf(alone, format), { LISTEN: 'yes' })).toMatch(/pg-listen.*external/)
+    expect(await run(bundleOf(alone, format), { LISTEN: 'yes' })).toMatch(/pg-listen.*external/)
   })
 })
-
-function fileOf(folder: string, format: Format): string {
-  return join(folder, format === 'esm' ? 'bundle.mjs' : 'bundle.cjs')
-}
 
 async function run(file: string, env: Record<string, string>): Promise<string> {
   const { stdout, stderr } = await startProgram([file], { cwd: dirname(file), env: { URL: url, ...env } }).ended

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build } from 'esbuild'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { bundleOf, bundlers, formats } from './bundlers.js'
 import { projectWithUs, remove, root } from './installed.js'
 
 // The dashboard as it is installed: in a project that has none of the packages that it is made with.
@@ -17,8 +17,9 @@ const jobs = dashboard(db, { tables: ['mail_jobs'], authorize: () => 'all' })
 const page = (path) => jobs(new Request('http://jobs.example' + path))
 page('/').then(async (response) => {
   const html = await response.text()
-  const [, style] = /href="([^"]+[.]css)"/.exec(html)
-  console.log(response.status, html.includes('The database does not answer'), (await page(style)).status, typeof nodeHandler(jobs))
+  const assets = [/href="([^"]+[.]css)"/, /src="([^"]+[.]js)"/].map((asset) => asset.exec(html)[1])
+  const sizes = await Promise.all(assets.map(async (path) => (await (await page(path)).text()).length > 5000))
+  console.log(response.status, html.includes('The database does not answer'), ...sizes, typeof nodeHandler(jobs))
   await db.destroy()
 })
 `
@@ -36,7 +37,7 @@ ${body}`,
 }
 
 const run = (file: string, cwd = project) => execFileSync(process.execPath, [file], { cwd, encoding: 'utf8' })
-const said = '503 true 200 function\n'
+const said = '503 true true true function\n'
 
 test.each(Object.entries(programs))('%s uses it, and nothing else is installed', (name, text) => {
   for (const needless of ['hono', '@hono', 'idiomorph', 'd3-scale', 'd3-shape'])
@@ -45,23 +46,18 @@ test.each(Object.entries(programs))('%s uses it, and nothing else is installed',
   expect(run(name)).toBe(said)
 })
 
-test.each(['esm', 'cjs'] as const)('a bundle (%s) has all of it, and needs no file beside it', async (format) => {
+describe.each(['esbuild', 'rollup'] as const)('%s', (name) => {
   const alone = mkdtempSync(join(tmpdir(), 'kysely-jobs-bundle-'))
-  writeFileSync(join(project, 'program.mjs'), programs['program.mjs'])
-  const file = format === 'esm' ? 'bundle.mjs' : 'bundle.cjs'
-  const js = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
-  await build({
-    entryPoints: [join(project, 'program.mjs')],
-    bundle: true,
-    platform: 'node',
-    format,
-    outfile: join(alone, file),
-    external: ['pg-native'],
-    logLevel: 'error',
-    ...(format === 'esm' && { banner: { js } }),
+  afterAll(() => remove(alone))
+
+  beforeAll(async () => {
+    writeFileSync(join(project, 'program.mjs'), programs['program.mjs'])
+    await bundlers[name](join(project, 'program.mjs'), alone)
+  }, 300_000)
+
+  test.each(formats)('a bundle (%s) has all of it, style and script too, and needs no file beside it', (format) => {
+    expect(run(bundleOf(alone, format), alone)).toBe(said)
   })
-  expect(run(file, alone)).toBe(said)
-  remove(alone)
 })
 
 test('the licences of what is bundled go along', () => {
