@@ -1,5 +1,4 @@
 import { type Kysely, sql } from 'kysely'
-import { createRunner, createWorker } from 'kysely-jobs'
 import {
   createJobArchive,
   createJobPauses,
@@ -15,11 +14,7 @@ import type { FindingCode, Severity } from '../../src/doctor/finding.js'
 import { newWorkerId } from '../../src/schema/lease-token.js'
 import { createTestDatabase } from '../support/database.js'
 import { createIhpTable } from '../support/ihp-table.js'
-import { quiet } from '../worker/mail-jobs.js'
 import { found, paste } from './examining.js'
-
-/** Of a worker that is there, and takes none of the jobs. */
-const idle = { where: () => sql<boolean>`false`, logger: quiet }
 
 /** A database that was well, and what was done to it. */
 interface Broken {
@@ -425,13 +420,13 @@ test('a table whose workers are alive is served, also where none of its jobs run
   await createJobRunners(db)
   const waiting = row(`'job_status_not_started', null, null, now() - interval '2 hours', 0`)
   await sql.raw(`${waiting}; ${waiting.replace('into jobs', 'into other_jobs')}`).execute(db)
-  const runner = createRunner(db, { workers: [createWorker(db, 'other_jobs', () => {}, idle)], logger: quiet })
-  await runner.start()
+  const workers = JSON.stringify([{ schema: 'public', table: 'other_jobs' }])
+  await sql`insert into job_runners (id, host, pid, package_version, node_version, started_at, workers)
+    values (gen_random_uuid(), 'host', 1, '1.0.0', '22.0.0', now(), ${workers})`.execute(db)
   expect(await examine(db)).toMatchObject([{ code: 'unserved-jobs', table: { name: 'jobs' } }])
   await sql`update job_runners set seen_at = now() - interval '1 minute'`.execute(db)
   const names = async () => (await examine(db)).map(({ table }) => table?.name)
   expect(await names()).toEqual(['jobs', 'other_jobs'])
-  await runner.stop()
 })
 
 test('a database without a job table is told from one in which all is well', async () => {
