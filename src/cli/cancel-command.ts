@@ -20,6 +20,7 @@ export const cancelCommand = cliCommand({
   }),
   failed: 2,
   broken: 1,
+  goesOn: true,
   most: 1,
   stray: strayArgument,
   options: {

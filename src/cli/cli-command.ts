@@ -14,6 +14,8 @@ export interface CliCommand {
   readonly failed: ExitCode
   /** That of an error of anything but the command line and the connection, where it is another. */
   readonly broken?: ExitCode
+  /** What it does goes on when nobody reads any more what it prints. */
+  readonly goesOn?: boolean
   /** Runs it on the arguments behind its name. @throws UsageError, and whatever is to be one line on stderr */
   run(argv: readonly string[], terminal: Terminal): Promise<ExitCode>
 }
@@ -22,6 +24,7 @@ interface Described<Given extends Options> {
   readonly usage: string
   readonly failed: ExitCode
   readonly broken?: ExitCode
+  readonly goesOn?: boolean
   /** The options but for `--help`, as `parseArgs` takes them. */
   readonly options: Given
   /** How many arguments that are no options it takes at most. Default: none. */
@@ -35,11 +38,12 @@ export type Values<Given extends Options> = ReturnType<typeof parseArgs<{ option
 
 /** A command of options, and of as many other arguments as it takes. */
 export function cliCommand<const Given extends Options>(described: Described<Given>): CliCommand {
-  const { usage, failed, broken = failed, options, most = 0, stray, run } = described
+  const { usage, failed, broken = failed, goesOn = false, options, most = 0, stray, run } = described
   return {
     usage,
     failed,
     broken,
+    goesOn,
     run: async (argv, terminal) => {
       const { values, positionals } = readArguments(argv, { ...options, help: { type: 'boolean', short: 'h' } })
       if (values.help) {

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import type { CliCommand, ExitCode } from './cli-command.js'
 import { commands, usage } from './commands.js'
+import { heedOutput } from './lost-output.js'
 import { safeText } from './show/safe-text.js'
 import { type Terminal, UsageError } from './terminal.js'
 
@@ -17,16 +18,20 @@ const ofCommandLine: ReadonlySet<unknown> = new Set([
  */
 export async function runCommand(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let command: CliCommand | undefined
+  const output = heedOutput(terminal, () => command)
   try {
     const called = callIn(argv)
     if (called === undefined) return answer(argv, terminal)
     command = await called.load()
-    return await command.run(called.argv, terminal)
+    const code = await command.run(called.argv, terminal)
+    return output.isLost() && code === 0 ? 1 : code
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     terminal.stderr.write(`kysely-jobs: ${safeText(message.replaceAll(/\s*[\r\n]+\s*/g, ' '))}\n`)
     if (error instanceof UsageError) terminal.stderr.write(`\n${command?.usage ?? usage}`)
     return codeFor(error, command)
+  } finally {
+    output.end()
   }
 }
 

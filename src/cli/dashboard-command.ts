@@ -17,6 +17,7 @@ export const dashboardCommand = cliCommand({
   }),
   failed: 2,
   broken: 1,
+  goesOn: true,
   most: 1,
   stray: strayArgument,
   options: {

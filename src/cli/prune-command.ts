@@ -19,6 +19,7 @@ export const pruneCommand = cliCommand({
   }),
   failed: 2,
   broken: 1,
+  goesOn: true,
   most: 1,
   stray: strayArgument,
   options: {

@@ -21,6 +21,7 @@ export const rescheduleCommand = cliCommand({
   }),
   failed: 2,
   broken: 1,
+  goesOn: true,
   most: 1,
   stray: strayArgument,
   options: {

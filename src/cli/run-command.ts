@@ -16,6 +16,7 @@ export const runCommand = cliCommand({
   }),
   failed: 2,
   broken: 1,
+  goesOn: true,
   most: 1,
   stray: strayArgument,
   options: {

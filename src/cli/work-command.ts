@@ -19,6 +19,7 @@ export const workCommand = cliCommand({
   usage,
   failed: 2,
   broken: 1,
+  goesOn: true,
   most: 1,
   stray: 'work takes one file: the module has its own database',
   options: {},

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { createJobTable } from 'kysely-jobs/migrate'
 import { afterAll, expect, test } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import type { Said } from './terminal.js'
@@ -65,4 +67,32 @@ test('whoever reads only the beginning ends us quietly', async () => {
   child.stdout.destroy()
   const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
+
+test('what is enqueued goes on where nobody reads the ids', async () => {
+  await createJobTable(db, 'jobs', undefined, { id: 'int' })
+  const child = start(['enqueue', 'jobs', '--url', url])
+  child.stdout.destroy()
+  child.stdin.end('{}\n'.repeat(3_000))
+  const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(await db.selectFrom('jobs').select('id').execute()).toHaveLength(3_000)
+})
+
+test.runIf(existsSync('/dev/full'))('an output that can not be written is told, and is no success', async () => {
+  for (const [argv, failed] of [
+    [['generate'], 1],
+    [['doctor'], 2],
+    [['--version'], 1],
+  ] as const) {
+    const full = openSync('/dev/full', 'w')
+    const child = spawn(process.execPath, [command, ...argv], {
+      env: { ...process.env, DATABASE_URL: url },
+      stdio: ['ignore', full, 'pipe'],
+    })
+    closeSync(full)
+    const errors = child.stderr as Readable // a pipe, as asked for
+    const [[code], stderr] = await Promise.all([once(child, 'close'), text(errors)])
+    expect({ code, stderr }).toEqual({ code: failed, stderr: "kysely-jobs: The output can't be written (ENOSPC)\n" })
+  }
 })
