@@ -45,24 +45,32 @@ export function cliCommand<const Given extends Options>(described: Described<Giv
     broken,
     goesOn,
     run: async (argv, terminal) => {
-      const { values, positionals } = readArguments(argv, { ...options, help: { type: 'boolean', short: 'h' } })
+      const { values, positionals } = await readArguments(argv, { ...options, help: { type: 'boolean', short: 'h' } })
       if (values.help) {
         terminal.stdout.write(usage)
         return 0
       }
-      // Not shown: it may be a URL with a password, where --url was forgotten.
-      if (positionals.length > most || positionals.some((text) => text.includes('://'))) throw new UsageError(stray)
+      // Not shown: it may be a URL with a password, where --url was forgotten. The id of a job may be another URL.
+      if (positionals.length > most || positionals.some((text) => database.test(text))) throw new UsageError(stray)
       return run(values as Values<Given>, terminal, positionals) // those of `--help` are no business of the command
     },
   }
 }
 
-function readArguments(argv: readonly string[], options: Options) {
+const database = /^postgres(?:ql)?:|:\/\/.*@/i
+
+/** @throws UsageError */
+async function readArguments(argv: readonly string[], options: Options) {
   try {
     return parseArgs({ args: [...argv], allowPositionals: true, options })
   } catch (error) {
-    // Not shown where it may be a URL with a password, run into an option.
     const message = error instanceof Error ? error.message : String(error)
-    throw new UsageError(message.includes('://') ? 'There is no such option' : message)
+    // Not shown where it may be a URL with a password, run into an option.
+    if (message.includes('://')) throw new UsageError('There is no such option')
+    const [said, name] = /^Unknown option '--([\w-]+)'/.exec(message) ?? []
+    if (name === undefined) throw new UsageError(message)
+    const { nearest } = await import('../observe/nearest.js')
+    const near = nearest(name, Object.keys(options))
+    throw new UsageError(near === undefined ? `${said}` : `${said}; did you mean --${near}?`)
   }
 }

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import type { CliCommand, ExitCode } from './cli-command.js'
 import { commands, usage } from './commands.js'
 import { heedOutput } from './lost-output.js'
-import { safeText } from './show/safe-text.js'
+import { complain } from './show/tell.js'
 import { type Terminal, UsageError } from './terminal.js'
 
 /** What the command line itself is to blame for, or the way to the database, by the codes of our errors. */
@@ -20,14 +20,14 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
   let command: CliCommand | undefined
   const output = heedOutput(terminal, () => command)
   try {
-    const called = callIn(argv)
-    if (called === undefined) return answer(argv, terminal)
+    const line = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
+    const called = callIn(line)
+    if (called === undefined) return await answer(line, terminal)
     command = await called.load()
     const code = await command.run(called.argv, terminal)
     return output.isLost() && code === 0 ? 1 : code
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    terminal.stderr.write(`kysely-jobs: ${safeText(message.replaceAll(/\s*[\r\n]+\s*/g, ' '))}\n`)
+    complain(terminal.stderr, error)
     if (error instanceof UsageError) terminal.stderr.write(`\n${command?.usage ?? usage}`)
     return codeFor(error, command)
   } finally {
@@ -41,22 +41,32 @@ function codeFor(error: unknown, command: CliCommand | undefined): ExitCode {
   return error instanceof Error && ofCommandLine.has(Reflect.get(error, 'code')) ? failed : broken
 }
 
+/** The options that take no value: what stands behind any other is one, also where it is the name of a command. */
+export const flags: ReadonlySet<string> = new Set([
+  ...['-h', '--help', '--json', '--utc', '--all', '--yes', '--dry-run'],
+  ...['--watch', '--desc', '--read-only', '--verify', '--fix-sql'],
+])
+
 /** The command that is called, and the arguments beside its name, which may stand behind its options. */
 function callIn(argv: readonly string[]) {
-  const at = argv[0]?.startsWith('-') ? argv.findIndex((each) => Object.hasOwn(commands, each)) : 0
+  const isValue = (before = '') => before.startsWith('-') && !before.includes('=') && !flags.has(before)
+  const isCommand = (each: string, n: number) => Object.hasOwn(commands, each) && !isValue(argv[n - 1])
+  const at = argv[0]?.startsWith('-') ? argv.findIndex(isCommand) : 0
   const called = Object.hasOwn(commands, argv[at] ?? '') ? commands[argv[at] ?? ''] : undefined
   return called && { ...called, argv: argv.toSpliced(at, 1) }
 }
 
 /** Of a command line that calls no command. */
-function answer([first, ...more]: readonly string[], terminal: Terminal): ExitCode {
+async function answer([first, ...more]: readonly string[], terminal: Terminal): Promise<ExitCode> {
   const isAsked = (...names: string[]) => more.length === 0 && names.includes(first ?? '')
   if (isAsked('-h', '--help')) terminal.stdout.write(usage)
   else if (isAsked('-v', '--version')) terminal.stdout.write(`${ownVersion()}\n`)
   else {
     // What was said is not shown: it may be a URL with a password.
-    const isNone = first === undefined || first.startsWith('-')
-    throw new UsageError(`${isNone ? 'No command' : 'Unknown command'}: say one of these`)
+    if (first === undefined || first.startsWith('-')) throw new UsageError('No command: say one of these')
+    const { nearest } = await import('../observe/nearest.js')
+    const near = nearest(first, Object.keys(commands))
+    throw new UsageError(`Unknown command: ${near === undefined ? 'say one of these' : `did you mean ${near}?`}`)
   }
   return 0
 }

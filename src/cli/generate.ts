@@ -2,6 +2,7 @@ import { generateTypes } from '../../codegen/generated-file.js'
 import { withDatabase } from './database.js'
 import { difference } from './difference.js'
 import { readOutput, writeOutput } from './output-file.js'
+import { complain } from './show/tell.js'
 import { type Terminal, UsageError } from './terminal.js'
 
 export interface GenerateOptions {
@@ -18,7 +19,7 @@ export async function generate(
   terminal: Terminal,
 ): Promise<0 | 1> {
   if (verify && out === undefined) throw new UsageError('--verify needs --out: the file to compare with the database')
-  const warn = (warning: string) => terminal.stderr.write(`kysely-jobs: ${warning}\n`)
+  const warn = (warning: string) => complain(terminal.stderr, warning)
   const text = await withDatabase(url ?? terminal.env.DATABASE_URL, (db) =>
     generateTypes(db, selection, { previous: out === undefined ? undefined : readOutput(out), warn }),
   )

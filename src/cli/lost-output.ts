@@ -1,4 +1,3 @@
-import { codeOf } from '../pg/error-class.js'
 import type { CliCommand } from './cli-command.js'
 import type { Terminal } from './terminal.js'
 
@@ -17,13 +16,13 @@ export interface Heeded {
 export function heedOutput({ stdout, stderr, exit }: Terminal, command: () => CliCommand | undefined): Heeded {
   let isLost = false
   let isOver = false
-  stdout.on?.('error', (error) => {
+  stdout.on?.('error', ({ code }) => {
     const { goesOn = false, broken = 1 } = command() ?? {}
-    if (codeOf(error) === 'EPIPE') {
+    if (code === 'EPIPE') {
       if (!goesOn) exit?.(0)
       return
     }
-    if (!isLost) stderr.write(`kysely-jobs: The output can't be written (${codeOf(error)})\n`)
+    if (!isLost) stderr.write(`kysely-jobs: The output can't be written (${code})\n`)
     isLost = true
     if (isOver || !goesOn) exit?.(broken)
   })

@@ -1,7 +1,7 @@
 /** Where a command writes. */
 export interface Output {
   write(text: string): unknown
-  on?(event: 'error', listener: (error: Error) => void): unknown
+  on?(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown
   /** Somebody looks at it, and not a file or another program. */
   readonly isTTY?: boolean | undefined
   /** How many characters a line has there. */

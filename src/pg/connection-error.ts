@@ -38,10 +38,7 @@ const sentences: [code: RegExp, sentence: (at: string, target: Target, message: 
     /^3D000$/,
     (at, { database }) => `There is no database ${database} at ${at}: check its name in the URL, or create it`,
   ],
-  [
-    /^42501$/,
-    (_, { user }, message) => `The user ${user} may not read this database (${message}): grant it, or use another`,
-  ],
+  [/^42501$/, (_, { user }, message) => `The user ${user} may not do this (${message}): grant it, or use another`],
   [/^53300$|^57P03$/, (at, _, message) => `${at} is not ready (${message}): try again later`],
   [
     /^(?:57014|55P03|query timeout)$/,

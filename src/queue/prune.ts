@@ -7,6 +7,7 @@ import { inspectJobTable } from '../schema/inspect.js'
 import { jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
 import type { FinalStatus } from '../schema/statuses.js'
+import { asText, textsOf } from '../schema/text.js'
 import { ofLocked, toldRows } from './locked.js'
 
 export interface PruneOptions {
@@ -40,6 +41,18 @@ export async function pruneJobs<DB, Table extends keyof DB & string>(
   const { db: locking, isLocked } = ofLocked(jobs, old)
   const deleted = await locking.deleteFrom(jobs.table).where(isLocked).executeTakeFirst()
   return Number(deleted.numDeletedRows)
+}
+
+/** How many jobs `pruneJobs` would delete, if it were called again and again. It reads what it counts. */
+export async function countPrunable<DB, Table extends keyof DB & string>(
+  db: Queryable<DB>,
+  table: JobTable<DB, Table>,
+  options: PruneOptions,
+): Promise<number> {
+  const jobs = jobsOf(db, table)
+  const counted = jobs.db.selectFrom(jobs.asJob).select(asText(job.fn.countAll())).where(haveEnded(options))
+  const [text] = await textsOf(jobs.db, counted.compile())
+  return Number(text)
 }
 
 /** Whether jobs ended so, so long ago. */

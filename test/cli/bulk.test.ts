@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { createJobTable } from 'kysely-jobs/migrate'
 import { beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, testDatabase } from '../support/database.js'
+import { createIhpTable } from '../support/ihp-table.js'
 import { put, shop } from './shop.js'
 import { run, start } from './terminal.js'
 
@@ -89,6 +90,24 @@ test('jobs that are named are changed, and the exit code tells of those that are
   })
 })
 
+test('an id is known again however it is written, and what can be none is a mistake', async () => {
+  expect(await said('retry', 'mail_jobs', '--id', '0011', '--id', '11', '--id', ' 12', '--yes')).toEqual({
+    code: 0,
+    stdout: '2 jobs of mail_jobs retried\n',
+    stderr: '',
+  })
+  await createJobTable(db, 'uuid_jobs')
+  const { id } = await db.insertInto('uuid_jobs').defaultValues().returning('id').executeTakeFirstOrThrow()
+  expect(await said('delete', 'uuid_jobs', '--id', id.toUpperCase(), '--yes')).toMatchObject({ code: 0, stderr: '' })
+  for (const none of ['abc', '', '99999999999'])
+    expect(await said('retry', 'mail_jobs', '--id', none, '--yes')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `kysely-jobs: id: "${none}" is no value of type integer; give a whole number of at most 31 bits\n`,
+    })
+  await sql`drop table uuid_jobs`.execute(db)
+})
+
 test('run makes jobs due now, and reschedule later, or at another priority', async () => {
   expect(await start(['run', 'mail_jobs', '--id', '1', '--yes'], url).ended).toMatchObject({
     code: 0,
@@ -140,6 +159,34 @@ test('prune deletes what ended long ago', async () => {
   const { code, stdout } = await start([...argv, '--yes', '--json'], url).ended
   expect({ code, ...JSON.parse(stdout) }).toEqual({ code: 0, table: 'mail_jobs', deleted: 4, stopped: false })
   expect(Object.keys(await statuses())).toEqual(['1', '2', '3', '21', '31', '41', '42'])
+})
+
+test('prune tells exactly how many there are, and that it leaves the archive alone', async () => {
+  await using database = await createTestDatabase()
+  await createIhpTable(database.db)
+  await sql`insert into send_mail_jobs (status, updated_at, recipient) select 'job_status_failed', now() - interval '9 d', 'ada' from generate_series(1, 20001)`.execute(
+    database.db,
+  )
+  const argv = ['prune', 'send_mail_jobs', '--older-than', '7d']
+  const env = { DATABASE_URL: database.url }
+  expect(await run(argv, env)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(': 20,001 jobs of send_mail_jobs would be deleted;'),
+  })
+  expect(await run([...argv, '--dry-run', '--json'], env)).toEqual({
+    code: 0,
+    stdout: '{"table":"send_mail_jobs","verb":"prune","matched":20001}\n',
+    stderr: '',
+  })
+  // Its status has no such value.
+  expect(await run([...argv, '--state', 'cancelled', '--yes'], env)).toEqual({
+    code: 0,
+    stdout: '0 jobs of send_mail_jobs deleted\n',
+    stderr: '',
+  })
+  expect((await said('prune', 'mail_jobs', '--older-than', '1d', '--yes')).stderr).toBe(
+    'The archive of mail_jobs is left alone: old jobs go with its partitions.\n',
+  )
 })
 
 test('what the table refuses is told, and stops no other', async () => {
@@ -212,9 +259,9 @@ test.each([
   [['reschedule', 'mail_jobs', '--id', '1'], 'To when? Give --to, or --priority'],
   [['reschedule', 'mail_jobs', '--id', '1', '--to', 'soon'], '--to "soon" is no time: '],
   [['reschedule', 'mail_jobs', '--id', '1', '--priority', 'high'], '--priority high is invalid'],
-  [['retry', 'mail_jobs', '--id', '1', '--delay', 'x'], '--delay: "x" is not a duration'],
+  [['retry', 'mail_jobs', '--id', '1', '--delay', 'x'], '--delay "x" is no length of time'],
   [['prune', 'mail_jobs'], 'How old? Give --older-than'],
-  [['prune', 'mail_jobs', '--older-than', 'x'], '--older-than: "x" is not a duration'],
+  [['prune', 'mail_jobs', '--older-than', 'x'], '--older-than "x" is no length of time'],
   [['prune', 'mail_jobs', '--older-than', '1d', '--state', 'running'], '--state: running jobs have not ended'],
   [['cancel', '--id', '1'], 'Which table? There are '],
 ])('%j changes nothing: one line, and exit code 2', async (argv, message) => {
@@ -230,5 +277,10 @@ test('where no job matches, there is nothing to ask, and nothing wrong', async (
     code: 0,
     stdout: '',
     stderr: 'No job of mail_jobs matches that can be retried.\n',
+  })
+  const { code, stdout } = await said('retry', 'mail_jobs', '--where', 'tenant_id=99', '--json')
+  expect({ code, ...JSON.parse(stdout) }).toEqual({
+    code: 0,
+    ...{ table: 'mail_jobs', verb: 'retry', changed: 0, refused: [], unmatched: [], stopped: false },
   })
 })

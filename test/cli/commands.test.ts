@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { flags } from '../../src/cli/command.js'
 import { commands } from '../../src/cli/commands.js'
 import { imports, readSources } from '../house/source.js'
 import { run } from './terminal.js'
@@ -35,10 +36,36 @@ test('a command may stand behind its options', async () => {
   expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/is no Postgres URL/) })
 })
 
+test('a value of an option is no command, whatever it is called', async () => {
+  const options = new Set<string>()
+  for (const name of ['', ...names]) {
+    const { stdout } = await run([...(name === '' ? [] : [name]), '--help'])
+    for (const [, short, long] of stdout.matchAll(/^ {2}(-\w, )?(--[\w-]+)(?! <) /gm)) {
+      for (const option of [short?.slice(0, 2), long]) if (option !== undefined) options.add(option)
+    }
+  }
+  for (const option of ['-v', '--version']) options.delete(option)
+  expect([...flags].toSorted()).toEqual([...options].toSorted())
+  const { stderr } = await run(['--schema', 'status', '--limit', 'x', 'list', 'jobs'])
+  expect(stderr).toBe('kysely-jobs: --limit x is invalid: give 1 to 10000\n')
+})
+
+test('help shows the help', async () => {
+  expect(await run(['help'])).toEqual(await run(['--help']))
+  expect(await run(['help', 'list'])).toEqual(await run(['list', '--help']))
+})
+
+test.each([
+  [['list', '--stat', 'failed'], "Unknown option '--stat'; did you mean --state?"],
+  [['list', '--xyzzy'], "Unknown option '--xyzzy'"],
+])('%j is answered with the option that may be meant', async (argv, message) => {
+  expect((await run(argv)).stderr.split('\n')[0]).toBe(`kysely-jobs: ${message}`)
+})
+
 test.each([
   [[], 'No command: say one of these'],
   [['--verify'], 'No command: say one of these'],
-  [['generat'], 'Unknown command: say one of these'],
+  [['generat'], 'Unknown command: did you mean generate?'],
   [['toString'], 'Unknown command: say one of these'],
   [['postgres://ada:s3cret@localhost/shop'], 'Unknown command: say one of these'],
 ])('%j calls no command, and is answered with the list of them', async (argv, message) => {

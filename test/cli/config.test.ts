@@ -34,24 +34,52 @@ test('a file of another name is told by --config; a table beyond it can be named
   expect(other).toMatchObject({ code: 0, stdout: 'No job matches.\n' })
 })
 
-test('a hidden column is neither shown nor filtered by', async () => {
-  const text = `export default { tables: { mail_jobs: { hide: ['to', 'last_error'] } } }`
+test.each(['last_error', 'lastError'])(
+  'a hidden column is neither shown nor filtered by, called %s too',
+  async (hidden) => {
+    const text = `export default { tables: { mail_jobs: { hide: ['to', '${hidden}'] } } }`
+    for (const argv of [
+      ['list'],
+      ['show', '1'],
+      ['show', '1', '--json'],
+      ['list', '--json'],
+      ['errors'],
+      ['errors', '--json'],
+    ]) {
+      const { code, stdout } = await named(text, argv, { database: url })
+      expect({ argv, code }).toEqual({ argv, code: 0 })
+      expect(stdout).not.toMatch(/ada|secret/)
+    }
+    expect(await named(text, ['list', '--where', 'to=ada'], { database: url })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('There is no column to'),
+    })
+  },
+)
+
+test('what a file of settings prints is no part of the answer, and it may be a promise', async () => {
+  const text = `console.log('loading'); console.info('it'); export default Promise.resolve({ tables: ['mail_jobs'] })`
+  const { code, stdout, stderr } = await named(text, ['status', '--json'], { database: url })
+  expect({ code, stderr }).toEqual({ code: 0, stderr: 'loading\nit\n' })
+  expect(JSON.parse(stdout).tables).toHaveLength(1)
+})
+
+test('a password is not printed, whoever has it in a text', async () => {
+  const secret = 'postgres://ada:s3cr@t/x@127.0.0.1:1/shop?sslmode=require'
   for (const argv of [
-    ['list'],
-    ['show', '1'],
-    ['show', '1', '--json'],
-    ['list', '--json'],
-    ['errors'],
-    ['errors', '--json'],
+    ['status', '--config', 'throws.mjs'],
+    ['dashboard', '--port', secret],
+    ['list', 'mail_jobs', '--where', `to ${secret}`],
+    ['list', 'mail_jobs', '--limit', 'postgres://shop?user=ada&password=s3cr@t'],
+    ['status', '--every', secret],
+    ['show', secret],
+    ['enqueue', 'mail_jobs', '--values', `"${secret}"`],
   ]) {
-    const { code, stdout } = await named(text, argv, { database: url })
-    expect({ argv, code }).toEqual({ argv, code: 0 })
-    expect(stdout).not.toMatch(/ada|secret/)
+    const cwd = userProject({ 'throws.mjs': `throw new Error('can not reach ${secret}')` })
+    const { code, stderr } = await start(argv, url, { cwd }).ended
+    expect({ argv, code: code === 0 }).toEqual({ argv, code: false })
+    expect(stderr).not.toContain('s3cr')
   }
-  expect(await named(text, ['list', '--where', 'to=ada'], { database: url })).toMatchObject({
-    code: 2,
-    stderr: expect.stringContaining('There is no column to'),
-  })
 })
 
 test('--url goes before DATABASE_URL, and that before the file', async () => {

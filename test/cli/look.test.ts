@@ -4,6 +4,7 @@ import { createRunner, createWorker, limitJobs, pauseJobs } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createTestDatabase, testDatabase } from '../support/database.js'
+import { startProxy } from '../support/proxy.js'
 import { quiet } from '../worker/mail-jobs.js'
 import { put, shop } from './shop.js'
 import { run, start } from './terminal.js'
@@ -24,6 +25,7 @@ const { db, url } = await testDatabase(async (db) => {
   await sql`update "My shop"."Odd ""jobs""" set "Select" = 'it'`.execute(db)
 })
 
+const outer = db
 const env = { DATABASE_URL: url }
 const look = (...argv: string[]) => run(argv, env)
 const json = async (...argv: string[]) => JSON.parse((await look(...argv, '--json')).stdout)
@@ -65,6 +67,26 @@ test('status --watch goes on until Ctrl-C, a line for each table each time, and 
   await program.said(/(.* mail_jobs due=3 .*\n){6}/)
   program.process.kill('SIGINT')
   expect((await program.ended).code).toBe(0)
+})
+
+test('what status --watch can not ask meanwhile is told as by every command, and asked again', async () => {
+  const { promise: told, resolve } = Promise.withResolvers<void>()
+  const proxy = await startProxy(url)
+  onTestFinished(proxy.close)
+  const signals = new EventEmitter()
+  const seen = Promise.withResolvers<void>()
+  const watching = run(
+    ['status', 'mail_jobs', '--watch', '--every', '10ms'],
+    { DATABASE_URL: proxy.url },
+    { signals, onWrite: (text) => (text.startsWith('kysely-jobs: ') ? resolve() : seen.resolve()) },
+  )
+  await seen.promise
+  await proxy.close()
+  await told
+  signals.emit('SIGINT')
+  const { code, stderr } = await watching
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/^kysely-jobs: (?:127\.0\.0\.1:\d+ hung up|Nothing listens at 127\.0\.0\.1:\d+): check/)
 })
 
 test('in a terminal status --watch is drawn anew', async () => {
@@ -240,13 +262,55 @@ test.each([
   [['list', 'mail_jobs', '--state', 'faild'], '--state: there is no state faild; did you mean failed?'],
   [['list', 'mail_jobs', '--limit', '0'], '--limit 0 is invalid: give 1 to 10000'],
   [['list', 'mail_jobs', '--after', 'x'], ''],
-  [['status', '--every', 'soon'], '--every: "soon" is not a duration'],
+  [['status', '--every', 'soon'], '--every "soon" is no length of time'],
+  [['status', '--watch', '--every', '0s'], '--every 0s is invalid: give 10ms to 1d'],
+  [['status', '--watch', '--every', '25d'], '--every 25d is invalid: give 10ms to 1d'],
   [['status', '--table', 'mails'], 'There is no job table mails; '],
 ])('%j is a mistake: one line, and exit code 2', async (argv, message) => {
   const { code, stdout, stderr } = await look(...argv)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toMatch(/^kysely-jobs: [^\n]+\n$/)
   expect(stderr).toContain(message)
+})
+
+test('where no table is named, those are meant that the role may read', async () => {
+  await using database = await createTestDatabase()
+  const { db, name } = database
+  for (const table of ['mine', 'theirs']) await createJobTable(db, table, undefined, { id: 'int' })
+  const role = `reader_of_${name}`
+  await sql.raw(`create role ${role} login; grant select on mine to ${role}`).execute(db)
+  onTestFinished(async () => void (await sql.raw(`drop role ${role}`).execute(outer)))
+  const reader = new URL(database.url)
+  reader.username = role
+  const env = { DATABASE_URL: reader.href }
+  for (const argv of [['status'], ['list'], ['errors'], ['show', '1']]) {
+    const { stdout, stderr } = await run([...argv, '--json'], env)
+    expect(stdout + stderr).toContain('mine')
+    expect(stdout + stderr).not.toContain('theirs')
+  }
+  expect(await run(['status', 'theirs'], env)).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: `kysely-jobs: The user ${role} may not do this (permission denied for table theirs): grant it, or use another\n`,
+  })
+  await sql.raw(`drop owned by ${role}`).execute(db)
+  expect(await run(['status'], env)).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'kysely-jobs: This role may read no job table: grant it SELECT on mine, theirs, or use another\n',
+  })
+})
+
+test('the id of a job may be a URL', async () => {
+  await using database = await createTestDatabase()
+  await sql`create table jobs (id text primary key, status text not null default 'job_status_not_started', attempts_count int not null default 0,
+    last_error text, created_at timestamptz not null default now(), updated_at timestamptz not null default now(),
+    run_at timestamptz not null default now(), locked_at timestamptz, locked_by uuid)`.execute(database.db)
+  await sql`insert into jobs (id) values ('https://shop.example/orders/7')`.execute(database.db)
+  expect(await run(['show', 'https://shop.example/orders/7'], { DATABASE_URL: database.url })).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^https:\/\/shop\.example\/orders\/7 in jobs: due\n/),
+  })
 })
 
 test('no text of the database reaches the terminal as a command to it', async () => {
@@ -271,5 +335,19 @@ test('no text of the database reaches the terminal as a command to it', async ()
     expect({ argv, code }).toEqual({ argv, code: 0 })
     expect(stdout).toContain('owned')
     expect(stdout).not.toMatch(/[^\P{C}\n]/u)
+  }
+  const odd = 'jobs\u001b]0;owned\u0007'
+  await createJobTable(database.db, odd, undefined, { id: 'int' })
+  for (const argv of [
+    ['status'],
+    ['list'],
+    ['retry', odd, '--all'],
+    ['retry', odd, '--id', '1', '--dry-run'],
+    ['prune', odd, '--older-than', '1d', '--yes'],
+    ['show', '7', '--table', odd],
+  ]) {
+    const { stdout, stderr } = await run(argv, env)
+    expect(stdout + stderr).toContain('jobs\\u001b]0;owned')
+    expect(stdout + stderr).not.toMatch(/[^\P{C}\n]/u)
   }
 })

@@ -207,7 +207,7 @@ describe('a server that asks for passwords', () => {
 
   test('a database that the user may not enter', async () => {
     expect(await refusal(at(`ada:${encoded}`, 'closed'))).toMatch(
-      /^The user ada may not read this database \(permission denied for database "closed"\): grant it, or use another$/,
+      /^The user ada may not do this \(permission denied for database "closed"\): grant it, or use another$/,
     )
     expect(await refusal(at(`ada:${encoded}`, 'private'))).toMatch(
       /^127.* refuses us \(pg_hba.conf rejects connection .*\): check user, password and pg_hba.conf, or add \?sslmode=require to the URL$/,

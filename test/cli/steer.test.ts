@@ -46,7 +46,7 @@ test.each([
   [['--values', '[1]'], 1, '--values is no object of columns'],
   [['--values', '{"status": "job_status_failed"}'], 1, 'status is written by the queue alone'],
   [['--values', '{"tenant_id": "x"}'], 1, 'invalid input syntax for type integer'],
-  [['--values', '{}', '--delay', 'x'], 2, '--delay: "x" is not a duration'],
+  [['--values', '{}', '--delay', 'x'], 2, '--delay "x" is no length of time'],
 ])('enqueue %j inserts nothing', async (argv, code, message) => {
   expect(await said('enqueue', 'mail_jobs', ...argv)).toMatchObject({
     code,

@@ -3,6 +3,7 @@ import { countMatching } from '../../observe/count-matching.js'
 import { selectionOf } from '../../observe/selection.js'
 import { type ShownState, shownStates } from '../../observe/shown-state.js'
 import type { JobView } from '../../observe/view.js'
+import { writtenIds } from '../../observe/written-ids.js'
 import type { JobSelection } from '../../predicates/selected.js'
 import type { BulkOptions } from '../../queue/bulk-options.js'
 import type { ChangedJobs } from '../../queue/changed-jobs.js'
@@ -11,6 +12,8 @@ import { type JobDatabase, type Jobs, jobsOf } from '../../schema/job-database.j
 import type { ExitCode } from '../cli-command.js'
 import { type AskedJobs, filtersIn, statesIn } from '../open/asked-jobs.js'
 import { type CliTable, looking, type Opened, type Place, tableNamed, viewOf, withTables } from '../open/tables.js'
+import { jsonText } from '../show/safe-text.js'
+import { tell } from '../show/tell.js'
 import { OptionError, stopSignal, type Terminal } from '../terminal.js'
 import { confirmed, type Meant } from './confirm.js'
 import { tellChanged } from './outcome.js'
@@ -24,6 +27,8 @@ export interface BulkCommandOptions extends Place, AskedJobs {
   readonly yes?: boolean | undefined
   readonly 'dry-run'?: boolean | undefined
 }
+
+const none: ChangedJobs = Object.assign([], { refused: [] })
 
 type Selection = JobSelection<JobColumns>
 
@@ -56,7 +61,7 @@ export async function inBulk(
     async (opened) => {
       const table = tableNamed(opened, named ?? options.table)
       const view = await viewOf(opened.db, table)
-      const selection = selectedBy(view, options, states)
+      const selection = await selectedBy(opened, view, { options, states })
       const jobs = jobsOf(opened.db, table.written)
       if (options['dry-run'])
         return counted(options, terminal, { table, verb, count: await verb.count(jobs, selection) })
@@ -66,8 +71,8 @@ export async function inBulk(
         ...(await countOf(opened, table, { options, states, selection, verb })),
       }
       if (meant.count === 0 && options.id === undefined) {
-        terminal.stderr.write(`No job of ${table.written} matches that can be ${verb.done}.\n`)
-        return 0
+        tell(terminal.stderr, `No job of ${table.written} matches that can be ${verb.done}.`)
+        return options.json ? tellChanged(none, { meant, ids: [], json: true, isStopped: false }, terminal) : 0
       }
       if (meant.count > 0 && !(await confirmed(meant, options.yes ?? false, terminal))) return 2
       return changed(options, terminal, { jobs, selection, meant })
@@ -92,8 +97,13 @@ function statesFor(options: BulkCommandOptions, verb: BulkVerb): readonly ShownS
   return asked ?? shownStates.filter((state) => verb.states.includes(state))
 }
 
-function selectedBy(view: JobView, options: BulkCommandOptions, states: readonly ShownState[]): Selection {
-  if (options.id !== undefined) return { ids: [...new Set(options.id)] }
+/** @throws FilterError */
+async function selectedBy(
+  { db }: Opened,
+  view: JobView,
+  { options, states }: Pick<Counting, 'options' | 'states'>,
+): Promise<Selection> {
+  if (options.id !== undefined) return { ids: await writtenIds(db, view, options.id) }
   return selectionOf(view, states, filtersIn(view, options), options.error)
 }
 
@@ -122,7 +132,8 @@ function counted(
 ): 0 {
   const would = { table: table.written, verb: verb.name, matched: count }
   const jobs = `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'}`
-  stdout.write(json ? `${JSON.stringify(would)}\n` : `${jobs} of ${table.written} would be ${verb.done}\n`)
+  if (json) stdout.write(`${jsonText(would)}\n`)
+  else tell(stdout, `${jobs} of ${table.written} would be ${verb.done}`)
   return 0
 }
 
@@ -146,7 +157,7 @@ async function changed(
     progress.end()
     return tellChanged(
       result,
-      { meant, ids: options.id, json: options.json ?? false, isStopped: stop.signal.aborted },
+      { meant, ids: selection.ids, json: options.json ?? false, isStopped: stop.signal.aborted },
       terminal,
     )
   } finally {

@@ -1,4 +1,6 @@
 import { createInterface } from 'node:readline/promises'
+import { safeText } from '../show/safe-text.js'
+import { complain } from '../show/tell.js'
 import type { Terminal } from '../terminal.js'
 
 /** What is about to be done. */
@@ -21,7 +23,7 @@ export async function confirmed(meant: Meant, isSure: boolean, terminal: Termina
     if (!isYes) stderr.write('Nothing was done.\n')
     return isYes
   }
-  stderr.write(`kysely-jobs: ${jobs} would be ${verb.done}; nothing was done: give --yes to do it\n`)
+  complain(stderr, `${jobs} would be ${verb.done}; nothing was done: give --yes to do it`)
   return false
 }
 
@@ -30,7 +32,7 @@ async function answerTo(
   input: NonNullable<Terminal['stdin']>,
   { stderr }: Terminal,
 ): Promise<string> {
-  stderr.write(question)
+  stderr.write(safeText(question))
   const lines = createInterface({ input })
   try {
     for await (const line of lines) return line.trim()

@@ -1,13 +1,15 @@
 import type { ChangedJobs, RefusedJob } from '../../queue/changed-jobs.js'
+import type { JobId } from '../../schema/columns.js'
 import type { ExitCode } from '../cli-command.js'
-import { jsonText, safeText } from '../show/safe-text.js'
+import { jsonText } from '../show/safe-text.js'
+import { tell } from '../show/tell.js'
 import type { Terminal } from '../terminal.js'
 import type { Meant } from './confirm.js'
 
 interface Done {
   readonly meant: Meant
-  /** The jobs that were named. */
-  readonly ids: readonly string[] | undefined
+  /** The jobs that were named, each once, as their table writes them. */
+  readonly ids: readonly JobId[] | undefined
   readonly json: boolean
   readonly isStopped: boolean
 }
@@ -20,7 +22,7 @@ export function tellChanged(result: ChangedJobs, done: Done, terminal: Terminal)
   const { meant, ids = [], json, isStopped } = done
   const { refused } = result
   const known = new Set([...result, ...refused.map(({ id }) => id)].map(String))
-  const missing = [...new Set(ids)].filter((id) => !known.has(id))
+  const missing = ids.map(String).filter((id) => !known.has(id))
   if (json) {
     const told = refused.map(({ id, error }) => ({ id: String(id), error: messageOf(error) }))
     const { table, verb } = meant
@@ -35,7 +37,7 @@ export function tellChanged(result: ChangedJobs, done: Done, terminal: Terminal)
     terminal.stdout.write(`${jsonText(value)}\n`)
   } else {
     const jobs = `${result.length.toLocaleString('en')} ${result.length === 1 ? 'job' : 'jobs'}`
-    terminal.stdout.write(`${jobs} of ${safeText(meant.table)} ${meant.verb.done}\n`)
+    tell(terminal.stdout, `${jobs} of ${meant.table} ${meant.verb.done}`)
     tellLess(refused, missing, done, terminal)
   }
   return refused.length > 0 || missing.length > 0 || isStopped ? 1 : 0
@@ -47,10 +49,10 @@ function tellLess(refused: readonly RefusedJob[], missing: readonly string[], do
     if (all.length > mostTold) stderr.write(`  and ${(all.length - mostTold).toLocaleString('en')} more\n`)
   }
   if (refused.length > 0) stderr.write(`${refused.length.toLocaleString('en')} were refused by the table:\n`)
-  for (const { id, error } of refused.slice(0, mostTold)) stderr.write(`  ${safeText(`${id}: ${messageOf(error)}`)}\n`)
+  for (const { id, error } of refused.slice(0, mostTold)) tell(stderr, `  ${id}: ${messageOf(error)}`)
   more(refused)
   if (missing.length > 0) stderr.write(`No job that can be ${meant.verb.done} has the id\n`)
-  for (const id of missing.slice(0, mostTold)) stderr.write(`  ${safeText(id)}\n`)
+  for (const id of missing.slice(0, mostTold)) tell(stderr, `  ${id}`)
   more(missing)
   if (isStopped) stderr.write('Stopped: the others are as they were.\n')
 }

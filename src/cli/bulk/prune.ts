@@ -1,14 +1,13 @@
-import { countMatching, type Matching } from '../../observe/count-matching.js'
-import { parseFilter } from '../../observe/filter-text.js'
 import { endedStates, finalOf, type ShownState } from '../../observe/shown-state.js'
-import { type PruneOptions, pruneJobs } from '../../queue/prune.js'
-import { type Duration, milliseconds } from '../../schema/duration.js'
-import { jobsOf } from '../../schema/job-database.js'
-import { finalStatuses } from '../../schema/statuses.js'
+import type { JobView } from '../../observe/view.js'
+import { countPrunable, type PruneOptions, pruneJobs } from '../../queue/prune.js'
+import { type Jobs, jobsOf } from '../../schema/job-database.js'
 import type { ExitCode } from '../cli-command.js'
 import { statesIn } from '../open/asked-jobs.js'
-import { type CliTable, looking, type Opened, type Place, tableNamed, viewOf, withTables } from '../open/tables.js'
-import { jsonText, safeText } from '../show/safe-text.js'
+import { lengthIn } from '../open/length.js'
+import { type Opened, type Place, tableNamed, viewOf, withTables } from '../open/tables.js'
+import { jsonText } from '../show/safe-text.js'
+import { tell } from '../show/tell.js'
 import { OptionError, stopSignal, type Terminal } from '../terminal.js'
 import { confirmed } from './confirm.js'
 import { Progress } from './progress.js'
@@ -25,6 +24,9 @@ interface PruneCommandOptions extends Place {
 const verb = { name: 'delete', done: 'deleted' }
 const chunk = 1_000
 
+/** An exact count reads what it counts. */
+const bounds = { query: '10m' } as const
+
 /** `kysely-jobs prune` */
 export async function prune(
   options: PruneCommandOptions,
@@ -33,30 +35,32 @@ export async function prune(
 ): Promise<ExitCode> {
   const { 'older-than': age, yes = false, json = false } = options
   if (age === undefined) throw new OptionError('How old? Give --older-than, as in --older-than 7d')
-  const olderThan = age as Duration // checked in the next line
-  milliseconds(olderThan, '--older-than')
+  const olderThan = lengthIn(age, '--older-than')
   const states = statesFor(options)
   const action = async (opened: Opened) => {
     const table = tableNamed(opened, named ?? options.table)
-    const { count, isAll } = await countOld(opened, table, states, age)
-    const tell = (value: object, text: string) => terminal.stdout.write(json ? `${jsonText(value)}\n` : `${text}\n`)
-    const jobs = (count: number) =>
-      `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'} of ${safeText(table.written)}`
+    const view = await viewOf(opened.db, table)
+    const jobs = jobsOf(opened.db, table.written)
+    const old = oldOnes(view, states, olderThan)
+    const count = old === undefined ? 0 : await countPrunable(jobs.db, jobs.name, old)
+    const of = (count: number) => `${count.toLocaleString('en')} ${count === 1 ? 'job' : 'jobs'} of ${table.written}`
+    const answer = (value: object, text: string) => {
+      if (json) terminal.stdout.write(`${jsonText({ table: table.written, ...value })}\n`)
+      else tell(terminal.stdout, text)
+    }
+    if (view.places.length > 1)
+      tell(terminal.stderr, `The archive of ${table.written} is left alone: old jobs go with its partitions.`)
     if (options['dry-run']) {
-      tell({ table: table.written, matched: count, isAll }, `${jobs(count)}${isAll ? '' : ' or more'} would be deleted`)
+      answer({ verb: 'prune', matched: count }, `${of(count)} would be deleted`)
       return 0
     }
-    if (count > 0 && !(await confirmed({ table: table.written, verb, count, isAll }, yes, terminal))) return 2
-    const { deleted, isStopped } = await deleteOld(opened, table, {
-      olderThan,
-      states,
-      count,
-      terminal,
-    })
-    tell({ table: table.written, deleted, stopped: isStopped }, `${jobs(deleted)} deleted`)
+    if (count > 0 && !(await confirmed({ table: table.written, verb, count, isAll: true }, yes, terminal))) return 2
+    const { deleted, isStopped } =
+      old === undefined ? { deleted: 0, isStopped: false } : await deleteOld(jobs, old, { count, terminal })
+    answer({ deleted, stopped: isStopped }, `${of(deleted)} deleted`)
     return isStopped ? 1 : 0
   }
-  return withTables(options, terminal, action, { query: '10m' })
+  return withTables(options, terminal, action, bounds)
 }
 
 /** @throws OptionError */
@@ -67,33 +71,26 @@ function statesFor(options: PruneCommandOptions): readonly ShownState[] {
   throw new OptionError(`--state: ${unfit} jobs have not ended; there are ${endedStates.join(', ')}`)
 }
 
-/** As the verb finds them: in the table alone. */
-function countOld(opened: Opened, table: CliTable, states: readonly ShownState[], age: string): Promise<Matching> {
-  return looking(opened, async (db) => {
-    const view = await viewOf(db, { ...table, hide: [] })
-    const [place] = view.places
-    return countMatching(db, { ...view, places: [place] }, states, [parseFilter(view, `updated_at<-${age}`)])
-  })
+/** Undefined: the table holds no job of these states. */
+function oldOnes({ statuses }: JobView, states: readonly ShownState[], olderThan: number): PruneOptions | undefined {
+  const ended = finalOf(states, statuses)
+  if (ended === undefined) return { olderThan, limit: chunk }
+  return ended.length === 0 ? undefined : { olderThan, limit: chunk, statuses: ended }
 }
 
 interface Deleting {
-  readonly olderThan: Duration
-  readonly states: readonly ShownState[]
-  /** How many there were, about. */
+  /** How many there were. */
   readonly count: number
   readonly terminal: Terminal
 }
 
-async function deleteOld({ db }: Opened, table: CliTable, { olderThan, states, count, terminal }: Deleting) {
-  const jobs = jobsOf(db, table.written)
-  const statuses = finalOf(states, finalStatuses)
-  const options: PruneOptions = { olderThan, limit: chunk, ...(statuses && { statuses }) }
+async function deleteOld({ db, name }: Jobs, old: PruneOptions, { count, terminal }: Deleting) {
   const stop = stopSignal(terminal)
   const progress = new Progress(terminal.stderr)
   let deleted = 0
   try {
     for (let last = chunk; last >= chunk && !stop.signal.aborted; ) {
-      last = await pruneJobs(jobs.db, jobs.name, options)
+      last = await pruneJobs(db, name, old)
       deleted += last
       progress.tell(deleted, Math.max(count, deleted))
     }

@@ -3,8 +3,8 @@ import { cancelJobs } from '../../queue/cancel.js'
 import { deleteJobs } from '../../queue/delete.js'
 import { rescheduleJobs } from '../../queue/reschedule.js'
 import { retryJobs } from '../../queue/retry.js'
-import { type Duration, milliseconds } from '../../schema/duration.js'
 import type { ExitCode } from '../cli-command.js'
+import { lengthIn } from '../open/length.js'
 import { timeIn } from '../open/moment.js'
 import { OptionError, type Terminal } from '../terminal.js'
 import { type BulkCommandOptions, inBulk } from './bulk.js'
@@ -20,7 +20,7 @@ const pending: readonly ShownState[] = ['due', 'scheduled', 'retrying']
 
 /** `kysely-jobs retry` */
 export const retry: Run<{ readonly delay?: string | undefined }> = (options, terminal, table) => {
-  const delay = milliseconds((options.delay ?? 0) as Duration, '--delay') // checked there
+  const delay = lengthIn(options.delay ?? '0s', '--delay')
   return inBulk(options, terminal, table, {
     ...{ name: 'retry', done: 'retried', states: [...ended, ...pending] },
     run: ({ db, name }, selection, more) => retryJobs(db, name, selection, { ...more, delay }),

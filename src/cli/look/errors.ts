@@ -3,6 +3,7 @@ import { looking, type Place, tablesNamed, viewOf, withTables } from '../open/ta
 import { paintFor } from '../show/paint.js'
 import { jsonText } from '../show/safe-text.js'
 import { type Column, tableText } from '../show/table-text.js'
+import { tell } from '../show/tell.js'
 import { type Times, timeText } from '../show/times.js'
 import type { Terminal } from '../terminal.js'
 
@@ -24,10 +25,11 @@ export async function errors(options: ErrorsOptions, terminal: Terminal, named: 
     return looking(opened, async (db, now) => {
       const found: TableErrors[] = []
       for (const table of tables) {
+        const view = await viewOf(db, table)
         // Where they are hidden nobody may know of them.
-        const isHidden = table.hide?.includes('last_error') ?? false
+        const isHidden = !view.columns.some(({ name }) => name === 'last_error')
         const none = { groups: [], others: 0, looked: { at: 0, isAll: true } }
-        const groups = isHidden ? none : await errorGroups(db, await viewOf(db, table))
+        const groups = isHidden ? none : await errorGroups(db, view)
         found.push({ table: table.written, ...groups })
       }
       return { found, now }
@@ -36,8 +38,8 @@ export async function errors(options: ErrorsOptions, terminal: Terminal, named: 
   if (options.json) terminal.stdout.write(`${jsonText({ tables: found }, 2)}\n`)
   else terminal.stdout.write(errorsText(found, { now, isUtc: options.utc ?? false }, terminal))
   for (const { table, others, looked } of options.json ? [] : found) {
-    if (others > 0) terminal.stderr.write(`${table}: ${others} more kinds of errors\n`)
-    if (!looked.isAll) terminal.stderr.write(`${table}: of each status the latest ${looked.at} jobs were looked at\n`)
+    if (others > 0) tell(terminal.stderr, `${table}: ${others} more kinds of errors`)
+    if (!looked.isAll) tell(terminal.stderr, `${table}: of each status the latest ${looked.at} jobs were looked at`)
   }
   return 0
 }

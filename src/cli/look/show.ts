@@ -2,6 +2,7 @@ import { oneJob } from '../../observe/one-job.js'
 import type { ExitCode } from '../cli-command.js'
 import { looking, type Place, tablesNamed, viewOf, withTables } from '../open/tables.js'
 import { jsonText } from '../show/safe-text.js'
+import { complain } from '../show/tell.js'
 import { OptionError, type Terminal } from '../terminal.js'
 import { jobText } from './job-text.js'
 import { jobValue } from './job-value.js'
@@ -30,9 +31,7 @@ export async function show(options: ShowOptions, terminal: Terminal, id: string 
     const [shown, ...others] = found
     if (shown === undefined) {
       const places = tables.map(({ written }) => written).join(', ')
-      terminal.stderr.write(
-        `kysely-jobs: There is no job ${JSON.stringify(id)} in ${places}, nor in an archive of it\n`,
-      )
+      complain(terminal.stderr, `There is no job ${JSON.stringify(id)} in ${places}, nor in an archive of it`)
       return 1
     }
     if (others.length > 0) {

@@ -1,9 +1,11 @@
+import { setTimeout } from 'node:timers/promises'
 import { observedTables } from '../../observe/observed-table.js'
 import { overviewOf } from '../../observe/overview.js'
-import { type Duration, milliseconds } from '../../schema/duration.js'
+import { lengthIn } from '../open/length.js'
 import { looking, type Opened, type Place, tablesNamed, withTables } from '../open/tables.js'
 import { jsonText } from '../show/safe-text.js'
-import { stopSignal, type Terminal } from '../terminal.js'
+import { complain } from '../show/tell.js'
+import { OptionError, stopSignal, type Terminal } from '../terminal.js'
 import { type SeenStatus, statusLines, statusTable, statusValue } from './status-text.js'
 
 interface StatusOptions extends Place {
@@ -16,13 +18,23 @@ interface StatusOptions extends Place {
 /** `kysely-jobs status` */
 export async function status(options: StatusOptions, terminal: Terminal, named: string | undefined): Promise<0> {
   const names = [...(named === undefined ? [] : [named]), ...(options.table ?? [])]
-  const interval = milliseconds((options.every ?? '2s') as Duration, '--every') // checked there
+  const interval = intervalIn(options)
   await withTables(options, terminal, async (opened) => {
     if (options.watch) return watch(opened, terminal, { names, interval, json: options.json ?? false })
     const seen = await look(opened, names)
     terminal.stdout.write(options.json ? `${jsonText(statusValue(seen), 2)}\n` : statusTable(seen, terminal))
   })
   return 0
+}
+
+/** Milliseconds: no timer takes more than 24 days. */
+const [soonest, latest] = [10, 86_400_000]
+
+/** @throws OptionError */
+function intervalIn({ every = '2s' }: StatusOptions): number {
+  const interval = lengthIn(every, '--every')
+  if (interval >= soonest && interval <= latest) return interval
+  throw new OptionError(`--every ${every} is invalid: give 10ms to 1d`)
 }
 
 function look(opened: Opened, names: readonly string[]): Promise<SeenStatus> {
@@ -51,20 +63,9 @@ async function watch(opened: Opened, terminal: Terminal, { names, interval, json
       else stdout.write(stdout.isTTY ? cleared + statusTable(seen, terminal) : statusLines(seen))
     } catch (error) {
       if (isFirst) throw error
-      stderr.write(`kysely-jobs: ${error instanceof Error ? error.message : String(error)}\n`)
+      complain(stderr, opened.explained(error))
     }
     isFirst = false
-    await passed(interval, stop.signal)
+    await setTimeout(interval, undefined, { signal: stop.signal }).catch(() => {}) // it was aborted
   }
-}
-
-function passed(time: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    const timer = setTimeout(resolve, time)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

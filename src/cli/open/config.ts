@@ -36,11 +36,22 @@ export async function readConfig(named: string | undefined): Promise<Config> {
   if (found === undefined) return {}
   const path = resolve(found)
   if (!existsSync(path)) throw new ConfigError(`There is no file ${found}: check --config`)
-  const { default: config } = await importFile(path, found)
+  const { default: config } = await quietly(() => importFile(path, found))
   try {
-    return configOf(config)
+    return configOf(await config)
   } catch (error) {
     throw new ConfigError(`${found}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** What a file of settings prints (dotenv does) goes to stderr: stdout is the command's answer. */
+async function quietly<T>(action: () => Promise<T>): Promise<T> {
+  const { log, info, debug, error } = console
+  Object.assign(console, { log: error, info: error, debug: error })
+  try {
+    return await action()
+  } finally {
+    Object.assign(console, { log, info, debug })
   }
 }
 

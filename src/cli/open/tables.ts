@@ -7,6 +7,7 @@ import { type JobView, jobView, type ViewColumn } from '../../observe/view.js'
 import { type JobDatabase, jobsOf } from '../../schema/job-database.js'
 import { quotedName, type TableName } from '../../schema/names.js'
 import { withDatabase } from '../database.js'
+import { complain } from '../show/tell.js'
 import type { Terminal } from '../terminal.js'
 import { type Config, ConfigError, type ConfiguredTable, readConfig } from './config.js'
 
@@ -15,6 +16,8 @@ export interface CliTable extends ConfiguredTable {
   /** As the queue's verbs are called with it. */
   readonly written: string
   readonly table: TableName
+  /** This role may read it. */
+  readonly isReadable: boolean
 }
 
 /** A database that is open, and its job tables. */
@@ -22,6 +25,8 @@ export interface Opened {
   readonly db: Kysely<JobDatabase>
   readonly tables: readonly CliTable[]
   readonly config: Config
+  /** What went wrong on the way to the database, said with its remedy; any other error as it is. */
+  readonly explained: (error: unknown) => unknown
 }
 
 /** What options say of where to work. */
@@ -50,21 +55,20 @@ export async function withTables<T>(
   const config = await readConfig(named)
   const chosen = url ?? (terminal.env.DATABASE_URL || config.url)
   const own = schema ?? config.schema
-  const opened = async (plain: Kysely<unknown>) => {
+  const opened = async (plain: Kysely<unknown>, explained: Opened['explained']) => {
     const { db } = jobsOf(own === undefined ? plain : plain.withSchema(own), '')
     const all = await jobTables(plain)
     const unwritable = all.filter((table) => !isWritable(writtenAs(table, own)))
     for (const table of unwritable)
-      terminal.stderr.write(
-        `kysely-jobs: ${quotedName(table)} is left out: Kysely can't name it; rename it without dots\n`,
-      )
+      complain(terminal.stderr, `${quotedName(table)} is left out: Kysely can't name it; rename it without dots`)
     const tables = all
       .filter((table) => !unwritable.includes(table))
-      .map(({ schema, name, isFound }) => ({
-        written: writtenAs({ schema, name, isFound }, own).join('.'),
-        table: { schema, name },
+      .map((table) => ({
+        written: writtenAs(table, own).join('.'),
+        table: { schema: table.schema, name: table.name },
+        isReadable: table.isReadable,
       }))
-    return action({ db, tables, config })
+    return action({ db, tables, config, explained })
   }
   return withDatabase(chosen, opened, bounds)
 }
@@ -83,14 +87,20 @@ const isWritable = (parts: readonly string[]): boolean =>
  */
 export function tablesNamed({ tables, config }: Opened, given: readonly string[]): CliTable[] {
   const names = given.length > 0 ? given : [...(config.tables?.keys() ?? [])]
-  const found = names.length > 0 ? names.map((name) => tableCalled(tables, name)) : tables
-  if (found.length === 0) {
-    throw new TableError(
-      'This database has no job table: createJobTable of kysely-jobs/migrate, in a migration, makes one',
-    )
-  }
+  const found = names.length > 0 ? names.map((name) => tableCalled(tables, name)) : readable(tables)
   const shown = [...(config.tables ?? [])].map(([name, options]) => ({ of: tableCalled(tables, name), options }))
   return [...new Set(found)].map((each) => ({ ...each, ...shown.find(({ of }) => of === each)?.options }))
+}
+
+/** Of those that nobody has named, the ones that this role may read: others of the database may be another program's. @throws TableError */
+function readable(tables: readonly CliTable[]): readonly CliTable[] {
+  const found = tables.filter(({ isReadable }) => isReadable)
+  if (found.length > 0) return found
+  throw new TableError(
+    tables.length === 0
+      ? 'This database has no job table: createJobTable of kysely-jobs/migrate, in a migration, makes one'
+      : `This role may read no job table: grant it SELECT on ${listed(tables)}, or use another`,
+  )
 }
 
 /** The one table that is meant. @throws TableError */

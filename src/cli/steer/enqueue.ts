@@ -2,8 +2,8 @@ import { createInterface } from 'node:readline'
 import { columnCalled } from '../../observe/filter.js'
 import type { JobView } from '../../observe/view.js'
 import { enqueue } from '../../queue/enqueue.js'
-import { type Duration, milliseconds } from '../../schema/duration.js'
 import { type Jobs, jobsOf } from '../../schema/job-database.js'
+import { lengthIn } from '../open/length.js'
 import { type Place, tableNamed, viewOf, withTables } from '../open/tables.js'
 import { jsonText, safeText } from '../show/safe-text.js'
 import { OptionError, type Terminal } from '../terminal.js'
@@ -24,7 +24,7 @@ export async function enqueueGiven(
   terminal: Terminal,
   named: string | undefined,
 ): Promise<0> {
-  const delay = options.delay === undefined ? {} : { delay: milliseconds(options.delay as Duration, '--delay') } // checked there
+  const delay = options.delay === undefined ? {} : { delay: lengthIn(options.delay, '--delay') }
   const { values, json = false } = options
   const given = values === undefined ? linesOf(terminal) : [{ values: valuesIn(values, '--values'), of: '--values' }]
   await withTables(options, terminal, async (opened) => {

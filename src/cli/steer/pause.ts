@@ -6,7 +6,8 @@ import type { ExitCode } from '../cli-command.js'
 import { timeIn } from '../open/moment.js'
 import { type Place, tableNamed, viewOf, withTables } from '../open/tables.js'
 import { keyText } from '../show/key-text.js'
-import { jsonText, safeText } from '../show/safe-text.js'
+import { jsonText } from '../show/safe-text.js'
+import { complain, tell } from '../show/tell.js'
 import { OptionError, type Terminal } from '../terminal.js'
 
 interface PauseCommandOptions extends Place {
@@ -25,8 +26,8 @@ export async function pause(options: PauseCommandOptions, terminal: Terminal, na
   const reason = options.reason === undefined ? {} : { reason: options.reason }
   await onKey(options, terminal, named, async (jobs, key, what) => {
     await pauseJobs(jobs.db, jobs.name, { ...whereOf(key), ...reason, ...until })
-    const value = { ...what, paused: true, ...reason }
-    terminal.stdout.write(options.json ? `${jsonText(value)}\n` : `${safeText(nameOf(what))} is paused\n`)
+    if (options.json) terminal.stdout.write(`${jsonText({ ...what, paused: true, ...reason })}\n`)
+    else tell(terminal.stdout, `${nameOf(what)} is paused`)
   })
   return 0
 }
@@ -40,8 +41,8 @@ export async function resume(
   return onKey(options, terminal, named, async (jobs, key, what) => {
     const wasPaused = await resumeJobs(jobs.db, jobs.name, whereOf(key))
     if (options.json) terminal.stdout.write(`${jsonText({ ...what, wasPaused })}\n`)
-    else if (wasPaused) terminal.stdout.write(`${safeText(nameOf(what))} is resumed\n`)
-    else terminal.stderr.write(`kysely-jobs: ${safeText(nameOf(what))} was not paused\n`)
+    else if (wasPaused) tell(terminal.stdout, `${nameOf(what)} is resumed`)
+    else complain(terminal.stderr, `${nameOf(what)} was not paused`)
     return wasPaused ? 0 : 1
   })
 }

@@ -12,6 +12,7 @@ import { type Opened, type Place, tableNamed, withTables } from '../open/tables.
 import { paintFor } from '../show/paint.js'
 import { jsonText, safeText } from '../show/safe-text.js'
 import { tableText } from '../show/table-text.js'
+import { complain } from '../show/tell.js'
 import { spanText, type Times, timeText } from '../show/times.js'
 import { OptionError, type Terminal } from '../terminal.js'
 
@@ -82,7 +83,7 @@ async function change(
   const { written } = tableNamed(opened, table)
   const done: Done | undefined = await verbs[verb](jobsOf(opened.db, written), name)
   if (done === undefined) {
-    stderr.write(`kysely-jobs: There is no schedule ${JSON.stringify(name)} of ${safeText(written)}\n`)
+    complain(stderr, `There is no schedule ${JSON.stringify(name)} of ${written}`)
     return 1
   }
   const { said, ...more } = done
