@@ -66,7 +66,7 @@ export const commands: Readonly<Record<string, ListedCommand>> = {
     load: async () => (await import('./pauses-command.js')).pausesCommand,
   },
   limits: {
-    summary: 'which limits hold',
+    summary: 'which limits hold; sets or unsets one',
     load: async () => (await import('./limits-command.js')).limitsCommand,
   },
   schedules: {

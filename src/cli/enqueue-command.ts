@@ -11,9 +11,15 @@ export const enqueueCommand = cliCommand({
     options: [
       ['--values <json>', 'the columns of the job: \'{"to": "ada@example.com"}\''],
       ['--delay <time>', 'when it is due from now: 5m (default: at once, or its run_at)'],
+      ['--unique <columns>', 'not where a job stands that has the same values there: to,template'],
+      ['--within <time>', 'with --unique: nor where one was enqueued so recently, also if it has ended'],
       ['--table <name>', 'the table, where it is not the first argument'],
     ],
-    samples: [`enqueue mail_jobs --values '{"to": "ada@example.com"}'`, 'enqueue mail_jobs --delay 5m < jobs.jsonl'],
+    samples: [
+      `enqueue mail_jobs --values '{"to": "ada@example.com"}'`,
+      'enqueue mail_jobs --delay 5m < jobs.jsonl',
+      'enqueue mail_jobs --unique to,template --within 1d < jobs.jsonl',
+    ],
   }),
   failed: 2,
   broken: 1,
@@ -25,6 +31,8 @@ export const enqueueCommand = cliCommand({
     table: { type: 'string' },
     values: { type: 'string' },
     delay: { type: 'string' },
+    unique: { type: 'string' },
+    within: { type: 'string' },
   },
   run: async (values, terminal, [table]) => (await import('./steer/enqueue.js')).enqueueGiven(values, terminal, table),
 })

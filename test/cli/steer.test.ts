@@ -15,54 +15,6 @@ beforeEach(() => sql`truncate mail_jobs, job_pauses, job_schedules restart ident
 
 const jobs = () => db.selectFrom('mail_jobs').select(['to', 'tenant_id', 'payload']).orderBy('id').execute()
 
-test('enqueue inserts a job of the values that are given, and prints its id', async () => {
-  const values = JSON.stringify({ to: 'ada', tenantId: 7, payload: [1, { a: null }] })
-  const { code, stdout } = await start(['enqueue', 'mail_jobs', '--values', values, '--delay', '1h'], url).ended
-  expect({ code, stdout }).toEqual({ code: 0, stdout: '1\n' })
-  expect(await jobs()).toEqual([{ to: 'ada', tenant_id: 7, payload: [1, { a: null }] }])
-  expect(await json('list', 'mail_jobs', '--state', 'scheduled')).toMatchObject({ jobs: [{ id: '1' }] })
-})
-
-test('lines of JSON on standard input are jobs, as many as there are', async () => {
-  const input = Array.from({ length: 2_500 }, (_, n) => `{"to": "user${n}"}\n`).join('\n')
-  const { code, stdout } = await run(['enqueue', 'mail_jobs', '--json'], env, { input })
-  expect({ code, lines: stdout.split('\n').length, first: stdout.slice(0, 33) }).toEqual({
-    ...{ code: 0, lines: 2_501, first: '{"table":"mail_jobs","id":"1"}\n{"' },
-  })
-  expect((await jobs()).at(-1)?.to).toBe('user2499')
-})
-
-test('a line that is no job is told by its number, and so is how many went in before', async () => {
-  const good = '{"to": "ada"}\n'.repeat(1_000)
-  expect(await run(['enqueue', 'mail_jobs'], env, { input: `${good}{"tu": 1}\n` })).toMatchObject({
-    code: 1,
-    stderr: '1,000 jobs before were enqueued\nkysely-jobs: line 1001: There is no column tu; did you mean to?\n',
-  })
-  expect(await jobs()).toHaveLength(1_000)
-})
-
-test.each([
-  [['--values', '{"to":'], 1, '--values is no JSON: '],
-  [['--values', '[1]'], 1, '--values is no object of columns'],
-  [['--values', '{"status": "job_status_failed"}'], 1, 'status is written by the queue alone'],
-  [['--values', '{"tenant_id": "x"}'], 1, 'invalid input syntax for type integer'],
-  [['--values', '{}', '--delay', 'x'], 2, '--delay "x" is no length of time'],
-])('enqueue %j inserts nothing', async (argv, code, message) => {
-  expect(await said('enqueue', 'mail_jobs', ...argv)).toMatchObject({
-    code,
-    stdout: '',
-    stderr: expect.stringContaining(message),
-  })
-  expect(await jobs()).toEqual([])
-})
-
-test('at a terminal nobody waits for lines that are not typed', async () => {
-  expect(await run(['enqueue', 'mail_jobs'], env, { isTTY: true })).toMatchObject({
-    code: 2,
-    stderr: 'kysely-jobs: Which jobs? Give --values, or lines of JSON on standard input\n',
-  })
-})
-
 test('pause and resume: a table, and keys of it', async () => {
   const reason = ['--reason', 'the provider is down']
   expect(await start(['pause', 'mail_jobs', ...reason], url).ended).toEqual({
@@ -97,6 +49,7 @@ test('pause and resume: a table, and keys of it', async () => {
 })
 
 test.each([
+  [['--where', 'tenant_id=1', '--where', 'tenant_id=2'], 'a key has one value of tenant_id: give them one by one'],
   [['--where', 'tenant_id>7'], 'a key is of columns and their values: write column=value'],
   [['--where', 'status=job_status_failed'], "'status' is the queue's"],
   [['--until', 'soon'], '--until "soon" is no time'],

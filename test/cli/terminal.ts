@@ -11,7 +11,7 @@ export interface Said {
 
 interface Paper {
   /** What is typed; a terminal, where somebody sits at one. */
-  readonly input?: string
+  readonly input?: string | Uint8Array
   readonly isTTY?: boolean
   readonly columns?: number
   /** Sends signals. */
@@ -35,7 +35,9 @@ export async function run(
       onWrite?.(text)
     },
   })
-  const stdin = Object.assign(Readable.from(input === undefined ? [] : [input]), { isTTY })
+  const stdin = Object.assign(Readable.from(input === undefined ? [] : [Buffer.from(input)], { objectMode: false }), {
+    isTTY,
+  })
   const code = await runCommand(argv, {
     ...{ stdout: written('stdout'), stderr: written('stderr'), stdin, env },
     on: (name, listener) => signals.on(name, listener),

@@ -1,18 +1,21 @@
-import { createInterface } from 'node:readline'
 import { columnCalled } from '../../observe/filter.js'
 import type { JobView } from '../../observe/view.js'
-import { enqueue } from '../../queue/enqueue.js'
-import { type Jobs, jobsOf } from '../../schema/job-database.js'
+import { jobsOf } from '../../schema/job-database.js'
 import { lengthIn } from '../open/length.js'
 import { type Place, tableNamed, viewOf, withTables } from '../open/tables.js'
-import { jsonText, safeText } from '../show/safe-text.js'
+import { jsonText } from '../show/safe-text.js'
+import { tell } from '../show/tell.js'
 import { OptionError, type Terminal } from '../terminal.js'
+import { type GivenJob, linesOf, valuesIn } from './given-jobs.js'
+import { type How, insertJobs } from './insert-jobs.js'
 
 interface EnqueueCommandOptions extends Place {
   readonly json?: boolean | undefined
   readonly table?: string | undefined
   readonly values?: string | undefined
   readonly delay?: string | undefined
+  readonly unique?: string | undefined
+  readonly within?: string | undefined
 }
 
 /** How many jobs of the input go in at once. */
@@ -24,54 +27,54 @@ export async function enqueueGiven(
   terminal: Terminal,
   named: string | undefined,
 ): Promise<0> {
-  const delay = options.delay === undefined ? {} : { delay: lengthIn(options.delay, '--delay') }
   const { values, json = false } = options
+  const howIn = readHow(options)
   const given = values === undefined ? linesOf(terminal) : [{ values: valuesIn(values, '--values'), of: '--values' }]
   await withTables(options, terminal, async (opened) => {
     const { written, hide: _, ...table } = tableNamed(opened, named ?? options.table)
     const view = await viewOf(opened.db, { ...table, written })
     const jobs = jobsOf(opened.db, written)
-    let count = 0
+    const how = howIn(view)
+    let [count, known] = [0, 0]
     try {
       for await (const chunk of chunksOf(given)) {
-        const rows = chunk.map(({ values, of }) => rowOf(view, values, of))
-        for (const { id } of await insert(jobs, rows, delay)) {
-          terminal.stdout.write(
-            json ? `${jsonText({ table: written, id: String(id) })}\n` : `${safeText(String(id))}\n`,
-          )
+        for (const { id, isNew } of await insertJobs(jobs, view, { chunk, how })) {
+          if (!isNew) known += 1
+          const told = { table: written, id, ...(how.unique && { isNew }) }
+          if (json) terminal.stdout.write(`${jsonText(told)}\n`)
+          else tell(terminal.stdout, id)
         }
-        count += rows.length
+        count += chunk.length
       }
     } catch (error) {
-      if (count > 0) terminal.stderr.write(`${count.toLocaleString('en')} jobs before were enqueued\n`)
+      if (count > 0) tell(terminal.stderr, `${count.toLocaleString('en')} jobs before were enqueued`)
       throw error
     }
+    if (known > 0)
+      tell(terminal.stderr, `For ${known.toLocaleString('en')} of ${count.toLocaleString('en')} a job stands already`)
   })
   return 0
 }
 
-const insert = async (jobs: Jobs, rows: readonly object[], delay: { readonly delay?: number }) =>
-  enqueue(jobs.db, jobs.name, rows, delay)
-
-interface Given {
-  readonly values: Readonly<Record<string, unknown>>
-  /** Where it was given. */
-  readonly of: string
-}
-
-/** @throws OptionError where nobody would write them */
-async function* linesOf({ stdin }: Terminal): AsyncGenerator<Given> {
-  if (stdin === undefined || stdin.isTTY)
-    throw new OptionError('Which jobs? Give --values, or lines of JSON on standard input')
-  let number = 0
-  for await (const line of createInterface({ input: stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
-    number += 1
-    if (line.trim() !== '') yield { values: valuesIn(line, `line ${number}`), of: `line ${number}` }
+/** @throws OptionError, and of a column that is not there FilterError */
+function readHow({ delay, unique, within }: EnqueueCommandOptions): (view: JobView) => How {
+  if (within !== undefined && unique === undefined)
+    throw new OptionError(
+      '--within says how long a job stands for others: say by which columns, as --unique to,template',
+    )
+  const times = {
+    ...(delay !== undefined && { delay: lengthIn(delay, '--delay') }),
+    ...(within !== undefined && { within: lengthIn(within, '--within') }),
+  }
+  if (unique === undefined) return () => times
+  return (view) => {
+    const [first, ...others] = unique.split(',').map((name) => columnCalled(view, name.trim()).name)
+    return first === undefined ? times : { ...times, unique: [first, ...others] } // a text has a first part
   }
 }
 
-async function* chunksOf(given: Iterable<Given> | AsyncIterable<Given>): AsyncGenerator<Given[]> {
-  let chunk: Given[] = []
+async function* chunksOf(given: Iterable<GivenJob> | AsyncIterable<GivenJob>): AsyncGenerator<GivenJob[]> {
+  let chunk: GivenJob[] = []
   for await (const each of given) {
     chunk.push(each)
     if (chunk.length < chunkSize) continue
@@ -79,35 +82,4 @@ async function* chunksOf(given: Iterable<Given> | AsyncIterable<Given>): AsyncGe
     chunk = []
   }
   if (chunk.length > 0) yield chunk
-}
-
-/** Values that are no columns of a job. */
-class ValuesError extends Error {
-  override readonly name = 'ValuesError'
-  readonly code = 'VALUES'
-}
-
-/** @throws ValuesError */
-function valuesIn(text: string, of: string): Given['values'] {
-  let values: unknown
-  try {
-    values = JSON.parse(text)
-  } catch (error) {
-    throw new ValuesError(`${of} is no JSON: ${error instanceof Error ? error.message : String(error)}`)
-  }
-  if (typeof values === 'object' && values !== null && !Array.isArray(values)) return { ...values }
-  throw new ValuesError(`${of} is no object of columns: write {"to": "ada@example.com"}`)
-}
-
-/** By the columns' names in the database; what goes into a column of JSON goes there as it is. */
-function rowOf(view: JobView, values: Given['values'], of: string): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(values).map(([name, value]) => {
-    try {
-      const column = columnCalled(view, name)
-      return [column.name, column.kind === 'json' && value !== null ? JSON.stringify(value) : value]
-    } catch (error) {
-      throw new ValuesError(`${of}: ${error instanceof Error ? error.message : String(error)}`)
-    }
-  })
-  return Object.fromEntries(entries)
 }

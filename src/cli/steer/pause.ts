@@ -1,11 +1,10 @@
-import { parseFilter } from '../../observe/filter-text.js'
-import type { JobView } from '../../observe/view.js'
 import { pauseJobs, resumeJobs } from '../../queue/pause.js'
 import { jobsOf } from '../../schema/job-database.js'
 import type { ExitCode } from '../cli-command.js'
+import { type GivenKey, keyIn, whereOf } from '../open/key.js'
 import { timeIn } from '../open/moment.js'
 import { type Place, tableNamed, viewOf, withTables } from '../open/tables.js'
-import { keyText } from '../show/key-text.js'
+import { ofKey } from '../show/key-text.js'
 import { jsonText } from '../show/safe-text.js'
 import { complain, tell } from '../show/tell.js'
 import { OptionError, type Terminal } from '../terminal.js'
@@ -17,8 +16,6 @@ interface PauseCommandOptions extends Place {
   readonly reason?: string | undefined
   readonly until?: string | undefined
 }
-
-type Key = Readonly<Record<string, string>>
 
 /** `kysely-jobs pause` */
 export async function pause(options: PauseCommandOptions, terminal: Terminal, named: string | undefined): Promise<0> {
@@ -50,36 +47,22 @@ export async function resume(
 interface What {
   readonly table: string
   /** Undefined: the whole table. */
-  readonly where: Key | undefined
+  readonly where: GivenKey
 }
 
-const nameOf = ({ table, where }: What) => (where === undefined ? table : `${keyText(where)} of ${table}`)
-
-/** To the verbs' types there is no column of a user's own. */
-const whereOf = (key: Key | undefined) => (key === undefined ? {} : { where: key as Record<never, never> }) // checked there
+const nameOf = ({ table, where }: What) => ofKey(table, where)
 
 function onKey<T>(
   options: PauseCommandOptions,
   terminal: Terminal,
   named: string | undefined,
-  action: (jobs: ReturnType<typeof jobsOf>, key: Key | undefined, what: What) => Promise<T>,
+  action: (jobs: ReturnType<typeof jobsOf>, key: GivenKey, what: What) => Promise<T>,
 ): Promise<T> {
   return withTables(options, terminal, async (opened) => {
     const table = tableNamed(opened, named ?? options.table)
-    const where = keyIn(await viewOf(opened.db, table), options.where ?? [])
+    const where = keyIn(await viewOf(opened.db, table), options.where)
     return action(jobsOf(opened.db, table.written), where, { table: table.written, where })
   })
-}
-
-/** @throws FilterError, OptionError */
-function keyIn(view: JobView, where: readonly string[]): Key | undefined {
-  const parts = where.map((text) => {
-    const { column, path, operator, values } = parseFilter(view, text)
-    if (operator !== '=' || path !== undefined)
-      throw new OptionError(`--where ${text}: a key is of columns and their values: write column=value`)
-    return [column, values[0] ?? ''] as const
-  })
-  return parts.length === 0 ? undefined : Object.fromEntries(parts)
 }
 
 /** @throws OptionError */
