@@ -1,6 +1,6 @@
 import type { TableOverview } from '../observe/overview.js'
+import { spanText } from '../observe/time-text.js'
 import type { HistoryPoint } from '../records/history.js'
-import { spanText } from './parts/when.js'
 import type { CheckedTable, Warning } from './warning.js'
 
 interface Known {

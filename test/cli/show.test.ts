@@ -4,7 +4,8 @@ import { paintFor } from '../../src/cli/show/paint.js'
 import { jsonText, safeLines, safeText } from '../../src/cli/show/safe-text.js'
 import { tableText } from '../../src/cli/show/table-text.js'
 import { cutTo, padded, widthOf } from '../../src/cli/show/text-width.js'
-import { spanText, timeText } from '../../src/cli/show/times.js'
+import { timeText } from '../../src/cli/show/times.js'
+import { spanText } from '../../src/observe/time-text.js'
 
 test.each([
   ['a\u001b[2Jb', 'a\\u001b[2Jb'],
@@ -57,13 +58,11 @@ test('times are said as people do, or as they are', () => {
     'infinity',
     '2026-01-31 10:55:00Z',
   ])
-  expect([420, 3_200, 90_000, 240_000, 7_800_000, 432_000_000].map(spanText)).toEqual([
-    '420 ms',
-    '3.2 s',
-    '90 s',
-    '4 min',
-    '2 h 10 min',
-    '5 d',
+})
+
+test('a length of time has at most two units, and no hour has 60 minutes', () => {
+  expect([420, 3_200, 90_000, 240_000, 7_800_000, 14_390_000, 432_000_000].map(spanText)).toEqual([
+    ...['420 ms', '3.2 s', '90 s', '4 min', '2 h 10 min', '3 h 59 min', '5 d'],
   ])
 })
 

@@ -1,4 +1,4 @@
-import { spanText } from '../show/times.js'
+import { spanText } from '../../observe/time-text.js'
 import type { Output } from '../terminal.js'
 
 /** How often (milliseconds) it is told: to a person, and to a log. */

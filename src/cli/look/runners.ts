@@ -1,10 +1,11 @@
+import { spanText } from '../../observe/time-text.js'
 import { listRunners, type RunnerState } from '../../records/runners.js'
 import type { WorkerState } from '../../records/worker-state.js'
 import { looking, type Place, withTables } from '../open/tables.js'
 import { paintFor } from '../show/paint.js'
 import { jsonText } from '../show/safe-text.js'
 import { type Column, tableText } from '../show/table-text.js'
-import { spanText, type Times, timeText } from '../show/times.js'
+import { type Times, timeText } from '../show/times.js'
 import type { Terminal } from '../terminal.js'
 
 interface RunnersOptions extends Place {

@@ -1,8 +1,8 @@
 import type { Count, TableOverview } from '../../observe/overview.js'
+import { spanText } from '../../observe/time-text.js'
 import { paintFor } from '../show/paint.js'
 import { safeText } from '../show/safe-text.js'
 import { tableText } from '../show/table-text.js'
-import { spanText } from '../show/times.js'
 import type { Terminal } from '../terminal.js'
 
 /** How it is, by the database's clock. */

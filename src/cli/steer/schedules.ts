@@ -1,3 +1,4 @@
+import { spanText } from '../../observe/time-text.js'
 import {
   listSchedules,
   pauseSchedule,
@@ -13,7 +14,7 @@ import { paintFor } from '../show/paint.js'
 import { jsonText, safeText } from '../show/safe-text.js'
 import { tableText } from '../show/table-text.js'
 import { complain } from '../show/tell.js'
-import { spanText, type Times, timeText } from '../show/times.js'
+import { type Times, timeText } from '../show/times.js'
 import { OptionError, type Terminal } from '../terminal.js'
 
 interface SchedulesOptions extends Place {

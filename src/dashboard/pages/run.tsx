@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { spanText } from '../../observe/time-text.js'
 import type { RefusedJob } from '../../queue/changed-jobs.js'
 import type { JobDatabase } from '../../schema/job-database.js'
 import type { BulkRun } from '../actions/runs.js'
@@ -6,7 +7,6 @@ import { tableFor } from '../answers.js'
 import { Head } from '../parts/head.js'
 import { Notice } from '../parts/notice.js'
 import type { Act, Page, Params, Visit } from '../parts/page.js'
-import { spanText } from '../parts/when.js'
 import { address } from '../site.js'
 
 const mostRefused = 50

@@ -1,6 +1,6 @@
+import { spanText } from '../../observe/time-text.js'
 import type { HistoryPoint } from '../../records/history.js'
 import { Chart } from './chart.js'
-import { spanText } from './when.js'
 
 /** The times that charts can show. Milliseconds. */
 export const ranges = [

@@ -1,3 +1,5 @@
+import { fromNowText, spanText } from '../../observe/time-text.js'
+
 /** A time as people say it, the exact one on hover. */
 export function When({ at, now }: { readonly at: Date | string | null | undefined; readonly now: Date }) {
   const date = typeof at === 'string' ? new Date(at) : at
@@ -5,7 +7,7 @@ export function When({ at, now }: { readonly at: Date | string | null | undefine
   const iso = date.toISOString()
   return (
     <time class="nowrap" datetime={iso} title={`${iso.slice(0, 19).replace('T', ' ')} UTC`}>
-      {relative(date.getTime() - now.getTime())}
+      {fromNowText(date.getTime() - now.getTime())}
     </time>
   )
 }
@@ -18,22 +20,4 @@ export function Span({ of }: { readonly of: number | null | undefined }) {
       {spanText(of)}
     </span>
   )
-}
-
-const [second, minute, hour, day] = [1_000, 60_000, 3_600_000, 86_400_000]
-
-export function spanText(time: number): string {
-  if (time < second) return `${Math.round(time)} ms`
-  if (time < 10 * second) return `${(time / second).toFixed(1)} s`
-  if (time < 2 * minute) return `${Math.round(time / second)} s`
-  if (time < 2 * hour) return `${Math.round(time / minute)} min`
-  if (time < 2 * day) return `${Math.floor(time / hour)} h ${Math.round((time % hour) / minute)} min`
-  return `${Math.round(time / day)} d`
-}
-
-function relative(difference: number): string {
-  const time = Math.abs(difference)
-  if (time < second) return 'now'
-  const text = time < 2 * minute ? `${Math.round(time / second)} s` : spanText(time)
-  return difference < 0 ? `${text} ago` : `in ${text}`
 }
