@@ -6,8 +6,11 @@ Examines every job table of a Postgres database, and its server: what is wrong, 
 It changes nothing, and reads no large table as a whole.
 
 Options:
-  --url <url>      the database, as postgres://user:password@host:port/name (default: $DATABASE_URL)
-  --table <name>   only this table, or schema.name; repeatable
+  --url <url>      the database, as postgres://user:password@host:port/name
+                   (default: $DATABASE_URL, or the url of kysely-jobs.config.ts)
+  --config <file>  the file of settings (default: kysely-jobs.config.ts, .mts, .js or .mjs)
+  --schema <name>  where tables are that are named without one
+  --table <name>   only this table; repeatable (default: all job tables, or those of the settings)
   --listen <url>   where your workers listen: proves that what is notified is heard there
   --types <file>   a file of kysely-jobs generate: finds out whether it is up to date
   --json           print the findings as JSON
@@ -29,14 +32,13 @@ export const doctorCommand = cliCommand({
   stray: 'doctor takes options only: the database as --url <url>, a table as --table <name>',
   options: {
     url: { type: 'string' },
+    config: { type: 'string' },
+    schema: { type: 'string' },
     table: { type: 'string', multiple: true },
     listen: { type: 'string' },
     types: { type: 'string' },
     json: { type: 'boolean' },
     'fix-sql': { type: 'boolean' },
   },
-  run: async ({ url, table, listen, types, json = false, 'fix-sql': fixSql = false }, terminal) => {
-    const { doctor } = await import('./doctor.js')
-    return doctor({ url, tables: table, listen, types, json, fixSql }, terminal)
-  },
+  run: async (values, terminal) => (await import('./doctor.js')).doctor(values, terminal),
 })

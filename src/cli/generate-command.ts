@@ -6,7 +6,9 @@ Reads a Postgres database and writes the Kysely interface of all its tables and 
 
 Options:
   --out <file>        write to this file, if it changes (default: print)
-  --url <url>         the database, as postgres://user:password@host:port/name (default: $DATABASE_URL)
+  --url <url>         the database, as postgres://user:password@host:port/name
+                      (default: $DATABASE_URL, or the url of kysely-jobs.config.ts)
+  --config <file>     the file of settings (default: kysely-jobs.config.ts, .mts, .js or .mjs)
   --schema <pattern>  only tables of this schema; * stands for any characters; repeatable
   --table <pattern>   only tables of this name, or schema.name; * stands for any characters; repeatable
   --verify            write nothing; exit with 1 and show the difference if --out is out of date
@@ -25,12 +27,13 @@ export const generateCommand = cliCommand({
   options: {
     out: { type: 'string' },
     url: { type: 'string' },
+    config: { type: 'string' },
     schema: { type: 'string', multiple: true },
     table: { type: 'string', multiple: true },
     verify: { type: 'boolean' },
   },
-  run: async ({ out, url, verify = false, schema: schemas = [], table: tables = [] }, terminal) => {
+  run: async ({ out, url, config, verify = false, schema: schemas = [], table: tables = [] }, terminal) => {
     const { generate } = await import('./generate.js')
-    return generate({ out, url, verify, schemas, tables }, terminal)
+    return generate({ out, url, config, verify, schemas, tables }, terminal)
   },
 })

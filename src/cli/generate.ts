@@ -1,6 +1,7 @@
 import { generateTypes } from '../../codegen/generated-file.js'
 import { withDatabase } from './database.js'
 import { difference } from './difference.js'
+import { readConfig } from './open/config.js'
 import { readOutput, writeOutput } from './output-file.js'
 import { complain } from './show/tell.js'
 import { type Terminal, UsageError } from './terminal.js'
@@ -8,6 +9,7 @@ import { type Terminal, UsageError } from './terminal.js'
 export interface GenerateOptions {
   readonly out: string | undefined
   readonly url: string | undefined
+  readonly config: string | undefined
   readonly schemas: readonly string[]
   readonly tables: readonly string[]
   readonly verify: boolean
@@ -15,12 +17,12 @@ export interface GenerateOptions {
 
 /** `kysely-jobs generate`: prints, writes or verifies the types of a live database. */
 export async function generate(
-  { out, url, verify, ...selection }: GenerateOptions,
+  { out, url, config, verify, ...selection }: GenerateOptions,
   terminal: Terminal,
 ): Promise<0 | 1> {
   if (verify && out === undefined) throw new UsageError('--verify needs --out: the file to compare with the database')
   const warn = (warning: string) => complain(terminal.stderr, warning)
-  const text = await withDatabase(url ?? terminal.env.DATABASE_URL, (db) =>
+  const text = await withDatabase(url ?? (terminal.env.DATABASE_URL || (await readConfig(config)).url), (db) =>
     generateTypes(db, selection, { previous: out === undefined ? undefined : readOutput(out), warn }),
   )
   if (out === undefined) {

@@ -7,8 +7,9 @@ import { afterAll, beforeEach, expect, test } from 'vitest'
 import { findingsText } from '../../src/cli/findings-text.js'
 import { type Finding, finding } from '../../src/doctor/finding.js'
 import { paste } from '../doctor/examining.js'
+import { userProject } from '../readme/user-project.js'
 import { testDatabase } from '../support/database.js'
-import { run } from './terminal.js'
+import { run, start } from './terminal.js'
 
 const database = await testDatabase()
 const { db, url } = database
@@ -108,6 +109,39 @@ test('--table examines that one alone, --listen proves that a notification is he
     code: 1,
     stdout: expect.stringMatching(/cannot-listen\n.*Nothing listens at 127\.0\.0\.1:1/),
   })
+})
+
+test('the settings of the folder name the database, and the tables that are examined', async () => {
+  await breakAll()
+  await createJobTable(db, 'calm_jobs')
+  const named = (text: string, ...argv: string[]) =>
+    start(['doctor', ...argv], '', { cwd: userProject({ 'kysely-jobs.config.ts': text }) }).ended
+  expect(await named(`export default { url: '${url}', tables: ['calm_jobs'] }`)).toEqual({
+    code: 0,
+    stdout: 'Nothing is wrong.\n',
+    stderr: '',
+  })
+  expect((await named(`export default { url: '${url}' }`)).code).toBe(1)
+  expect((await named(`export default { url: '${url}', tables: ['calm_jobs'] }`, '--table', 'mail_jobs')).code).toBe(1)
+  expect(await named(`export default { url: '${url}', schema: 'none' }`, '--table', 'calm_jobs')).toMatchObject({
+    code: 0,
+    stdout: 'Nothing is wrong.\n',
+  })
+  const argv = ['generate', '--table', 'calm_jobs']
+  const cwd = userProject({ 'ops.mjs': `export default { url: '${url}' }` })
+  expect(await start([...argv, '--config', 'ops.mjs'], '', { cwd }).ended).toMatchObject({ code: 0, stderr: '' })
+})
+
+test('a table may be named as SQL does, and one that lacks a column is examined too', async () => {
+  await sql`create schema "My shop"`.execute(db)
+  await createJobTable(db, 'My shop.Jobs')
+  expect(await doctor('--table', '"My shop"."Jobs"')).toMatchObject({ code: 0 })
+  await sql`alter table "My shop"."Jobs" drop locked_at; drop index if exists "My shop"."x"`.execute(db)
+  expect(await doctor('--table', 'My shop.Jobs')).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining("column 'locked_at' is missing"),
+  })
+  await sql`drop schema "My shop" cascade`.execute(db)
 })
 
 test('--types finds out whether a generated file is up to date, for the tables that it was made for', async () => {

@@ -23,6 +23,8 @@ export interface CliTable extends ConfiguredTable {
 /** A database that is open, and its job tables. */
 export interface Opened {
   readonly db: Kysely<JobDatabase>
+  /** The same for tables of any kind. */
+  readonly plain: Kysely<unknown>
   readonly tables: readonly CliTable[]
   readonly config: Config
   /** What went wrong on the way to the database, said with its remedy; any other error as it is. */
@@ -68,7 +70,7 @@ export async function withTables<T>(
         table: { schema: table.schema, name: table.name },
         isReadable: table.isReadable,
       }))
-    return action({ db, tables, config, explained })
+    return action({ db, plain, tables, config, explained })
   }
   return withDatabase(chosen, opened, bounds)
 }
@@ -111,13 +113,16 @@ export function tableNamed(opened: Opened, given: string | undefined): CliTable 
 }
 
 /** By its name, `schema.name`, or either in quotes, as SQL has it. */
-function tableCalled(tables: readonly CliTable[], given: string): CliTable {
-  const { schema, name } = partsOf(given)
+export function tablesCalled(tables: readonly CliTable[], given: string): readonly CliTable[] {
   const exact = tables.filter(({ written }) => written === given)
-  const found =
-    exact.length > 0
-      ? exact
-      : tables.filter(({ table }) => table.name === name && (schema === undefined || table.schema === schema))
+  if (exact.length > 0) return exact
+  const { schema, name } = partsOf(given)
+  return tables.filter(({ table }) => table.name === name && (schema === undefined || table.schema === schema))
+}
+
+/** @throws TableError */
+function tableCalled(tables: readonly CliTable[], given: string): CliTable {
+  const found = tablesCalled(tables, given)
   const [only, ...others] = found
   if (only !== undefined && others.length === 0) return only
   if (only !== undefined) throw new TableError(`${given} is the name of ${listed(found)}: name it with its schema`)
