@@ -69,7 +69,7 @@ async function createIndexes(
   const known = new Set(catalog.columns.map(({ name }) => name))
   const missing = columns.filter((column) => !known.has(column))
   if (missing.length > 0) {
-    throw new JobTableOptionError(`${quotedName(table)} has no column ${missing.map(quoted).join(', ')}`)
+    throw new JobTableOptionError(`${quotedName(table)} has no column ${missing.map((name) => `'${name}'`).join(', ')}`)
   }
   const key = columns.map(quoted)
   const priority = known.has('priority') ? ['priority desc'] : []

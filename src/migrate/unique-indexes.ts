@@ -164,9 +164,9 @@ function checkColumns({ catalog, table }: Target, columns: readonly string[]): v
   const ofQueue = new Set<string>([...jobColumnNames, ...optionalColumnNames])
   for (const [i, column] of columns.entries()) {
     if (!names.includes(column)) {
-      const own = names.filter((name) => !ofQueue.has(name)).map(quoted)
+      const own = names.filter((name) => !ofQueue.has(name)).map((name) => `'${name}'`)
       throw new JobTableOptionError(
-        `${table.name} has no column ${quoted(column)} to be unique by; its own are ${own.join(', ')}`,
+        `${table.name} has no column '${column}' to be unique by; its own are ${own.join(', ')}`,
       )
     }
     if (ofQueue.has(column)) {

@@ -96,7 +96,11 @@ export function zoneRemedy({ columns }: Catalog, table: TableName): string {
     const isCast = /time ?zone/i.test(expression ?? '')
     return isCast ? [retyped, `${column} set default (${expression}) at time zone 'UTC'`] : [retyped]
   })
-  return `. Without a time zone these mean another moment to each session. If they hold UTC, as Prisma writes it, this statement in a migration mends them (in Prisma's schema: @db.Timestamptz): alter table ${quotedName(table)} ${changes.join(', ')}`
+  // Postgres changes the type of no column that the condition of a trigger names.
+  const isTold = zoneless.some(({ name }) => name === 'run_at')
+  const dropped = `drop trigger if exists ${quoted(updateTriggerName(table))} on ${quotedName(table)}; `
+  const anew = isTold ? ', with createJobTriggers behind it where the table has triggers' : ''
+  return `. Without a time zone these mean another moment to each session. If they hold UTC, as Prisma writes it, this in a migration mends them${anew} (in Prisma's schema: @db.Timestamptz): ${isTold ? dropped : ''}alter table ${quotedName(table)} ${changes.join(', ')}`
 }
 
 interface Rule {

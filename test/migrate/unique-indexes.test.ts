@@ -96,7 +96,7 @@ test('a set is counted in one way', async () => {
 test.each([
   [[], {}, "an array names no columns; give them as an array, as in ['user_id', 'template']"],
   [['user_id', 'user_id'], {}, 'The column user_id is named twice'],
-  [['user'], {}, 'mail_jobs has no column "user" to be unique by; its own are "user_id", "template"'],
+  [['user'], {}, "mail_jobs has no column 'user' to be unique by; its own are 'user_id', 'template'"],
   [['status'], {}, 'status is a column of the queue; jobs are unique by columns of your own'],
   [['user_id'], { within: true, whileRunning: 'queue' }, "within can't go with whileRunning: 'queue'"],
   [['user_id'], { whileRunning: 'wait' }, "whileRunning: 'wait' is none of 'ignore', 'queue'"],

@@ -86,8 +86,9 @@ test('columns without a time zone are refused, all in one, with the statement th
       new RegExp(`column '${name}' is timestamp.* without time zone, must be timestamp with time zone`),
     )
   }
-  const statement = message.slice(message.indexOf('alter table'))
+  const statement = message.slice(message.indexOf('drop trigger'))
   expect(statement.match(/alter table|type timestamptz/g)).toHaveLength(5)
+  await createJobTriggers(prisma, 'Odd "jobs')
   await db.connection().execute(async (connection) => {
     const odd = connection.withSchema('Pris ma')
     const insert = () =>
@@ -103,6 +104,7 @@ test('columns without a time zone are refused, all in one, with the statement th
     expect(rows).toEqual([{ near: true }])
     await sql`reset time zone`.execute(connection)
   })
+  await createJobTriggers(prisma, 'Odd "jobs')
   expect((await inspectJobTable(prisma, 'Odd "jobs')).columns.get('created_at')).toBe('timestamp(3) without time zone')
 })
 

@@ -305,7 +305,7 @@ test('a starting worker warns of the indexes that it lacks, and a migration make
   expect(await advised({ fifo: ['tenant_id', 'place'], onFailure: 'block' })).toEqual([])
   await dropKeyIndexes(db, 'tenant_jobs', ['tenant_id', 'place'])
   expect(await advised({ fairBy: 'place' })).toHaveLength(1)
-  await expect(createKeyIndexes(db, 'tenant_jobs', ['tenant'])).rejects.toThrow('has no column "tenant"')
+  await expect(createKeyIndexes(db, 'tenant_jobs', ['tenant'])).rejects.toThrow("has no column 'tenant'")
   await expect(createKeyIndexes(db, 'tenant_jobs', [])).rejects.toThrow(
     "names the columns of the key, as in ['tenant_id']",
   )
