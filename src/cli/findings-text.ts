@@ -1,4 +1,5 @@
 import type { Finding, Severity } from '../doctor/finding.js'
+import { unsafe } from './show/safe-text.js'
 
 const order = ['error', 'warning', 'advice'] as const satisfies readonly Severity[]
 
@@ -45,8 +46,7 @@ function paragraph({ code, what, why, remedy, sql = [], migration }: Finding, bo
 
 /** A text that can't have a terminal do anything: names of tables may hold any character. */
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is meant
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd')
+  return text.replaceAll(unsafe, '\ufffd')
 }
 
 /** The same, on one line. */

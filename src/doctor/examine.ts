@@ -79,7 +79,7 @@ export async function examine<DB>(
   if (all.length === 0) found.push(noJobTable())
   const workers = await readOr(notes, 'Which workers are alive', () => readWorkers(handle))
   for (const table of all) found.push(...(await ofTable(handle, table, { ...server.facts, workers }, notes)))
-  found.push(...(await ofSideTables(handle, notes)))
+  found.push(...(await ofSideTables(handle, server.facts.role, notes)))
   return [...found, ...notes]
 }
 
@@ -164,11 +164,11 @@ async function ofArchive(db: Examined, facts: TableFacts, notes: Finding[]): Pro
 
 const sideTables = [schedulesTable, limitsTable, pausesTable, runnersTable, historyTable]
 
-async function ofSideTables(handle: Examined, notes: Finding[]): Promise<Finding[]> {
+async function ofSideTables(handle: Examined, role: string, notes: Finding[]): Promise<Finding[]> {
   const found: Finding[] = []
   for (const side of sideTables) {
     const beside = await readOr(notes, `The table ${side.name}`, () => findSideTable(handle, side))
-    if (beside !== undefined) found.push(...findings(sideTableChecks, { side, found: beside }))
+    if (beside !== undefined) found.push(...findings(sideTableChecks, { side, found: beside, role }))
   }
   return found
 }

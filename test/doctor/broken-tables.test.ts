@@ -385,6 +385,20 @@ test('an IHP table as it is has advice and warnings, each with the SQL that mend
   expect(await examine(db)).toEqual([])
 })
 
+test('a table of ours of an older version is told, with the migration that brings it up to date', async () => {
+  await using database = await createTestDatabase()
+  const { db } = database
+  await createJobPauses(db)
+  await jobs(db)
+  await sql`comment on table job_pauses is 'Pauses. Version 0, for packages that know version 0 or a later one.'`.execute(
+    db,
+  )
+  expect(found(await examine(db), 'side-table-unfit')).toMatchObject({
+    what: expect.stringContaining('"public"."job_pauses" is of version 0, and this package needs 1'),
+    migration: 'await createJobPauses(db)',
+  })
+})
+
 test('an index that is being built is not taken for one that was left behind', async () => {
   await using database = await createTestDatabase()
   const { db, pool } = database

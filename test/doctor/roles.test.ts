@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { createJobArchive, createJobTable } from 'kysely-jobs/migrate'
+import { createJobArchive, createJobPauses, createJobTable } from 'kysely-jobs/migrate'
 import { expect, test } from 'vitest'
 import { examine } from '../../src/doctor/examine.js'
 import { actingAs, createRole, handleAs } from '../security/roles.js'
@@ -35,6 +35,20 @@ test('a role without any right: what it may not examine is told, the other check
       what: `The role ${role} may not, in jobs: enqueue (INSERT); claim or end jobs (UPDATE); prune, delete or archive (DELETE).`,
     },
   ])
+})
+
+test('a table beside job tables that it may not read', async () => {
+  await createJobPauses(db)
+  const role = await createRole(database)
+  const handle = handleAs(database, role)
+  const finding = found(await examine(handle), 'side-table-unfit')
+  expect(finding).toMatchObject({
+    what: '"public"."job_pauses" may not be used by this role: grant select on "public"."job_pauses" to it.',
+    migration: undefined,
+  })
+  await paste(database, finding.sql)
+  expect((await examine(handle)).filter(({ code }) => code === 'side-table-unfit')).toEqual([])
+  await sql`drop table job_pauses`.execute(db)
 })
 
 test('tables in a schema that it may not use are found all the same', async () => {

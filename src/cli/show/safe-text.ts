@@ -1,5 +1,5 @@
 /** What a terminal obeys, or what turns the order of a line around: a text of the database may hold it on purpose. */
-const unsafe = /[\p{Cc}\p{Cf}\u2028\u2029]/gu
+export const unsafe = /[\p{Cc}\p{Cf}\u2028\u2029]/gu
 
 /** A text on one line, with escapes in place of whatever is no plain character. */
 export function safeText(text: string): string {
