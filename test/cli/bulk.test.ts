@@ -240,6 +240,27 @@ test('Ctrl-C stops a run after its chunk, and it is told how far it came', async
   expect(changed).toBeLessThan(5_000)
 })
 
+test.each([
+  ['retried', ['retry', 'jobs', '--all']],
+  ['deleted', ['prune', 'jobs', '--older-than', '1d']],
+])('where something goes wrong on the way, it is told how many were %s before', async (done, argv) => {
+  await using database = await createTestDatabase()
+  await createJobTable(database.db, 'jobs', undefined, { id: 'int' })
+  await put(database.db, [1, 3_000], 'failed', { table: 'jobs', age: '2 d' })
+  await sql`
+    create table chunks (n int);
+    create function fail() returns trigger language plpgsql as $$ begin
+      insert into chunks values (1);
+      if (select count(*) from chunks) > 1 then raise exception 'the disk is full' using errcode = '53100'; end if;
+      return null; end $$;
+    create trigger fail after update or delete on jobs for each statement execute function fail()`.execute(database.db)
+  expect(await run([...argv, '--yes'], { DATABASE_URL: database.url })).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `1,000 jobs of jobs ${done} before\nkysely-jobs: the disk is full\n`,
+  })
+})
+
 test('a table of another schema, whose name needs quotes', async () => {
   await put(db, [7, 8], 'failed', { table: 'My shop.Odd "jobs"' })
   await sql`update "My shop"."Odd ""jobs""" set "Select" = id::text`.execute(db)

@@ -1,8 +1,9 @@
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { userProject } from '../readme/user-project.js'
 import { createTestDatabase, testDatabase } from '../support/database.js'
 import { put, shop } from './shop.js'
-import { start } from './terminal.js'
+import { run, start } from './terminal.js'
 
 const { url } = await testDatabase(async (db) => {
   await shop(db)
@@ -66,8 +67,9 @@ test('what a file of settings prints is no part of the answer, and it may be a p
 
 test('a password is not printed, whoever has it in a text', async () => {
   const secret = 'postgres://ada:s3cr@t/x@127.0.0.1:1/shop?sslmode=require'
+  const folder = userProject({ 'throws.mjs': `throw new Error('can not reach ${secret}')` })
   for (const argv of [
-    ['status', '--config', 'throws.mjs'],
+    ['status', '--config', join(folder, 'throws.mjs')],
     ['dashboard', '--port', secret],
     ['list', 'mail_jobs', '--where', `to ${secret}`],
     ['list', 'mail_jobs', '--limit', 'postgres://shop?user=ada&password=s3cr@t'],
@@ -75,8 +77,7 @@ test('a password is not printed, whoever has it in a text', async () => {
     ['show', secret],
     ['enqueue', 'mail_jobs', '--values', `"${secret}"`],
   ]) {
-    const cwd = userProject({ 'throws.mjs': `throw new Error('can not reach ${secret}')` })
-    const { code, stderr } = await start(argv, url, { cwd }).ended
+    const { code, stderr } = await run(argv, { DATABASE_URL: url })
     expect({ argv, code: code === 0 }).toEqual({ argv, code: false })
     expect(stderr).not.toContain('s3cr')
   }

@@ -16,7 +16,7 @@ import { jsonText } from '../show/safe-text.js'
 import { tell } from '../show/tell.js'
 import { OptionError, stopSignal, type Terminal } from '../terminal.js'
 import { confirmed, type Meant } from './confirm.js'
-import { tellChanged } from './outcome.js'
+import { tellBefore, tellChanged } from './outcome.js'
 import { Progress } from './progress.js'
 
 export interface BulkCommandOptions extends Place, AskedJobs {
@@ -150,9 +150,12 @@ async function changed(
 ): Promise<ExitCode> {
   const stop = stopSignal(terminal)
   const progress = new Progress(terminal.stderr)
+  let done = 0
   try {
-    const onProgress = ({ changed, refused, total }: { changed: number; refused: number; total: number }) =>
+    const onProgress = ({ changed, refused, total }: { changed: number; refused: number; total: number }) => {
+      done = changed
       progress.tell(changed + refused, total)
+    }
     const result = await meant.verb.run(jobs, selection, { onProgress, signal: stop.signal })
     progress.end()
     return tellChanged(
@@ -160,6 +163,10 @@ async function changed(
       { meant, ids: selection.ids, json: options.json ?? false, isStopped: stop.signal.aborted },
       terminal,
     )
+  } catch (error) {
+    progress.end()
+    tellBefore(done, meant, terminal)
+    throw error
   } finally {
     progress.end()
     stop.forget()

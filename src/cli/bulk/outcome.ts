@@ -43,6 +43,12 @@ export function tellChanged(result: ChangedJobs, done: Done, terminal: Terminal)
   return refused.length > 0 || missing.length > 0 || isStopped ? 1 : 0
 }
 
+/** What was done before something went wrong stays done. */
+export function tellBefore(done: number, { table, verb }: Meant, { stderr }: Terminal): void {
+  if (done > 0)
+    tell(stderr, `${done.toLocaleString('en')} ${done === 1 ? 'job' : 'jobs'} of ${table} ${verb.done} before`)
+}
+
 function tellLess(refused: readonly RefusedJob[], missing: readonly string[], done: Done, { stderr }: Terminal): void {
   const { meant, isStopped } = done
   const more = (all: readonly unknown[]) => {

@@ -9,7 +9,8 @@ import { type Opened, type Place, tableNamed, viewOf, withTables } from '../open
 import { jsonText } from '../show/safe-text.js'
 import { tell } from '../show/tell.js'
 import { OptionError, stopSignal, type Terminal } from '../terminal.js'
-import { confirmed } from './confirm.js'
+import { confirmed, type Meant } from './confirm.js'
+import { tellBefore } from './outcome.js'
 import { Progress } from './progress.js'
 
 interface PruneCommandOptions extends Place {
@@ -54,9 +55,10 @@ export async function prune(
       answer({ verb: 'prune', matched: count }, `${of(count)} would be deleted`)
       return 0
     }
-    if (count > 0 && !(await confirmed({ table: table.written, verb, count, isAll: true }, yes, terminal))) return 2
+    const meant = { table: table.written, verb, count, isAll: true }
+    if (count > 0 && !(await confirmed(meant, yes, terminal))) return 2
     const { deleted, isStopped } =
-      old === undefined ? { deleted: 0, isStopped: false } : await deleteOld(jobs, old, { count, terminal })
+      old === undefined ? { deleted: 0, isStopped: false } : await deleteOld(jobs, old, { meant, terminal })
     answer({ deleted, stopped: isStopped }, `${of(deleted)} deleted`)
     return isStopped ? 1 : 0
   }
@@ -79,12 +81,11 @@ function oldOnes({ statuses }: JobView, states: readonly ShownState[], olderThan
 }
 
 interface Deleting {
-  /** How many there were. */
-  readonly count: number
+  readonly meant: Meant
   readonly terminal: Terminal
 }
 
-async function deleteOld({ db, name }: Jobs, old: PruneOptions, { count, terminal }: Deleting) {
+async function deleteOld({ db, name }: Jobs, old: PruneOptions, { meant, terminal }: Deleting) {
   const stop = stopSignal(terminal)
   const progress = new Progress(terminal.stderr)
   let deleted = 0
@@ -92,9 +93,13 @@ async function deleteOld({ db, name }: Jobs, old: PruneOptions, { count, termina
     for (let last = chunk; last >= chunk && !stop.signal.aborted; ) {
       last = await pruneJobs(db, name, old)
       deleted += last
-      progress.tell(deleted, Math.max(count, deleted))
+      progress.tell(deleted, Math.max(meant.count, deleted))
     }
     return { deleted, isStopped: stop.signal.aborted }
+  } catch (error) {
+    progress.end()
+    tellBefore(deleted, meant, terminal)
+    throw error
   } finally {
     progress.end()
     stop.forget()
