@@ -12,7 +12,7 @@ export const pauseCommand = cliCommand({
       ['--table <name>', 'the table, where it is not the first argument; it may be left out where there is one'],
       ['--where <column=value>', 'only jobs with this value; repeatable: with all of them'],
       ['--reason <text>', 'why, for whoever looks'],
-      ['--until <time>', 'when it ends by itself: 2h, 2026-12-24T18:00+01:00'],
+      ['--until <time>', 'when it ends by itself: 2h, 2026-12-24T18:00+01:00 (without a zone: UTC)'],
     ],
     samples: ["pause mail_jobs --reason 'the provider is down'", "pause mail_jobs --where 'tenant_id=7' --until 2h"],
   }),

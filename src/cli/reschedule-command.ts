@@ -9,7 +9,7 @@ export const rescheduleCommand = cliCommand({
     about:
       'Lets jobs that wait run at another time, or at another priority; their attempts stay counted. It counts them first,\nand asks.',
     options: [
-      ['--to <time>', 'when they are due: 2h, 2026-12-24, 2026-12-24T18:00+01:00, now or infinity'],
+      ['--to <time>', 'when they are due: 2h, 2026-12-24, 2026-12-24T18:00+01:00 (without a zone: UTC), now, infinity'],
       ['--priority <n>', 'the priority that they take: higher runs first'],
       ['--table <name>', 'the table, where it is not the first argument; it may be left out where there is one'],
       ...selectionLines,
