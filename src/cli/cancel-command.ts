@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, selectionOptions, strayArgument } from './shared-options.js'
+import { databaseOptions, selectionOptions } from './shared-options.js'
 import { selectionLines, usageText } from './usage-text.js'
 
 /** `kysely-jobs cancel` */
@@ -18,11 +18,7 @@ export const cancelCommand = cliCommand({
       'cancel mail_jobs --id 4711 --yes',
     ],
   }),
-  failed: 2,
-  broken: 1,
   goesOn: true,
-  most: 1,
-  stray: strayArgument,
   options: {
     ...databaseOptions,
     ...selectionOptions,

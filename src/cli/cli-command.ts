@@ -12,8 +12,8 @@ export interface CliCommand {
   readonly usage: string
   /** The exit code of a command line that makes no sense, and of an error. */
   readonly failed: ExitCode
-  /** That of an error of anything but the command line and the connection, where it is another. */
-  readonly broken?: ExitCode
+  /** That of an error of anything but the command line and the connection. */
+  readonly broken: ExitCode
   /** What it does goes on when nobody reads any more what it prints. */
   readonly goesOn?: boolean
   /** Runs it on the arguments behind its name. @throws UsageError, and whatever is to be one line on stderr */
@@ -22,15 +22,17 @@ export interface CliCommand {
 
 interface Described<Given extends Options> {
   readonly usage: string
-  readonly failed: ExitCode
+  /** Default: 2. */
+  readonly failed?: ExitCode
+  /** Default: 1. */
   readonly broken?: ExitCode
   readonly goesOn?: boolean
   /** The options but for `--help`, as `parseArgs` takes them. */
   readonly options: Given
-  /** How many arguments that are no options it takes at most. Default: none. */
+  /** How many arguments that are no options it takes at most. Default: one. */
   readonly most?: number
-  /** What is said of one more. */
-  readonly stray: string
+  /** What is said of one more, where it is not what all others say. */
+  readonly stray?: string
   readonly run: (values: Values<Given>, terminal: Terminal, given: readonly string[]) => Promise<ExitCode>
 }
 
@@ -38,7 +40,7 @@ export type Values<Given extends Options> = ReturnType<typeof parseArgs<{ option
 
 /** A command of options, and of as many other arguments as it takes. */
 export function cliCommand<const Given extends Options>(described: Described<Given>): CliCommand {
-  const { usage, failed, broken = failed, goesOn = false, options, most = 0, stray, run } = described
+  const { usage, failed = 2, broken = 1, goesOn = false, options, most = 1, stray = strayArgument, run } = described
   return {
     usage,
     failed,
@@ -56,6 +58,8 @@ export function cliCommand<const Given extends Options>(described: Described<Giv
     },
   }
 }
+
+const strayArgument = 'An argument too many: options begin with --, and the database is given as --url <url>'
 
 const database = /^postgres(?:ql)?:|:\/\/.*@/i
 

@@ -37,7 +37,7 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
 
 function codeFor(error: unknown, command: CliCommand | undefined): ExitCode {
   if (command === undefined) return 2
-  const { failed, broken = failed } = command
+  const { failed, broken } = command
   return error instanceof Error && ofCommandLine.has(Reflect.get(error, 'code')) ? failed : broken
 }
 

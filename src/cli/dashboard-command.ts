@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument } from './shared-options.js'
+import { databaseOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs dashboard` */
@@ -15,11 +15,7 @@ export const dashboardCommand = cliCommand({
     ],
     samples: ['dashboard', 'dashboard --table mail_jobs --read-only'],
   }),
-  failed: 2,
-  broken: 1,
   goesOn: true,
-  most: 1,
-  stray: strayArgument,
   options: {
     ...databaseOptions,
     table: { type: 'string', multiple: true },

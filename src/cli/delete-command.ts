@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, selectionOptions, strayArgument } from './shared-options.js'
+import { databaseOptions, selectionOptions } from './shared-options.js'
 import { selectionLines, usageText } from './usage-text.js'
 
 /** `kysely-jobs delete` */
@@ -14,11 +14,7 @@ export const deleteCommand = cliCommand({
     ],
     samples: ["delete mail_jobs --where 'tenant_id=7'", 'delete mail_jobs --state cancelled --yes'],
   }),
-  failed: 2,
-  broken: 1,
   goesOn: true,
-  most: 1,
-  stray: strayArgument,
   options: {
     ...databaseOptions,
     ...selectionOptions,

@@ -28,7 +28,8 @@ Samples:
 /** `kysely-jobs doctor` */
 export const doctorCommand = cliCommand({
   usage,
-  failed: 2,
+  broken: 2,
+  most: 0,
   stray: 'doctor takes options only: the database as --url <url>, a table as --table <name>',
   options: {
     url: { type: 'string' },

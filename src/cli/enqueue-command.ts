@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument } from './shared-options.js'
+import { databaseOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs enqueue` */
@@ -21,11 +21,7 @@ export const enqueueCommand = cliCommand({
       'enqueue mail_jobs --unique to,template --within 1d < jobs.jsonl',
     ],
   }),
-  failed: 2,
-  broken: 1,
   goesOn: true,
-  most: 1,
-  stray: strayArgument,
   options: {
     ...databaseOptions,
     table: { type: 'string' },

@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument, timeOptions } from './shared-options.js'
+import { databaseOptions, timeOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs errors` */
@@ -14,10 +14,6 @@ export const errorsCommand = cliCommand({
     ],
     samples: ['errors', 'errors mail_jobs --json', 'retry mail_jobs --error 6c1f0e9b2a'],
   }),
-  failed: 2,
-  broken: 1,
-  most: 1,
-  stray: strayArgument,
   options: { ...databaseOptions, ...timeOptions, table: { type: 'string', multiple: true } },
   run: async (values, terminal, [table]) => (await import('./look/errors.js')).errors(values, terminal, table),
 })

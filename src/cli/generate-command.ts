@@ -23,6 +23,7 @@ Samples:
 export const generateCommand = cliCommand({
   usage,
   failed: 1,
+  most: 0,
   stray: 'generate takes options only: the database as --url <url>, the file as --out <file>',
   options: {
     out: { type: 'string' },

@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument } from './shared-options.js'
+import { databaseOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs limits` */
@@ -19,10 +19,7 @@ export const limitsCommand = cliCommand({
       "limits unset mail_jobs --where 'tenant_id=7'",
     ],
   }),
-  failed: 2,
-  broken: 1,
   most: 2,
-  stray: strayArgument,
   options: {
     ...databaseOptions,
     table: { type: 'string', multiple: true },

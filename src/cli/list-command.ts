@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, filterOptions, strayArgument, timeOptions } from './shared-options.js'
+import { databaseOptions, filterOptions, timeOptions } from './shared-options.js'
 import { filterLines, usageText } from './usage-text.js'
 
 /** `kysely-jobs list` */
@@ -24,10 +24,6 @@ export const listCommand = cliCommand({
       "list mail_jobs --state due --json | jq -r '.jobs[].id'",
     ],
   }),
-  failed: 2,
-  broken: 1,
-  most: 1,
-  stray: strayArgument,
   options: {
     ...databaseOptions,
     ...timeOptions,

@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument } from './shared-options.js'
+import { databaseOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs pause` */
@@ -16,10 +16,6 @@ export const pauseCommand = cliCommand({
     ],
     samples: ["pause mail_jobs --reason 'the provider is down'", "pause mail_jobs --where 'tenant_id=7' --until 2h"],
   }),
-  failed: 2,
-  broken: 1,
-  most: 1,
-  stray: strayArgument,
   options: {
     ...databaseOptions,
     table: { type: 'string' },

@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument, timeOptions } from './shared-options.js'
+import { databaseOptions, timeOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs pauses` */
@@ -13,10 +13,6 @@ export const pausesCommand = cliCommand({
     ],
     samples: ['pauses', 'pauses mail_jobs --json'],
   }),
-  failed: 2,
-  broken: 1,
-  most: 1,
-  stray: strayArgument,
   options: { ...databaseOptions, ...timeOptions, table: { type: 'string', multiple: true } },
   run: async (values, terminal, [table]) => (await import('./look/pauses.js')).pauses(values, terminal, table),
 })

@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument } from './shared-options.js'
+import { databaseOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs prune` */
@@ -17,11 +17,7 @@ export const pruneCommand = cliCommand({
     ],
     samples: ['prune mail_jobs --older-than 7d', 'prune mail_jobs --older-than 1d --state succeeded --yes'],
   }),
-  failed: 2,
-  broken: 1,
   goesOn: true,
-  most: 1,
-  stray: strayArgument,
   options: {
     ...databaseOptions,
     table: { type: 'string' },

@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument } from './shared-options.js'
+import { databaseOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs resume` */
@@ -13,10 +13,6 @@ export const resumeCommand = cliCommand({
     ],
     samples: ['resume mail_jobs', "resume mail_jobs --where 'tenant_id=7'"],
   }),
-  failed: 2,
-  broken: 1,
-  most: 1,
-  stray: strayArgument,
   options: { ...databaseOptions, table: { type: 'string' }, where: { type: 'string', multiple: true } },
   run: async (values, terminal, [table]) => (await import('./steer/pause.js')).resume(values, terminal, table),
 })

@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, selectionOptions, strayArgument } from './shared-options.js'
+import { databaseOptions, selectionOptions } from './shared-options.js'
 import { selectionLines, usageText } from './usage-text.js'
 
 /** `kysely-jobs retry` */
@@ -19,11 +19,7 @@ export const retryCommand = cliCommand({
       'retry mail_jobs --error 1f6c9be0 --dry-run',
     ],
   }),
-  failed: 2,
-  broken: 1,
   goesOn: true,
-  most: 1,
-  stray: strayArgument,
   options: {
     ...databaseOptions,
     ...selectionOptions,

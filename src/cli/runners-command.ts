@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument, timeOptions } from './shared-options.js'
+import { databaseOptions, timeOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs runners` */
@@ -11,9 +11,6 @@ export const runnersCommand = cliCommand({
     options: [['--utc', 'times as they are, in UTC']],
     samples: ['runners', "runners --json | jq '.runners[].version'"],
   }),
-  failed: 2,
-  broken: 1,
-  stray: strayArgument,
   options: { ...databaseOptions, ...timeOptions },
   run: async (values, terminal) => (await import('./look/runners.js')).runners(values, terminal),
 })

@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument, timeOptions } from './shared-options.js'
+import { databaseOptions, timeOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs schedules` */
@@ -14,10 +14,7 @@ export const schedulesCommand = cliCommand({
     ],
     samples: ['schedules', 'schedules pause report_jobs nightly', 'schedules run report_jobs nightly'],
   }),
-  failed: 2,
-  broken: 1,
   most: 3,
-  stray: strayArgument,
   options: { ...databaseOptions, ...timeOptions, table: { type: 'string' } },
   run: async (values, terminal, given) => (await import('./steer/schedules.js')).schedules(values, terminal, given),
 })

@@ -25,6 +25,3 @@ export const selectionOptions = {
   yes: { type: 'boolean' },
   'dry-run': { type: 'boolean' },
 } as const
-
-/** What is said of an argument too many. */
-export const strayArgument = 'An argument too many: options begin with --, and the database is given as --url <url>'

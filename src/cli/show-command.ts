@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument, timeOptions } from './shared-options.js'
+import { databaseOptions, timeOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs show` */
@@ -14,10 +14,6 @@ export const showCommand = cliCommand({
     ],
     samples: ['show 0198f3a2-7c1e-7b44-9d55-2f6a1b0c9e11', "show 4711 --table mail_jobs --json | jq '.values.payload'"],
   }),
-  failed: 2,
-  broken: 1,
-  most: 1,
-  stray: strayArgument,
   options: { ...databaseOptions, ...timeOptions, table: { type: 'string' } },
   run: async (values, terminal, [id]) => (await import('./look/show.js')).show(values, terminal, id),
 })

@@ -1,5 +1,5 @@
 import { cliCommand } from './cli-command.js'
-import { databaseOptions, strayArgument } from './shared-options.js'
+import { databaseOptions } from './shared-options.js'
 import { usageText } from './usage-text.js'
 
 /** `kysely-jobs status` */
@@ -15,10 +15,6 @@ export const statusCommand = cliCommand({
     ],
     samples: ['status', 'status mail_jobs --watch', "status --json | jq '.tables[].due.count'"],
   }),
-  failed: 2,
-  broken: 1,
-  most: 1,
-  stray: strayArgument,
   options: {
     ...databaseOptions,
     table: { type: 'string', multiple: true },

@@ -17,10 +17,7 @@ Samples:
 /** `kysely-jobs work` */
 export const workCommand = cliCommand({
   usage,
-  failed: 2,
-  broken: 1,
   goesOn: true,
-  most: 1,
   stray: 'work takes one file: the module has its own database',
   options: {},
   run: async (_, terminal, [file]) => (await import('./serve/work.js')).work(terminal, file),

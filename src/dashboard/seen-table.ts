@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { columnCalled } from '../observe/filter.js'
 import { FilterError } from '../observe/filter-error.js'
+import { hideRemedy, isHideable } from '../observe/hideable.js'
 import { type JobView, jobView, type ViewColumn } from '../observe/view.js'
 import type { JobDatabase } from '../schema/job-database.js'
 import { DashboardOptionError, type ListedTable } from './options.js'
@@ -59,13 +60,8 @@ function withJoined(column: ViewColumn, names: ReadonlySet<string> | undefined):
 const noReference = ({ name: table }: ListedTable, { name }: ViewColumn) =>
   `tables.${table}.joined.${name}: this column is no foreign key to a row that this role may read; leave it out`
 
-/** What the queue has of a handler: values of the user's may be in it. Pages are made of its other columns. */
-const ofHandlers: readonly string[] = ['last_error', 'errors', 'result']
-
 /** @throws DashboardOptionError */
-function hideable(listed: ListedTable, { name, isOfQueue }: ViewColumn): string {
-  if (!isOfQueue || ofHandlers.includes(name)) return name
-  throw new DashboardOptionError(
-    `tables.${listed.name}.hide: the pages are made of ${name}; hide columns of your own, ${ofHandlers.join(', ')}`,
-  )
+function hideable(listed: ListedTable, column: ViewColumn): string {
+  if (isHideable(column)) return column.name
+  throw new DashboardOptionError(`tables.${listed.name}.hide: the pages are made of ${column.name}; ${hideRemedy}`)
 }

@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { serverAccount } from '../../tools/postgres/account.ts'
 import { freePort, scratchFolder } from '../../tools/postgres/cluster.ts'
+import { startServer } from './started-server.js'
 
 /** A pooler, by default in transaction mode: a client has a session of the server for one transaction, and then another. */
 export interface PgBouncer {
@@ -35,27 +33,8 @@ export async function startPgBouncer(
   url.port = String(await freePort())
   const file = join(scratch, 'pgbouncer.ini')
   writeFileSync(file, configuration(new URL(serverUrl), url.port, sessions, mode))
-  const child = spawn(program, [file], { ...account, cwd: scratch, stdio: ['ignore', 'ignore', 'pipe'] })
-  const end = () => void child.kill('SIGKILL')
-  process.once('exit', end)
-  const exited = once(child, 'exit')
-  const stop = async () => {
-    process.off('exit', end)
-    end()
-    await exited
-    rmSync(scratch, { recursive: true, force: true })
-  }
-  const log: string[] = []
-  for await (const line of createInterface({ input: child.stderr })) {
-    log.push(line)
-    if (line.includes('process up')) break
-  }
-  if (log.at(-1)?.includes('process up')) {
-    child.stderr.resume() // a full pipe would hold it up
-    return { url: url.href, stop, [Symbol.asyncDispose]: stop }
-  }
-  await stop()
-  throw new Error(`PgBouncer did not start: ${log.join('\n')}`)
+  const stop = await startServer({ program, argv: [file], account, scratch, ready: 'process up' })
+  return { url: url.href, stop, [Symbol.asyncDispose]: stop }
 }
 
 function configuration(server: URL, port: string, sessions: number, mode: string): string {

@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { serverAccount } from '../../tools/postgres/account.ts'
 import { freePort, scratchFolder } from '../../tools/postgres/cluster.ts'
+import { startServer } from './started-server.js'
 
 /** A Prometheus that scrapes one address. */
 export interface Prometheus {
@@ -41,32 +39,13 @@ export async function startPrometheus(port: number): Promise<Prometheus> {
     `global: { scrape_interval: 200ms, scrape_timeout: 200ms }
 scrape_configs: [{ job_name: jobs, static_configs: [{ targets: ['127.0.0.1:${port}'] }] }]`,
   )
-  const options = [
+  const argv = [
     `--config.file=${file}`,
     `--storage.tsdb.path=${join(scratch, 'data')}`,
     `--web.listen-address=${new URL(url).host}`,
   ]
-  const child = spawn(program, options, { ...account, cwd: scratch, stdio: ['ignore', 'ignore', 'pipe'] })
-  const end = () => void child.kill('SIGKILL')
-  process.once('exit', end)
-  const exited = once(child, 'exit')
-  const stop = async () => {
-    process.off('exit', end)
-    end()
-    await exited
-    rmSync(scratch, { recursive: true, force: true })
-  }
-  const log: string[] = []
-  for await (const line of createInterface({ input: child.stderr })) {
-    log.push(line)
-    if (line.includes('Server is ready')) break
-  }
-  if (log.at(-1)?.includes('Server is ready')) {
-    child.stderr.resume() // a full pipe would hold it up
-    return { url, [Symbol.asyncDispose]: stop }
-  }
-  await stop()
-  throw new Error(`Prometheus did not start: ${log.join('\n')}`)
+  const stop = await startServer({ program, argv, account, scratch, ready: 'Server is ready' })
+  return { url, [Symbol.asyncDispose]: stop }
 }
 
 /** What a query gives now: each series' labels and value. */

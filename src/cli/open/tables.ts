@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { columnCalled } from '../../observe/filter.js'
+import { hideRemedy, isHideable } from '../../observe/hideable.js'
 import { jobTables, type NamedTable } from '../../observe/job-tables.js'
 import { nearest } from '../../observe/nearest.js'
 import { reading } from '../../observe/reading.js'
@@ -151,14 +152,10 @@ export async function viewOf(db: Kysely<JobDatabase>, { written, hide = [] }: Cl
   return { ...view, columns: view.columns.filter(({ name }) => !hidden.has(name)) }
 }
 
-/** What the queue has of a handler: values of the user's may be in it. */
-const ofHandlers: readonly string[] = ['last_error', 'errors', 'result']
-
 /** @throws ConfigError */
-function hideable(table: string, { name, isOfQueue }: ViewColumn): string {
-  if (!isOfQueue || ofHandlers.includes(name)) return name
-  const remedy = `hide columns of your own, ${ofHandlers.join(', ')}`
-  throw new ConfigError(`tables.${table}.hide: no job can be shown without ${name}; ${remedy}`)
+function hideable(table: string, column: ViewColumn): string {
+  if (isHideable(column)) return column.name
+  throw new ConfigError(`tables.${table}.hide: no job can be shown without ${column.name}; ${hideRemedy}`)
 }
 
 /** So long (milliseconds) a statement that looks may take. */
