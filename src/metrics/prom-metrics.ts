@@ -1,6 +1,6 @@
 import type { MetricConfiguration, MetricValue, Registry } from 'prom-client'
 import { countOf, type Histogram, histogramBounds } from '../records/histogram.js'
-import { counters, type Durations, type Figures, gauges, histograms } from '../telemetry/figures.js'
+import { counters, type Durations, type Figures, gauges, histograms, toldValue } from '../telemetry/figures.js'
 
 type PromClient = typeof import('prom-client')
 
@@ -10,10 +10,12 @@ type Look = () => Promise<readonly Figures[]>
 /** Every second bound of ours, in seconds: powers of two, from 1 ms to more than a day. */
 const places = histogramBounds.map((_, place) => place).filter((place) => place % 2 === 0)
 
-/**
- * Registers all metrics; each reads its values when it is scraped.
- * @throws Error where the registry has metrics of these names
- */
+/** Whether a registry has them. */
+export function hasMetrics(registry: Registry): boolean {
+  return registry.getSingleMetric('kysely_jobs_alive') !== undefined
+}
+
+/** Registers all metrics; each reads its values when it is scraped. */
 export function registerMetrics(
   client: PromClient,
   given: Registry | undefined,
@@ -21,8 +23,6 @@ export function registerMetrics(
   isAsked: boolean,
 ): Registry {
   const registry = given ?? new client.Registry()
-  if (registry.getSingleMetric('kysely_jobs_alive') !== undefined)
-    throw new Error('registry: it has the metrics of kysely-jobs already; give all workers to one metricsHandler')
   const once = shared(look)
   registerCounters(client, registry, once)
   registerGauges(client, registry, once, isAsked)
@@ -61,7 +61,8 @@ function registerCounters(client: PromClient, registry: Registry, look: Look): v
 }
 
 function registerGauges(client: PromClient, registry: Registry, look: Look, isAsked: boolean): void {
-  for (const { name, unit, help, value } of gauges(isAsked)) {
+  for (const gauge of gauges(isAsked)) {
+    const { name, unit, help } = gauge
     new client.Gauge({
       ...{
         name: `kysely_jobs_${name}${unit === undefined ? '' : `_${unit}`}`,
@@ -73,8 +74,8 @@ function registerGauges(client: PromClient, registry: Registry, look: Look, isAs
         const all = await look()
         this.reset()
         for (const figures of all) {
-          const number = value(figures)
-          if (number !== undefined) this.set({ table: figures.table }, unit === undefined ? number : number / 1000)
+          const number = toldValue(gauge, figures)
+          if (number !== undefined) this.set({ table: figures.table }, number)
         }
       },
     })

@@ -1,4 +1,5 @@
 import type { Attributes } from '@opentelemetry/api'
+import { sqlState } from '../pg/error-class.js'
 
 /** By which tracers and meters know us. */
 export const scopeName = 'kysely-jobs'
@@ -24,7 +25,31 @@ export const operationBounds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5,
 /** Bounds (seconds) of waits: powers of four, from 1 ms to a day and more. */
 export const waitBounds = Array.from({ length: 15 }, (_, power) => 4 ** power / 1000)
 
-/** The class of an error: few of them, as metrics have it as an attribute. */
+/** What the conventions call an error that has no other name. */
+const other = '_OTHER'
+
+/** The class of an error: of what Postgres says its SQLSTATE, as the driver calls all of them `error`. What is thrown may throw where it is touched. */
 export function errorTypeOf(error: unknown): string {
-  return error instanceof Error && typeof error.name === 'string' && error.name.length < 100 ? error.name : '_OTHER'
+  try {
+    const state = sqlState(error)
+    if (state !== undefined) return state
+    return error instanceof Error && typeof error.name === 'string' && error.name.length < 100 ? error.name : other
+  } catch {
+    return other
+  }
+}
+
+/** So many types of errors are told apart by metrics: handlers may give their errors a name each. */
+const mostTypes = 100
+
+/** Attributes of metrics by the type of an error, made once for each. */
+export function failedAttributes(attributes: Attributes): (errorType: string) => Attributes {
+  const made = new Map<string, Attributes>()
+  const make = (errorType: string) => {
+    const failed = { ...attributes, 'error.type': errorType }
+    made.set(errorType, failed)
+    return failed
+  }
+  const of = (errorType: string) => made.get(errorType) ?? make(errorType)
+  return (errorType) => (made.has(errorType) || made.size < mostTypes ? of(errorType) : of(other))
 }

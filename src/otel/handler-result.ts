@@ -2,27 +2,32 @@ import type { Attempt } from '../worker/run/attempt.js'
 import { isHandlerOutcome } from '../worker/run/handler-outcome.js'
 import { errorTypeOf } from './conventions.js'
 
-/** What a handler's call came to, as far as its span tells. */
-export interface HandlerResult {
+/** What a handler's call that threw nothing came to, as far as its span tells. */
+export interface Ended {
   /** What the handler returned in place of a result. */
   readonly outcome?: string
   /** Why the attempt did not succeed. */
   readonly errorType?: string
-  /** The text of what was thrown. */
-  readonly exception?: string
 }
 
 const outcomes = { snooze: 'snoozed', cancel: 'cancelled', retryIn: 'retry' } as const
+const succeeded: Ended = {}
 
-/** Why it was aborted goes before what it threw then. */
-export function outcomeOf(
-  attempts: readonly Attempt[],
-  { returned, thrown, text }: { readonly returned?: unknown; readonly thrown?: unknown; readonly text?: string },
-): HandlerResult {
-  const aborted = attempts.length === 1 ? attempts[0]?.abortReason : undefined
-  if (text !== undefined) return { errorType: errorTypeOf(aborted ?? thrown), exception: text }
+export function outcomeOf(attempts: readonly Attempt[], returned: unknown): Ended {
+  const aborted = abortedOf(attempts)
   if (aborted !== undefined) return { errorType: errorTypeOf(aborted) }
-  if (!isHandlerOutcome(returned)) return {}
+  if (!isHandlerOutcome(returned)) return succeeded
   const outcome = outcomes[returned.kind]
   return outcome === 'retry' ? { outcome, errorType: 'retryIn' } : { outcome }
+}
+
+/** Why it was aborted goes before what it threw then. */
+export function failureOf(attempts: readonly Attempt[], thrown: unknown): { errorType: string; exceptionType: string } {
+  const exceptionType = errorTypeOf(thrown)
+  const aborted = abortedOf(attempts)
+  return { errorType: aborted === undefined ? exceptionType : errorTypeOf(aborted), exceptionType }
+}
+
+function abortedOf(attempts: readonly Attempt[]) {
+  return attempts.length === 1 ? attempts[0]?.abortReason : undefined
 }

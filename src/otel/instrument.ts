@@ -1,7 +1,6 @@
 import { type MeterProvider, metrics, type TracerProvider, trace } from '@opentelemetry/api'
 import type { Queryable } from '../schema/job-table.js'
 import { packageVersion } from '../schema/version.js'
-import { figuresOf } from '../telemetry/figures.js'
 import { TableWatch } from '../telemetry/table-watch.js'
 import { type Watched, type WatchedWorker, workersOf } from '../telemetry/watched.js'
 import type { WorkerEvent, WorkerEvents } from '../worker/events.js'
@@ -33,7 +32,7 @@ export interface InstrumentOptions<DB = unknown> {
 
 /** Workers that are seen. */
 export interface Instrumentation {
-  /** Ends the observation of metrics; spans go on as long as their workers. */
+  /** Ends the metrics; spans go on as long as their workers. */
   stop(): void
 }
 
@@ -58,15 +57,24 @@ export function instrument<DB>(
     tracerProvider.getTracer(scopeName, packageVersion),
     meterProvider.getMeter(scopeName, packageVersion),
   ]
-  const durations = new Durations(meter)
-  for (const worker of workers) {
+  const measured = workers.map((worker) => {
+    const durations = new Durations(meter, worker.table)
     const tracing = new Tracing(tracer, durations, worker.table, parent)
     worker.observer = tracing
     worker.on('claimed', ({ jobs, took }) => tracing.claimed(jobs, took))
+    return durations
+  })
+  const flush = () => {
+    for (const durations of measured) durations.flush()
   }
-  const watch = db && new TableWatch(db as Queryable<unknown>, [...new Set(workers.map(({ table }) => table))]) // it asks by names alone
-  const look = async () => figuresOf(workers, (await watch?.look()) ?? new Map())
-  return { stop: observe(meter, look, watch !== undefined) }
+  const watch = db && new TableWatch(db as Queryable<unknown>, workers) // it asks by names alone
+  const stop = observe(meter, { workers, watch, flush })
+  return {
+    stop: () => {
+      for (const durations of measured) durations.end()
+      stop()
+    },
+  }
 }
 
 function check(worker: InstrumentedWorker): void {

@@ -17,6 +17,7 @@ import { columnValue } from '../schema/row.js'
 import { packageVersion } from '../schema/version.js'
 import { attributesOf, errorTypeOf, scopeName } from './conventions.js'
 import { operationDurations } from './durations.js'
+import { safely, spanSafely } from './safely.js'
 import { textOf, traceparentColumn } from './traceparent.js'
 import { forgetColumn, hasTraceparent } from './traceparent-column.js'
 
@@ -34,35 +35,39 @@ export const tracedEnqueue = traced as unknown as typeof enqueue // whose types 
 
 async function traced(...[db, table, values, options]: Parameters<AnyEnqueue>): Promise<unknown> {
   const jobs = jobsOf(db, table)
-  const count = Array.isArray(values) ? values.length : 1
+  const count = Array.isArray(values) ? values.length : undefined
   const attributes = attributesOf('send', table)
   const span = begin(
     table,
-    Array.isArray(values) ? { ...attributes, 'messaging.batch.message_count': count } : attributes,
+    count === undefined ? attributes : { ...attributes, 'messaging.batch.message_count': count },
   )
   const sent = performance.now()
+  let enqueued: unknown
   try {
     const rows = await withTraceparent(jobs, values, span)
     const plain = enqueue as unknown as AnyEnqueue // its types have checked what comes here
-    const enqueued = await context.with(trace.setSpan(context.active(), span), () => plain(db, table, rows, options))
-    if (!Array.isArray(values))
-      tellJob(span, enqueued, options !== undefined && Reflect.get(options, 'unique') !== undefined)
-    measure(count, sent, attributes)
-    return enqueued
+    enqueued = await context.with(trace.setSpan(context.active(), span), () => plain(db, table, rows, options))
   } catch (error) {
-    const failed = { 'error.type': errorTypeOf(error) }
-    span.setAttributes(failed).setStatus({ code: SpanStatusCode.ERROR })
-    measure(count, sent, { ...attributes, ...failed })
     forgetColumn(jobs.db, jobs.name, error)
+    const failed = { 'error.type': errorTypeOf(error) }
+    safely(() => span.setAttributes(failed).setStatus({ code: SpanStatusCode.ERROR }).end())
+    safely(() => measure(count ?? 1, sent, { ...attributes, ...failed }))
     throw error
-  } finally {
-    span.end()
   }
+  safely(() => {
+    if (count === undefined)
+      tellJob(span, enqueued, options !== undefined && Reflect.get(options, 'unique') !== undefined)
+    span.end()
+  })
+  safely(() => measure(count ?? 1, sent, attributes))
+  return enqueued
 }
 
 function begin(table: string, attributes: Attributes): Span {
-  const tracer = trace.getTracer(scopeName, packageVersion)
-  return tracer.startSpan(`send ${table}`, { kind: SpanKind.PRODUCER, attributes })
+  return spanSafely(() => {
+    const tracer = trace.getTracer(scopeName, packageVersion)
+    return tracer.startSpan(`send ${table}`, { kind: SpanKind.PRODUCER, attributes })
+  })
 }
 
 /** Values, or each of them, with the span; as they are where nobody records it, or the table has no place for it. */

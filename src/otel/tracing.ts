@@ -1,8 +1,6 @@
 import {
   type Attributes,
   context,
-  diag,
-  INVALID_SPAN_CONTEXT,
   INVALID_TRACEID,
   type Link,
   ROOT_CONTEXT,
@@ -18,7 +16,8 @@ import type { Settings } from '../worker/options.js'
 import type { Attempt } from '../worker/run/attempt.js'
 import { attributesOf, errorTypeOf } from './conventions.js'
 import type { Durations } from './durations.js'
-import { outcomeOf } from './handler-result.js'
+import { type Ended, failureOf, outcomeOf } from './handler-result.js'
+import { safely, spanSafely, tellFault } from './safely.js'
 import { enqueuedBy, linksTo, linksToHandlers } from './traceparent.js'
 
 /** Makes the spans of a worker, and measures what they measure. */
@@ -31,9 +30,6 @@ export class Tracing implements WorkerObserver {
   readonly #receive: Attributes
   readonly #process: Attributes
   readonly #settle: Attributes
-  /** Those of metrics of each job: the SDK takes a fifth of a microsecond for each. */
-  readonly #handled: Attributes
-  readonly #ofTable: Attributes
 
   /** @param isChild the span of a single job is a child of the one that enqueued it, and not just linked to it */
   constructor(tracer: Tracer, durations: Durations, table: string, isChild: boolean) {
@@ -45,16 +41,13 @@ export class Tracing implements WorkerObserver {
     this.#receive = attributesOf('receive', table)
     this.#process = attributesOf('process', table)
     this.#settle = attributesOf('settle', table)
-    const { 'messaging.operation.type': _, ...handled } = this.#process
-    this.#handled = handled
-    this.#ofTable = { 'messaging.destination.name': table }
   }
 
   /** A fetch brought jobs. @param took milliseconds */
   claimed(jobs: readonly object[], took: number): void {
     safely(() => {
       const attributes = { ...this.#receive, 'messaging.batch.message_count': jobs.length }
-      this.#past('receive', attributes, linksTo(jobs), took)
+      this.#past('receive', attributes, took, { links: linksTo(jobs), root: true })
       this.#durations.operation(took, this.#receive)
     })
   }
@@ -72,56 +65,68 @@ export class Tracing implements WorkerObserver {
           : call()
       isLater = isThenable(returned)
     } catch (thrown) {
-      this.#end(span, attempts, begunAt, { thrown, text: describe(thrown, attempts[0]?.job) })
+      this.#fail(span, attempts, begunAt, thrown, describe)
       throw thrown
     }
     if (!isLater) {
-      this.#end(span, attempts, begunAt, { returned })
+      this.#end(span, begunAt, outcomeOf(attempts, returned))
       return returned
     }
     const end = (value: unknown) => {
-      this.#end(span, attempts, begunAt, { returned: value })
+      this.#end(span, begunAt, outcomeOf(attempts, value))
       return value
     }
     const fail = (thrown: unknown) => {
-      this.#end(span, attempts, begunAt, { thrown, text: describe(thrown, attempts[0]?.job) })
+      this.#fail(span, attempts, begunAt, thrown, describe)
       throw thrown
     }
     return Promise.resolve(returned).then(end, fail) as Returned // whoever called awaits it, as it would what the handler returned
   }
 
+  /** A span that stands by itself: what a worker does between handlers is nobody's child. */
   settled(outcomes: readonly (LeasedOutcome & { readonly of?: Attempt })[], sent: number, error?: unknown): void {
+    this.#wrote(outcomes, sent, error, true)
+  }
+
+  /** A child of what is active in the handler. */
+  completed(outcomes: readonly (LeasedOutcome & { readonly of?: Attempt })[], sent: number, error?: unknown): void {
+    this.#wrote(outcomes, sent, error, false)
+  }
+
+  #wrote(
+    outcomes: readonly (LeasedOutcome & { readonly of?: Attempt })[],
+    sent: number,
+    error: unknown,
+    root: boolean,
+  ): void {
     safely(() => {
       const took = performance.now() - sent
       const [first] = outcomes
       const kind = outcomes.every(({ kind }) => kind === first?.kind) ? first?.kind : undefined
       const own = { 'messaging.batch.message_count': outcomes.length, ...(kind && { 'kysely_jobs.outcome': kind }) }
       const failed = error === undefined ? this.#settle : { ...this.#settle, 'error.type': errorTypeOf(error) }
-      this.#past('settle', { ...failed, ...own }, linksToHandlers(outcomes), took)
+      this.#past('settle', { ...failed, ...own }, took, { links: root ? linksToHandlers(outcomes) : [], root })
       this.#durations.operation(took, failed)
     })
   }
 
-  /** A span of what is over. It stands by itself: what a worker does between handlers is nobody's child. */
-  #past(operation: string, attributes: Attributes, links: Link[], took: number): void {
+  /** A span of what is over. */
+  #past(operation: string, attributes: Attributes, took: number, of: { links: Link[]; root: boolean }): void {
     const end = Date.now()
-    const options = { kind: SpanKind.CLIENT, attributes, links, startTime: end - took, root: true }
+    const options = { kind: SpanKind.CLIENT, attributes, startTime: end - took, ...of }
     const span = this.#tracer.startSpan(`${operation} ${this.#table}`, options)
     if ('error.type' in attributes) span.setStatus({ code: SpanStatusCode.ERROR })
     span.end(end)
   }
 
   #begin(attempts: readonly Attempt[]): Span {
-    try {
-      for (const attempt of attempts) this.#durations.waited(attempt, this.#ofTable)
+    for (const attempt of attempts) this.#durations.waited(attempt)
+    return spanSafely(() => {
       const span = this.#start(attempts)
-      const { traceId, spanId, traceFlags } = span.spanContext()
-      if (traceId !== INVALID_TRACEID) for (const attempt of attempts) attempt.trace = { traceId, spanId, traceFlags }
+      const told = span.spanContext()
+      if (told.traceId !== INVALID_TRACEID) for (const attempt of attempts) attempt.trace = told
       return span
-    } catch (error) {
-      tellFault(error)
-      return nobodys
-    }
+    })
   }
 
   #start(attempts: readonly Attempt[]): Span {
@@ -134,56 +139,48 @@ export class Tracing implements WorkerObserver {
     const span = this.#tracer.startSpan(this.#processName, options, parent)
     if (!span.isRecording()) return span
     return isOne
-      ? span.setAttributes({ 'messaging.message.id': String(first.id), 'kysely_jobs.attempt': first.attempt })
+      ? span.setAttribute('messaging.message.id', String(first.id)).setAttribute('kysely_jobs.attempt', first.attempt)
       : span.setAttribute('messaging.batch.message_count', attempts.length)
   }
 
-  #end(span: Span, attempts: readonly Attempt[], begunAt: number, result: Result): void {
+  #end(span: Span, begunAt: number, { outcome, errorType }: Ended): void {
     try {
-      const { outcome, errorType, exception } = outcomeOf(attempts, result)
-      const attributes = errorType === undefined ? this.#handled : { ...this.#handled, 'error.type': errorType }
-      this.#durations.processed(performance.now() - begunAt, attributes)
+      this.#durations.processed(performance.now() - begunAt, errorType)
       if (span.isRecording()) {
         if (outcome !== undefined) span.setAttribute('kysely_jobs.outcome', outcome)
-        if (errorType !== undefined) failed(span, errorType, exception)
+        if (errorType !== undefined) failed(span, errorType, errorType)
       }
       span.end()
     } catch (error) {
       tellFault(error)
     }
   }
-}
 
-/** What a handler returned, or threw and the text of that. */
-interface Result {
-  readonly returned?: unknown
-  readonly thrown?: unknown
-  readonly text?: string
-}
-
-/** Records nothing. */
-const nobodys = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
-
-/** A processor of spans that throws must not fail a job, nor what was written. */
-function safely(act: () => void): void {
-  try {
-    act()
-  } catch (error) {
-    tellFault(error)
+  /** @param describe is the user's: it is not asked about what nobody records */
+  #fail(
+    span: Span,
+    attempts: readonly Attempt[],
+    begunAt: number,
+    thrown: unknown,
+    describe: Settings['describeError'],
+  ): void {
+    safely(() => {
+      const { errorType, exceptionType } = failureOf(attempts, thrown)
+      this.#durations.processed(performance.now() - begunAt, errorType)
+      if (span.isRecording()) {
+        const text = describe(thrown, attempts[0]?.job)
+        const [message = errorType] = text.split('\n')
+        failed(span, errorType, message)
+        const told = { 'exception.type': exceptionType, 'exception.message': message, 'exception.stacktrace': text }
+        span.addEvent('exception', told)
+      }
+      span.end()
+    })
   }
 }
 
-function tellFault(error: unknown): void {
-  diag.error('kysely-jobs: a span or metric could not be made', error)
-}
-
-/** @param exception the text of what was thrown */
-function failed(span: Span, errorType: string, exception: string | undefined): void {
-  const [message = errorType] = exception?.split('\n') ?? []
+function failed(span: Span, errorType: string, message: string): void {
   span.setAttribute('error.type', errorType).setStatus({ code: SpanStatusCode.ERROR, message })
-  if (exception === undefined) return
-  const told = { 'exception.type': errorType, 'exception.message': message, 'exception.stacktrace': exception }
-  span.addEvent('exception', told)
 }
 
 /** What `await` would wait for. It may throw where that would. */

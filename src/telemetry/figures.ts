@@ -1,8 +1,8 @@
 import type { Histogram } from '../records/histogram.js'
-import { statsOf, type WorkerStats } from '../records/stats.js'
+import { noStats, statsOf, type WorkerStats } from '../records/stats.js'
 import type { WorkerState } from '../records/worker-state.js'
 import type { WorkerHealth } from '../worker/health.js'
-import type { TableFigures } from './table-watch.js'
+import type { Looked, TableFigures } from './table-watch.js'
 import type { WatchedWorker } from './watched.js'
 
 /** All that is known of a table at one moment, by the workers of this process and, where it was asked, the database. */
@@ -10,22 +10,30 @@ export interface Figures {
   readonly table: string
   readonly stats: WorkerStats
   readonly health: readonly WorkerHealth[]
-  /** Of workers that have started. */
+  /** Of workers that have started, and have not stopped. */
   readonly states: readonly WorkerState[]
+  /** The database was to be asked. */
+  readonly isAsked: boolean
   /** Undefined: it could not be asked, or was not to be. */
   readonly inTable: TableFigures | undefined
 }
 
-/** The figures of each table. */
+/**
+ * The figures of each table.
+ * @param inTables what the database says of those that it was asked about
+ * @param ended what workers have counted that are not watched any more
+ */
 export function figuresOf(
   workers: readonly WatchedWorker[],
-  inTables: ReadonlyMap<string, TableFigures>,
+  inTables: Looked,
+  ended: ReadonlyMap<string, WorkerStats> = new Map(),
 ): readonly Figures[] {
   return [...Map.groupBy(workers, ({ table }) => table)].map(([table, some]) => ({
     table,
-    stats: statsOf(some.map((worker) => worker.stats())),
+    stats: statsOf([...some.map((worker) => worker.stats()), ended.get(table) ?? noStats]),
     health: some.map((worker) => worker.health()),
-    states: some.flatMap((worker) => worker.describe?.() ?? []),
+    states: some.flatMap((worker) => worker.describe?.() ?? []).filter(({ state }) => state !== 'stopped'),
+    isAsked: inTables.has(table),
     inTable: inTables.get(table),
   }))
 }
@@ -45,7 +53,7 @@ export interface Counter extends Named {
 
 export interface Gauge extends Named {
   readonly kind: 'gauge'
-  readonly unit?: 'seconds'
+  readonly unit?: 'seconds' | 'ratio'
   /** Milliseconds, where the unit is seconds. */
   readonly value: (figures: Figures) => number | undefined
 }
@@ -172,7 +180,7 @@ const ofTables: readonly Gauge[] = [
     kind: 'gauge',
     name: 'table_up',
     help: '1: the database told of the table',
-    value: ({ inTable }) => asNumber(inTable !== undefined),
+    value: ({ isAsked, inTable }) => (isAsked ? asNumber(inTable !== undefined) : undefined),
   },
   {
     kind: 'gauge',
@@ -205,7 +213,26 @@ const ofTables: readonly Gauge[] = [
     help: 'Jobs that have failed or timed out for good and are still there, beyond 10,000 estimated',
     value: ({ inTable }) => inTable?.failed,
   },
+  {
+    kind: 'gauge',
+    name: 'limit_use',
+    unit: 'ratio',
+    help: 'The largest share in use of a limit of the workers of this process, of all jobs or of a key; 1: no more may begin; absent without limits',
+    value: ({ inTable }) => inTable?.limitUse,
+  },
+  {
+    kind: 'gauge',
+    name: 'limits_full',
+    help: 'Of so many keys as many jobs run as may, all jobs together among them; absent without limits',
+    value: ({ inTable }) => inTable?.fullKeys,
+  },
 ]
+
+/** A gauge's value as it is told: durations in seconds. */
+export function toldValue({ unit, value }: Gauge, figures: Figures): number | undefined {
+  const number = value(figures)
+  return number !== undefined && unit === 'seconds' ? number / 1000 : number
+}
 
 /** @param isAsked the database is asked for those of tables */
 export function gauges(isAsked: boolean): readonly Gauge[] {

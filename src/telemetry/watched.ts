@@ -1,3 +1,4 @@
+import type { Keyed } from '../queue/claim.js'
 import type { WorkerStats } from '../records/stats.js'
 import type { WorkerState } from '../records/worker-state.js'
 import type { WorkerHealth } from '../worker/health.js'
@@ -9,6 +10,8 @@ export interface WatchedWorker {
   stats(): WorkerStats
   health(): WorkerHealth
   describe?(): WorkerState | undefined
+  /** By which keys it claims. */
+  readonly keyed?: Keyed | undefined
 }
 
 /** Whose figures are given: those of a runner's workers, or of some workers. */

@@ -14,12 +14,15 @@ export interface WorkerObserver {
    * @param outcomes those of attempts have them as `of`
    */
   settled(outcomes: readonly (LeasedOutcome & { readonly of?: Attempt })[], sent: number, error?: unknown): void
+  /** The same of what a handler wrote within a transaction of its own: called in its async context. */
+  completed(outcomes: readonly (LeasedOutcome & { readonly of?: Attempt })[], sent: number, error?: unknown): void
 }
 
 /** A statement that writes outcomes, seen by an observer where there is one. */
 export function seenBy<Db, Written>(
   observer: WorkerObserver | undefined,
   write: (db: Db, outcomes: readonly LeasedOutcome[]) => Promise<Written>,
+  by: 'settled' | 'completed' = 'settled',
 ): (db: Db, outcomes: readonly LeasedOutcome[]) => Promise<Written> {
   if (observer === undefined) return write
   return async (db, outcomes) => {
@@ -27,10 +30,10 @@ export function seenBy<Db, Written>(
     const sent = performance.now()
     try {
       const written = await write(db, outcomes)
-      observer.settled(outcomes, sent)
+      observer[by](outcomes, sent)
       return written
     } catch (error) {
-      observer.settled(outcomes, sent, error)
+      observer[by](outcomes, sent, error)
       throw error
     }
   }

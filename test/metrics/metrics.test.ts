@@ -1,10 +1,11 @@
-import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { sql } from 'kysely'
-import { createRunner, enqueue, FatalError, pauseJobs } from 'kysely-jobs'
+import { createRunner, enqueue, FatalError, healthHandler, pauseJobs } from 'kysely-jobs'
 import { metricsHandler } from 'kysely-jobs/metrics'
-import { createJobPauses } from 'kysely-jobs/migrate'
-import { Counter, Registry } from 'prom-client'
+import { createJobPauses, createJobTable } from 'kysely-jobs/migrate'
+import { Counter, Gauge, Registry } from 'prom-client'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { read } from '../readme/blocks.js'
 import { testDatabase } from '../support/database.js'
@@ -14,6 +15,7 @@ import { createMailTables, type MailDatabase, type MailHandler, mailWorker, next
 const { db, url } = await testDatabase<MailDatabase>(async (database) => {
   await createMailTables(database)
   await createJobPauses(database)
+  await createJobTable(database, 'sent_jobs')
 })
 
 beforeEach(() => db.deleteFrom('mail_jobs').execute())
@@ -94,8 +96,65 @@ test('it stands beside the metrics of the program, in a registry that is given',
   const text = await scrape(metrics)
   expect(numberAt(text, 'orders_total')).toBe(3)
   expect(numberAt(text, 'kysely_jobs_alive{table="mail_jobs"}')).toBe(0)
-  const again = metricsHandler([mailWorker(db, outcomes)], { registry })
-  await expect(scrape(again)).rejects.toThrow('give all workers to one metricsHandler')
+})
+
+test('a registry takes the metrics of one metricsHandler, scraped or not, and of another when it has been cleared', async () => {
+  const registry = new Registry()
+  const another = () => metricsHandler([mailWorker(db, outcomes)], { registry })
+  const metrics = another()
+  expect(another).toThrow('registry: it has the metrics of another metricsHandler; give all workers to one')
+  await scrape(metrics)
+  expect(another).toThrow('give all workers to one')
+  registry.clear()
+  expect(numberAt(await scrape(another()), 'kysely_jobs_alive{table="mail_jobs"}')).toBe(0)
+})
+
+test('scrapes that come at once, the first ones too, all have everything once', async () => {
+  const metrics = metricsHandler([mailWorker(db, outcomes)], { db })
+  const [first, ...others] = await Promise.all([1, 2, 3].map(() => scrape(metrics)))
+  expect(numberAt(first ?? '', 'kysely_jobs_table_up{table="mail_jobs"}')).toBe(1)
+  for (const other of others) expect(other).toBe(first)
+})
+
+test('a table that is locked hides itself alone, and a stopped worker runs nothing', async () => {
+  const locked = mailWorker(db, outcomes)
+  const other = { table: 'sent_jobs', stats: () => locked.stats(), health: () => locked.health() }
+  await locked.start()
+  await locked.stop()
+  await db.transaction().execute(async (trx) => {
+    await sql`lock table mail_jobs in access exclusive mode`.execute(trx)
+    const text = await scrape(metricsHandler([locked, other], { db }))
+    expect(numberAt(text, 'kysely_jobs_table_up{table="mail_jobs"}')).toBe(0)
+    expect(numberAt(text, 'kysely_jobs_table_up{table="sent_jobs"}')).toBe(1)
+    expect(numberAt(text, 'kysely_jobs_concurrency{table="mail_jobs"}')).toBe(0)
+  })
+})
+
+test('the server of the documentation answers scrapes and probes, and lives through what it can not answer', async () => {
+  const registry = new Registry()
+  const worker = mailWorker(db, outcomes)
+  const runner = createRunner(db, { workers: [worker], logger: { debug() {}, info() {}, warn() {}, error() {} } })
+  const [, code = ''] = /(createServer\(async[\s\S]*?)\.listen\(9464\)/.exec(read('docs/telemetry.md')) ?? []
+  const make = new Function('createServer', 'metrics', 'health', `return ${code}`)
+  const server: Server = make(createServer, metricsHandler(runner, { registry }), healthHandler(runner))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo // it listens
+  const answer = async (path: string, method = 'GET') => {
+    const asked = request({ port, path, method }).end()
+    const [response] = (await once(asked, 'response')) as [IncomingMessage] // its only argument
+    return [response.statusCode, (await response.toArray()).length > 0]
+  }
+  expect(await answer('/metrics')).toEqual([200, true])
+  expect(await answer('/metrics', 'HEAD')).toEqual([200, false])
+  expect(await answer('/live')).toEqual([200, true])
+  expect(await answer('/ready')).toEqual([503, true])
+  expect(await answer('/metrics', 'TRACE')).toEqual([500, false])
+  expect(await answer('/metrics', 'POST')).toEqual([405, false])
+  const collect = () => Promise.reject(new Error('the database is away'))
+  new Gauge({ name: 'orders', help: 'orders', registers: [registry], collect })
+  expect(await answer('/metrics')).toEqual([500, false])
+  expect(await answer('/live')).toEqual([200, true])
 })
 
 test('the documentation lists every metric', async () => {

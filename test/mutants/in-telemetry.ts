@@ -2,6 +2,7 @@ import type { Mutant } from './mutant.ts'
 
 const metrics = 'test/metrics/metrics.test.ts'
 const otel = 'test/otel/otel.test.ts'
+const measured = 'test/otel/measured.test.ts'
 const health = 'test/health/health.test.ts'
 const log = 'test/worker/log.test.ts'
 const away = 'while the server is away it is not ready, and live: a restart would not help'
@@ -83,11 +84,112 @@ export const inTelemetry: readonly Mutant[] = [
   {
     name: 'a tracer may throw',
     breaks: 'a fault of whoever looks at jobs fails them',
-    file: 'src/otel/tracing.ts',
+    file: 'src/otel/safely.ts',
     text: 'return nobodys',
     replacement: 'throw error',
     test: otel,
     title: 'a tracer that throws fails no job',
+  },
+  {
+    name: 'a processor of spans may throw at the end of an enqueue',
+    breaks: 'an enqueue that has committed is told as failed, and done again',
+    file: 'src/otel/traced-enqueue.ts',
+    text: 'safely(() => {\n    if (count === undefined)',
+    replacement: '[1].forEach(() => {\n    if (count === undefined)',
+    test: otel,
+    title: 'a processor of spans that throws fails no enqueue, before or after',
+  },
+  {
+    name: 'errors of Postgres are all called alike',
+    breaks: 'nobody tells a deadlock from a missing table',
+    file: 'src/otel/conventions.ts',
+    text: 'if (state !== undefined) return state',
+    replacement: '',
+    test: otel,
+    title:
+      'the text of an error is asked for where a span records it, and of what Postgres says the type is the SQLSTATE',
+  },
+  {
+    name: 'what a handler completes is no span of its trace',
+    breaks: 'a trace does not tell how long the transaction waited for its job',
+    file: 'src/worker/run/context.ts',
+    text: "seenBy(scope.observer, settled, 'completed')",
+    replacement: 'settled',
+    test: otel,
+    title: 'what a handler completes in a transaction of its own is a settle in its span',
+  },
+  {
+    name: 'types of errors are as many as there are names',
+    breaks: 'a handler that names its errors after their jobs makes a series for each',
+    file: 'src/otel/conventions.ts',
+    text: 'made.has(errorType) || made.size < mostTypes',
+    replacement: 'made.size >= 0',
+    test: measured,
+    title: 'errors with a name each are a hundred types of errors, and others',
+  },
+  {
+    name: 'durations that wait are not recorded when metrics are collected',
+    breaks: 'a quiet queue shows no durations',
+    file: 'src/otel/observables.ts',
+    text: 'for (const { flush } of sources) flush()',
+    replacement: '',
+    test: measured,
+    title: 'metrics are those of the conventions, and ours of the queue',
+  },
+  {
+    name: 'durations are kept until metrics are collected',
+    breaks: 'without a reader the process grows for ever',
+    file: 'src/otel/durations.ts',
+    text: 'values.splice(0)',
+    replacement: 'values.slice(0)',
+    test: measured,
+    title: 'each job is measured, however many there are between two collections',
+  },
+  {
+    name: 'what a worker counted is forgotten when it is observed no more',
+    breaks: 'a counter falls, and rates of it jump',
+    file: 'src/otel/observables.ts',
+    text: 'this.#ended.set(worker.table, statsOf([before, worker.stats()]))',
+    replacement: 'this.#ended.set(worker.table, before)',
+    test: measured,
+    title: 'two workers of a table that are instrumented apart are counted together, and a counter never falls',
+  },
+  {
+    name: 'each instrumentation tells by itself',
+    breaks: 'two workers of a table overwrite what the other has counted',
+    file: 'src/otel/observables.ts',
+    text: 'observations.get(meter) ?? new Observation(meter)',
+    replacement: 'new Observation(meter)',
+    test: measured,
+    title: 'two workers of a table that are instrumented apart are counted together, and a counter never falls',
+  },
+  {
+    name: 'a limit that was set does not count',
+    breaks: 'a tenant that is throttled looks as if it had room',
+    file: 'src/queue/limits-in-use.ts',
+    text: 'if (kept === undefined) return',
+    replacement: 'if (own >= 0) return',
+    test: measured,
+    title: 'how far limits are used is told, by the limits of the worker and those that limitJobs has set',
+  },
+  {
+    name: 'the first table may take all the time',
+    breaks: 'one that is locked by a migration hides all others',
+    file: 'src/telemetry/table-watch.ts',
+    text: ' / (this.#tables.length - place)',
+    replacement: '',
+    test: metrics,
+    title: 'a table that is locked hides itself alone, and a stopped worker runs nothing',
+  },
+  {
+    name: 'two handlers may have one registry',
+    breaks: 'a scrape fails, long after the program was started',
+    file: 'src/metrics/metrics-handler.ts',
+    text: 'if (registry !== undefined) reserve(registry)',
+    replacement: '',
+    test: metrics,
+    title:
+      'a registry takes the metrics of one metricsHandler, scraped or not, and of another when it has been cleared',
   },
   {
     name: 'a handler whose time is over ends well, as far as its span tells',

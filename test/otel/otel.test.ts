@@ -1,5 +1,12 @@
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
-import type { Kysely } from 'kysely'
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace'
+import { type Kysely, sql } from 'kysely'
 import {
   createBatchWorker,
   createWorker,
@@ -12,7 +19,7 @@ import {
 } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
 import { instrument, tracedEnqueue, traceparent } from 'kysely-jobs/otel'
-import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, next, quiet } from '../worker/mail-jobs.js'
 import { startTelemetry } from './telemetry.js'
@@ -149,6 +156,15 @@ test('what a handler returns in place of a result is told by its span', async ()
   ])
 })
 
+test('what a handler completes in a transaction of its own is a settle in its span', async () => {
+  await enqueue(db, 'traced_jobs', { to: 'ada' })
+  await work((_, context) => db.transaction().execute((trx) => context.complete(trx)))
+  const [processed] = telemetry.spans('process traced_jobs')
+  const [settled] = telemetry.spans('settle traced_jobs')
+  expect(settled?.parentSpanContext?.spanId).toBe(processed?.spanContext().spanId)
+  expect(settled?.attributes).toMatchObject({ 'messaging.batch.message_count': 1, 'kysely_jobs.outcome': 'succeeded' })
+})
+
 test('a batch is one span that links to who enqueued each of its jobs, also in a transaction', async () => {
   for (const hold of ['lease', 'transaction'] as const) {
     telemetry.reset()
@@ -227,30 +243,6 @@ test('an enqueue that fails is an error, and its error is that of enqueue', asyn
   expect(span?.attributes['error.type']).toBe('NewJobError')
 })
 
-test('metrics are those of the conventions, and ours of the queue', async () => {
-  await tracedEnqueue(db, 'traced_jobs', [{ to: 'ada' }, { to: 'bob' }, { to: 'busy' }])
-  await work(throwing, {}, { db })
-  await expect.poll(() => telemetry.spans('settle traced_jobs').length).toBeGreaterThan(0)
-  const values = async (name: string) =>
-    (await telemetry.metric(name))?.dataPoints
-      .filter(({ attributes }) => attributes['messaging.destination.name'] === 'traced_jobs')
-      .map(({ attributes, value }) => [attributes['kysely_jobs.outcome'] ?? attributes['error.type'], value])
-  expect(await values('messaging.client.consumed.messages')).toContainEqual([undefined, 3])
-  expect(await values('kysely_jobs.attempts')).toEqual(
-    expect.arrayContaining([
-      ['succeeded', 2],
-      ['retry', 1],
-      ['lost', 0],
-    ]),
-  )
-  expect(await values('kysely_jobs.retrying')).toEqual([[undefined, 1]])
-  expect(await values('kysely_jobs.oldest_due')).toEqual([[undefined, 0]])
-  const counts = async (name: string) =>
-    (await telemetry.metric(name))?.dataPoints.map(({ value }) => (value as { count: number }).count)
-  for (const name of ['messaging.process.duration', 'messaging.client.operation.duration', 'kysely_jobs.wait'])
-    expect(Math.max(...((await counts(name)) ?? [])), name).toBeGreaterThan(0)
-})
-
 test('a tracer that throws fails no job', async () => {
   await enqueue(db, 'traced_jobs', [{ to: 'ada' }, { to: 'bob' }])
   const fail = () => {
@@ -258,6 +250,40 @@ test('a tracer that throws fails no job', async () => {
   }
   const worker = await work(throwing, {}, { tracerProvider: { getTracer: () => ({ startSpan: fail }) } })
   expect(worker.stats()).toMatchObject({ claimed: 2, succeeded: 2, retry: 0 })
+})
+
+test('a processor of spans that throws fails no enqueue, before or after', async () => {
+  const fail = () => {
+    throw new Error('out of memory')
+  }
+  const span = trace.getTracer('mine').startSpan('mine')
+  const failing = new Proxy(span, { get: (on, name) => (name === 'end' ? fail : Reflect.get(on, name).bind(on)) })
+  for (const startSpan of [fail, () => failing]) {
+    const tracer = vi.spyOn(trace, 'getTracer').mockReturnValue({ startSpan, startActiveSpan: fail })
+    onTestFinished(() => tracer.mockRestore())
+    expect(await tracedEnqueue(db, 'mail_jobs', { to: 'ada' })).toMatchObject({ to: 'ada' })
+    await expect(tracedEnqueue(db, 'mail_jobs', { to: 'a\0b' })).rejects.toThrow('NUL character')
+    tracer.mockRestore()
+  }
+})
+
+test('the text of an error is asked for where a span records it, and of what Postgres says the type is the SQLSTATE', async () => {
+  for (const sampler of [new AlwaysOnSampler(), new AlwaysOffSampler()]) {
+    const exporter = new InMemorySpanExporter()
+    const spanProcessors = [new SimpleSpanProcessor({ exporter })]
+    await enqueue(db, 'traced_jobs', { to: 'ada' })
+    const describeError = vi.fn(() => 'refused')
+    const handler: TracedHandler = () => sql`select 1 / 0`.execute(db)
+    const tracerProvider = new TracerProvider({ sampler, spanProcessors })
+    const worker = await work(handler, { maxAttempts: 1, describeError }, { tracerProvider })
+    await worker.stop()
+    const spans = exporter.getFinishedSpans().filter(({ name }) => name.startsWith('process'))
+    const isSampled = sampler instanceof AlwaysOnSampler
+    expect(spans.map(({ attributes, status }) => [attributes['error.type'], status.message])).toEqual(
+      isSampled ? [['22012', 'refused']] : [],
+    )
+    expect(describeError).toHaveBeenCalledTimes(isSampled ? 2 : 1) // for last_error it always is
+  }
 })
 
 test('a worker that has started, or was given before, is refused', async () => {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
-import { createJobHistory, createJobRunners } from 'kysely-jobs/migrate'
+import { createJobHistory, createJobLimits, createJobRunners } from 'kysely-jobs/migrate'
 import { expect, test } from 'vitest'
+import { limitsInUse } from '../../src/queue/limits-in-use.js'
 import { historyOf } from '../../src/records/history.js'
 import { runnersIn, writeRunner } from '../../src/records/runners.js'
 import { sampleOf, takeTurn, writeSample } from '../../src/records/samples.js'
@@ -20,6 +21,7 @@ const day = 86_400_000
 const { db, pool } = await testDatabase(async (db) => {
   await createJobHistory(db)
   await createJobRunners(db)
+  await createJobLimits(db)
   for (const table of tables) await fillLargeTable(db, table, table === 'urgent_jobs')
   await sql`
     insert into job_history (job_schema, job_table, step, began_at, wait_counts, duration_counts)
@@ -38,6 +40,20 @@ test.each(statistics)('a sample reads ten thousand jobs at most, by indexes: sta
     const sampled = plans.at(-1)
     expect(sampled?.scans.filter((scan) => scan.startsWith('Seq Scan'))).toEqual([])
     expect(sampled?.buffers).toBeLessThan(kind === 'fresh' ? 4_000 : 11_500)
+  }
+})
+
+test.each(statistics)('how far limits are used is read of what runs, by its index: statistics %s', async (kind) => {
+  if (kind === 'fresh') for (const table of tables) await sql`analyze ${sql.table(table)}`.execute(db)
+  for (const table of tables) {
+    const plans = await plansOf(pool, async (handle) => {
+      const keyed = { by: ['user_id'], max: 1_000_000, total: 2_000 }
+      const used = await limitsInUse(jobsOf(handle, table), { schema: 'public', name: table }, keyed)
+      expect(used).toEqual({ share: 0.5, full: 0 })
+    })
+    const used = plans.at(-1)
+    expect(used?.scans.filter((scan) => scan.includes(table) && scan.startsWith('Seq Scan'))).toEqual([])
+    expect(used?.buffers).toBeLessThan(3_000)
   }
 })
 

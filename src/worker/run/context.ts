@@ -3,12 +3,13 @@ import { undoable } from '../../queue/chunks.js'
 import { fateOf } from '../../queue/finished.js'
 import { isSnapshot } from '../../queue/held.js'
 import { holdRows } from '../../queue/hold.js'
-import { settle } from '../../queue/settle.js'
+import { type CompiledSettle, settle } from '../../queue/settle.js'
 import { statesOf } from '../../queue/state.js'
 import { type Jobs, realJobsOf } from '../../schema/job-database.js'
 import type { Queryable } from '../../schema/job-table.js'
 import { ask } from '../ask.js'
 import type { Logger } from '../logger.js'
+import { seenBy } from '../observer.js'
 import type { WorkerScope } from '../scope.js'
 import { LeaseLostError } from './abort-reason.js'
 import type { Attempt } from './attempt.js'
@@ -87,7 +88,9 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
   const options = { worker, columns, key: scope.jobs.key, ...finished }
   const json = columns.includes('result') && finished.succeeded !== 'delete' ? jsonOf(result) : undefined
   const outcome = { id: attempt.id, attempt: attempt.attempt, key: attempt.key, kind: 'succeeded', json } as const
-  const write = (keep?: boolean) => settle(jobs.db, jobs.name, [{ ...outcome, ...(keep && { keep }) }], options)
+  const settled: CompiledSettle = (db, outcomes) => settle(db, jobs.name, outcomes, options)
+  const seen = seenBy(scope.observer, settled, 'completed')
+  const write = (keep?: boolean) => seen(jobs.db, [{ ...outcome, ...(keep && { keep }) }])
   const end = () => (typeof fateOf('succeeded', finished) === 'object' ? archiving(scope, jobs, write) : write())
   const written = attempt.holdsLease ? await inSnapshot(scope, attempt, end) : []
   if (written.length === 0) {
