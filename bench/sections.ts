@@ -127,6 +127,7 @@ export const sections = {
       'oursUnsampled',
       'oursHundredth',
       'oursSampled',
+      'oursBesideSdk',
     ] as const
     const runs = await interleaved(contenders, plan.rounds, (contender) =>
       drain(server, { contender, jobs: plan.jobs, concurrency: 100, processes: 1 }),

@@ -5,6 +5,7 @@ import { graphileByDefault, graphileFastest } from './graphile-worker.ts'
 import {
   ours,
   oursArchived,
+  oursBesideSdk,
   oursByDefault,
   oursByPriority,
   oursDeleted,
@@ -41,6 +42,7 @@ export const contenders = {
   oursUnsampled,
   oursHundredth,
   oursSampled,
+  oursBesideSdk,
   oursQuiet,
   oursBatch,
   graphileFastest,

@@ -5,7 +5,7 @@ import { createJobArchive, createJobTable, createWorker, enqueue, guardPool } fr
 import { apart, type Contender, type Enqueuer, type Payload } from './contender.ts'
 import { run } from './statements.ts'
 import { SynchronousClient } from './synchronous-client.ts'
-import { type TelemetryKind, watch } from './telemetry.ts'
+import { bySdkAlone, type TelemetryKind, watch } from './telemetry.ts'
 
 /** The table of the bench; its types as `kysely-jobs generate` would write them. */
 export interface JobTable {
@@ -46,7 +46,7 @@ interface Ways {
   /** What becomes of jobs that succeeded. */
   readonly succeeded?: 'delete' | 'archive'
   /** Metrics or spans are made. */
-  readonly telemetry?: TelemetryKind
+  readonly telemetry?: TelemetryKind | 'sdk alone'
   /** Claims wait for the disk. */
   readonly isSynchronous?: boolean
 }
@@ -67,10 +67,11 @@ const kyselyJobs = (ways: Ways): Contender => {
     async work(url, { workers, concurrency }, handle) {
       const db = connect(url, ways)
       const select = isLean ? (['payload'] as const) : undefined
+      const handler = telemetry === 'sdk alone' ? bySdkAlone(handle) : handle
       const all = Array.from({ length: workers }, () =>
-        createWorker(db, table, (job) => handle(job.payload), { concurrency, listen: url, hold, select, succeeded }),
+        createWorker(db, table, (job) => handler(job.payload), { concurrency, listen: url, hold, select, succeeded }),
       )
-      const unwatch = telemetry && (await watch(all, telemetry))
+      const unwatch = telemetry && telemetry !== 'sdk alone' ? await watch(all, telemetry) : undefined
       await Promise.all(all.map((worker) => worker.start()))
       return async () => {
         unwatch?.()
@@ -144,4 +145,5 @@ export const oursMeasured = kyselyJobs({ title: 'OpenTelemetry, metrics alone', 
 export const oursUnsampled = kyselyJobs({ title: 'and spans, none sampled', ...lean, telemetry: 'unsampled' })
 export const oursHundredth = kyselyJobs({ title: 'and spans, one in a hundred', ...lean, telemetry: 'hundredth' })
 export const oursSampled = kyselyJobs({ title: 'and spans, all sampled', ...lean, telemetry: 'sampled' })
+export const oursBesideSdk = kyselyJobs({ title: 'OpenTelemetry by itself', ...lean, telemetry: 'sdk alone' })
 export const oursQuiet = kyselyJobs({ title: 'kysely-jobs, no triggers', table: 'quiet_jobs' })
