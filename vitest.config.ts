@@ -32,7 +32,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     expect: { poll: { timeout: 20_000 } },
     maxConcurrency: 3, // of the chaos suite's scenarios, each of which has processes of its own
-    maxWorkers: 3, // the tests wait for the server more than they compute; by default two cores run one file at a time
+    maxWorkers: 4, // the tests wait for the server more than they compute; by default two cores run one file at a time
     projects: [
       { extends: true, test: { name: 'apart', include: apart.map((path) => path.replace(/\*\*$/, '**/*.test.ts')) } },
       { extends: true, test: { name: 'together', include: ['test/**/*.test.ts'], exclude: apart, isolate: false } },
