@@ -1,5 +1,6 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { job } from '../predicates/column.js'
+import { statusLiteral } from '../predicates/status.js'
 import type { JobDatabase } from '../schema/job-database.js'
 import { asText, textsOf } from '../schema/text.js'
 import { fingerprintOf, firstLine, messageOf, withoutDigits } from './error-text.js'
@@ -10,8 +11,8 @@ import { steadily } from './steadily.js'
 import { type Stream, streamsOf } from './stream.js'
 import type { JobView } from './view.js'
 
-/** The states of jobs whose last error tells what is wrong. */
-export const failingStates = ['failed', 'timedOut', 'retrying'] as const satisfies readonly ShownState[]
+/** The states of jobs whose last error tells what is wrong; of those that are due, it does so of retries. Each is looked at by itself: of any there may be many. */
+const failingStates: readonly (readonly ShownState[])[] = [['failed', 'timedOut'], ['retrying'], ['due']]
 
 /** Jobs whose last errors are of one kind. */
 export interface ErrorGroup {
@@ -57,7 +58,7 @@ type Told = readonly [
 
 /** The errors of jobs that have failed, or will be tried again, by their kinds. */
 export async function errorGroups(db: Kysely<JobDatabase>, view: JobView): Promise<ErrorGroups> {
-  const streams = streamsOf(view, { states: failingStates, narrow: new Map(), isFiltered: true })
+  const streams = failingStates.flatMap((states) => streamsOf(view, { states, narrow: new Map(), isFiltered: true }))
   const sizes = sizesQuery(streams.flatMap(({ slices }) => slices))
   return steadily(db, async (trx) => {
     const asked = (query: RawBuilder<unknown>) => textsOf(trx, query.compile(trx.withoutPlugins()))
@@ -84,7 +85,7 @@ function groupsQuery(view: JobView, streams: readonly Stream[]): RawBuilder<unkn
     stream.slices.map((slice) => {
       const rows = looked({ view, stream, filters: job.lit(true), backward: false }, slice)
       return sql`select ${firstLine()} as line, job.status::text = 'job_status_retry' as is_retrying, job.updated_at as at
-        from (${rows}) as job where ${slice.meant} and job.last_error is not null`
+        from (${rows}) as job where ${slice.meant} and job.status <> ${statusLiteral('job_status_not_started')} and job.last_error is not null`
     }),
   )
   const inHour = hours.map((hour) => sql`coalesce(sum(jobs) filter (where hour = ${sql.lit(hour)}), 0)`)

@@ -1,11 +1,10 @@
-import { readTableFacts, type TableFacts } from '../queue/table-facts.js'
 import { type JobArchive, readableArchiveOf } from '../schema/archive.js'
 import { identifyTable } from '../schema/identify.js'
 import { readJobTable } from '../schema/inspect.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { ReadonlyQueryable } from '../schema/job-table.js'
 import { type KnownIndexes, readKnownIndexes } from '../schema/known-indexes.js'
-import { quotedName, type TableName } from '../schema/names.js'
+import type { TableName } from '../schema/names.js'
 
 /** A job table as whoever looks at it knows it: what rarely changes, so that it may be kept for a while. */
 export interface ObservedTable {
@@ -15,7 +14,6 @@ export interface ObservedTable {
   readonly indexes: KnownIndexes
   /** Undefined too where this role may not read it. */
   readonly archive: JobArchive | undefined
-  readonly estimates: TableFacts['estimates']
 }
 
 /**
@@ -35,7 +33,6 @@ export async function observedTables<DB>(
 async function observed(db: Jobs['db'], written: string): Promise<ObservedTable> {
   const table = await identifyTable(db, written)
   const catalog = await readJobTable(db.withoutPlugins(), table)
-  const { estimates } = await readTableFacts(db, quotedName(table))
   const indexes = await readKnownIndexes(db, table, catalog)
-  return { written, table, indexes, archive: readableArchiveOf(catalog, table, 'queue'), estimates }
+  return { written, table, indexes, archive: readableArchiveOf(catalog, table, 'queue') }
 }

@@ -28,9 +28,8 @@ export interface TableOverview {
   /** Milliseconds since the job that waits longest became due; 0: none is due. */
   readonly oldestWait: number | undefined
   readonly running: Count | undefined
-  /** Jobs in retry, whether due or not. */
+  /** Pending jobs whose time is to come: those that have failed before, and those that have not. */
   readonly retrying: Count | undefined
-  /** Pending jobs whose time is to come, those in retry among them. */
   readonly scheduled: Count | undefined
   /** Jobs that failed or timed out for good, in the table or its archive. */
   readonly failedLastHour: Count | undefined
@@ -60,7 +59,7 @@ export async function overviewOf<DB>(
     const name = quotedName(table)
     const paused = pauses && (pauses.get(name) ?? [])
     return {
-      ...{ written, table, ...numbersOf(counts.get(place), observed) },
+      ...{ written, table, ...numbersOf(counts.get(place)) },
       succeededLastHour: succeeded && (succeeded.get(name) ?? 0),
       ...{ paused: paused?.some(({ where }) => where === undefined) ?? false, pauses: paused },
       workers: workers?.filter(({ schema, table: of }) => quotedName({ schema, name: of }) === name),
@@ -84,30 +83,22 @@ type Numbers = Pick<
   'due' | 'oldestWait' | 'running' | 'retrying' | 'scheduled' | 'failedLastHour' | 'failedLastDay'
 >
 
-function numbersOf(counts: TableCounts = [null, null, null, null], { estimates }: ObservedTable): Numbers {
+function numbersOf(counts: TableCounts = [null, null, null, null]): Numbers {
   const [past, future, running, failed] = counts
   const isAllPast = past !== null && past[0] < countBound
   const isAllFuture = future !== null && future[0] < countBound
   return {
     due: past === null ? undefined : counted(past[1], isAllPast),
-    oldestWait: past === null ? undefined : waitOf(past[3]),
+    oldestWait: past === null ? undefined : waitOf(past[2]),
     running: running === null ? undefined : counted(running, running < countBound),
-    retrying:
-      past === null || future === null
-        ? undefined
-        : better(counted(past[2] + future[1], isAllPast && isAllFuture), estimates?.get('job_status_retry')),
-    scheduled: future === null ? undefined : counted(future[0], isAllFuture),
+    retrying: future === null ? undefined : counted(future[1], isAllFuture),
+    scheduled: future === null ? undefined : counted(future[0] - future[1], isAllFuture),
     failedLastHour: failed === null ? undefined : together(failed.map(([, hour]) => hour)),
     failedLastDay: failed === null ? undefined : together(failed.map(([day]) => day)),
   }
 }
 
 const counted = (count: number, isExact: boolean): Count => ({ count, is: isExact ? 'exact' : 'at least' })
-
-/** An estimate says more than a count that was cut short of it. */
-function better(count: Count, estimate = 0): Count {
-  return count.is === 'at least' && estimate > count.count ? { count: estimate, is: 'estimated' } : count
-}
 
 function together(counts: readonly number[]): Count {
   return counted(

@@ -5,8 +5,8 @@ import { hasStatus, isFinal, isPending } from '../predicates/status.js'
 import { type FinalStatus, finalStatuses, type JobStatus } from '../schema/statuses.js'
 
 /**
- * What people ask for. A pending job is due or scheduled, by its `run_at`; one that has failed before is retrying besides. Any other state
- * is the job's status.
+ * What people ask for: each job is in one of them. A pending job is due where its time has come; else it is retrying where it has failed before,
+ * and scheduled where not. Any other state is the job's status.
  */
 export const shownStates = [
   ...(['running', 'due', 'scheduled', 'retrying'] as const),
@@ -25,10 +25,10 @@ const final: Readonly<Partial<Record<ShownState, FinalStatus>>> = {
   succeeded: 'job_status_succeeded',
 }
 
-/** The state of a job that says most of it. */
+/** The state of a job. */
 export function stateOf(status: string, due: boolean): ShownState | undefined {
   if (status === 'job_status_running') return 'running'
-  if (status === 'job_status_retry') return 'retrying'
+  if (status === 'job_status_retry') return due ? 'due' : 'retrying'
   if (status === 'job_status_not_started') return due ? 'due' : 'scheduled'
   return shownStates.find((state) => final[state] === status)
 }
@@ -52,11 +52,11 @@ export function isInState(states: readonly ShownState[], held: readonly JobStatu
 /** The same of pending jobs alone. */
 export function isPendingIn(states: readonly ShownState[]): RawBuilder<SqlBool> {
   const [due, scheduled, retrying] = (['due', 'scheduled', 'retrying'] as const).map((state) => states.includes(state))
-  if (due && scheduled) return sql`${isPending()}`
-  const either = [
-    ...(due ? [isDue()] : []),
-    ...(scheduled ? [job.not(isDue())] : []),
+  if (due && scheduled && retrying) return sql`${isPending()}`
+  const later = [
+    ...(scheduled ? [hasStatus(['job_status_not_started'])] : []),
     ...(retrying ? [hasStatus(['job_status_retry'])] : []),
   ]
+  const either = [...(due ? [isDue()] : []), job.and([job.not(isDue()), job.or(later)])]
   return sql`${job.and([isPending(), job.or(either)])}`
 }

@@ -132,9 +132,9 @@ function waiting(view: JobView, states: readonly ShownState[]): Part {
 /** Those of one time are found behind, or before, those of the other. */
 function readWaiting(place: ViewedTable, states: readonly ShownState[]) {
   const [due, scheduled, retrying] = (['due', 'scheduled', 'retrying'] as const).map((state) => states.includes(state))
-  if (due !== scheduled && !retrying) return readByTime(place, due === true) ?? readAnyhow(place)
-  const reading = readPending(place) ?? readAnyhow(place)
-  return { ...reading, isExact: reading.isExact && due === true && scheduled === true }
+  const reading = due === (scheduled || retrying) ? readPending(place) : readByTime(place, due === true)
+  const { isExact, ...of } = reading ?? readAnyhow(place)
+  return { ...of, isExact: isExact && scheduled === retrying }
 }
 
 function ended(view: JobView, states: readonly ShownState[]): Part {

@@ -14,8 +14,8 @@ import type { ObservedTable } from './observed-table.js'
  * counted, as it would read the table.
  */
 export type TableCounts = readonly [
-  /** Pending jobs whose time has come: those that could be claimed, those in retry, and how long the first has waited, as a text. */
-  past: readonly [count: number, claimable: number, retrying: number, oldest: string | null] | null,
+  /** Pending jobs whose time has come: those that could be claimed, and how long the first has waited, as a text. */
+  past: readonly [count: number, claimable: number, oldest: string | null] | null,
   /** Pending jobs whose time is to come, and those of them in retry. */
   future: readonly [count: number, retrying: number] | null,
   running: number | null,
@@ -44,11 +44,10 @@ const bounded = sql.lit(countBound)
 
 function past(table: TableName, order: Order): RawBuilder<unknown> {
   const runAt = column('run_at')
-  const isRetry = sql`${column('status')} = ${statusLiteral('job_status_retry')}`
-  const rows = sql`select ${runAt}, ${isClaimable()} as claimable, ${isRetry} as retrying ${from(table)}
+  const rows = sql`select ${runAt}, ${isClaimable()} as claimable ${from(table)}
     where ${isPending()} and ${order(runAt)} <= ${order(now())} order by ${order(runAt)} limit ${bounded}`
   const oldest = sql`(-${millisecondsUntil(sql`min(run_at) filter (where claimable)`)})::text`
-  return counted(rows, [all, sql`count(*) filter (where claimable)`, sql`count(*) filter (where retrying)`, oldest])
+  return counted(rows, [all, sql`count(*) filter (where claimable)`, oldest])
 }
 
 /** Jobs that are due may be many: the index is read from now on. */

@@ -33,6 +33,9 @@ interface Numbers {
   readonly statuses: Readonly<Record<JobStatus, number>>
   /** Jobs that a worker could claim now. */
   readonly due: number
+  /** Pending jobs whose time is to come: those that have failed before, and those that have not. As good as the numbers of their statuses. */
+  readonly retrying: number
+  readonly scheduled: number
   /** Numbers that are so many or more: counting stopped at {@link countBound}. */
   readonly atLeast: readonly (JobStatus | 'due')[]
   /** Numbers that come from the planner's statistics, some percent off and of the time when these were made. */
@@ -100,7 +103,7 @@ function together(some: Numbers, archived: Numbers): Numbers {
   const isDated = ages.length > 0 && ages.every(({ statisticsAge }) => statisticsAge !== null)
   return {
     statuses: Object.fromEntries(entries) as Record<JobStatus, number>, // all seven
-    due: some.due,
+    ...{ due: some.due, retrying: some.retrying, scheduled: some.scheduled },
     atLeast: [...atLeast],
     estimated: [...estimated],
     statisticsAge: isDated ? Math.max(...ages.map(({ statisticsAge }) => statisticsAge ?? 0)) : null,
@@ -180,19 +183,19 @@ function countsOf(kinds: readonly Kind[], rows: readonly Counted[], facts: Table
       }
     }
   }
-  const pending = rows.filter(([, status]) => isPendingStatus.has(status))
-  if (sum(pending.map(([, , , , timely]) => timely)) >= bound) atLeast.add('due')
+  const timelyOf = (...of: JobStatus[]) => sum(rows.map(([, status, , , timely]) => (of.includes(status) ? timely : 0)))
+  if (timelyOf(...pendingStatuses) >= bound) atLeast.add('due')
+  const later = (status: JobStatus) => Math.max(0, statuses[status] - timelyOf(status))
   return {
     statuses,
     due: sum(rows.map(([, , , due]) => due)),
+    ...{ retrying: later('job_status_retry'), scheduled: later('job_status_not_started') },
     atLeast: [...atLeast],
     estimated: [...estimated],
     statisticsAge: estimated.size === 0 ? null : facts.age,
     exact: atLeast.size + estimated.size === 0,
   }
 }
-
-const isPendingStatus: ReadonlySet<JobStatus> = new Set(pendingStatuses)
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((all, number) => all + number, 0)

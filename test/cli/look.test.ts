@@ -37,7 +37,7 @@ test('status tells of all job tables what is due, for how long, what runs, waits
     stdout: [
       'TABLE               DUE  OLDEST WAIT  RUNNING  RETRYING  SCHEDULED  FAILED 1H  FAILED 1D  WORKERS',
       'My shop.Odd "jobs"    1       60 min        0         0          0          0          0        0',
-      'mail_jobs             3          2 h        1         1          1          0          2        0',
+      'mail_jobs             3          2 h        1         1          0          0          2        0',
       '',
       'My shop.Odd "jobs": jobs are due, and no runner works it',
       'mail_jobs: jobs are due, and no runner works it',

@@ -40,7 +40,10 @@ export const rowsIn = {
   due: {},
   scheduled: { run_at: sql`now() + interval '1 hour'` },
   running: { status: 'job_status_running', locked_at: sql`now()`, locked_by: sql`gen_random_uuid()` },
-  retrying: { status: 'job_status_retry', attempts_count: 1, last_error: 'Error: smtp is away' },
+  retrying: {
+    ...{ status: 'job_status_retry', attempts_count: 1, last_error: 'Error: smtp is away' },
+    run_at: sql`now() + interval '1 minute'`,
+  },
   failed: {
     status: 'job_status_failed',
     attempts_count: 3,

@@ -120,7 +120,7 @@ test('an archived job is told from there, and what was interrupted says how ofte
   await fetchNextJobs(db, 'mail_jobs', { worker, limit: 1 })
   await sql`update mail_jobs set locked_at = now() - interval '2 h' where id = ${id}`.execute(db)
   await rescue(db, 'mail_jobs', { lease: '1h', maxAttempts: 10 })
-  expect(await oneJob(db, view, { id })).toMatchObject({ state: 'retrying', interruptions: 1, lockedAt: null })
+  expect(await oneJob(db, view, { id })).toMatchObject({ state: 'due', interruptions: 1, lockedAt: null })
   await cancelJobs(db, 'mail_jobs', { ids: [id] }, { finished: 'archive' })
   expect(await oneJob(db, view, { id })).toMatchObject({
     isArchived: true,

@@ -74,7 +74,7 @@ test('it says what is due, and for how long, what runs, waits and has failed, an
   const of = { schema: 'public', name: 'mail_jobs' }
   await writeHistory(jobsOf(db, '').db, { schema: 'public', name: 'job_history' }, [{ of, stats }])
   const numbers = {
-    ...{ due: exact(4), running: exact(5), retrying: exact(5), scheduled: exact(6) },
+    ...{ due: exact(4), running: exact(5), retrying: exact(4), scheduled: exact(2) },
     ...{ failedLastHour: exact(6), failedLastDay: exact(13) },
   }
   const seen = await overview(db, 'mail_jobs', 'urgent_jobs')
@@ -120,10 +120,8 @@ test('more than ten thousand are "at least" so many, or estimated; without index
   await sql`analyze mail_jobs`.execute(db)
   const atLeast = { count: 10_000, is: 'at least' }
   const [seen] = await overview(db, 'mail_jobs')
-  expect(seen).toMatchObject({ due: atLeast, running: atLeast, scheduled: atLeast })
+  expect(seen).toMatchObject({ due: atLeast, running: atLeast, retrying: atLeast })
   expect(seen).toMatchObject({ failedLastHour: atLeast, failedLastDay: atLeast })
-  expect(seen?.retrying?.is).toBe('estimated')
-  expect(seen?.retrying?.count).toBeGreaterThan(11_000)
   await sql`update mail_jobs set "to" = repeat('x', 300)`.execute(db)
   await dropJobIndexes(db, 'mail_jobs')
   const unknown = { due: undefined, running: undefined, retrying: undefined, scheduled: undefined }

@@ -58,8 +58,8 @@ async function fill(table: string, rows: readonly Row[], hasArchive: boolean): P
 const inState: Record<ShownState, (row: Filled) => boolean> = {
   running: ({ status }) => status === 'running',
   due: ({ status, minutes }) => ['not_started', 'retry'].includes(status) && minutes < 0,
-  scheduled: ({ status, minutes }) => ['not_started', 'retry'].includes(status) && minutes >= 0,
-  retrying: ({ status }) => status === 'retry',
+  scheduled: ({ status, minutes }) => status === 'not_started' && minutes >= 0,
+  retrying: ({ status, minutes }) => status === 'retry' && minutes >= 0,
   failed: ({ status }) => status === 'failed',
   timedOut: ({ status }) => status === 'timed_out',
   cancelled: ({ status }) => status === 'cancelled',

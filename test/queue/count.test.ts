@@ -57,7 +57,13 @@ test('jobs are counted exactly while there are few, whatever old statistics say'
     job_status_succeeded: 5,
     job_status_timed_out: 6,
   })
-  expect(await countJobs(db, 'few_jobs')).toMatchObject({ ...exactly, due: waiting - 2 + 4 })
+  await sql`update few_jobs set run_at = now() + interval '1 h' where id = (select id from few_jobs where status = 'job_status_retry' limit 1)`.execute(
+    db,
+  )
+  expect(await countJobs(db, 'few_jobs')).toMatchObject({
+    ...exactly,
+    ...{ due: waiting - 2 + 3, scheduled: 1, retrying: 1 },
+  })
   expect(await countJobs(db, 'few_jobs', { exact: true })).toEqual(await countJobs(db, 'few_jobs'))
 })
 
@@ -152,7 +158,7 @@ test("counts are numbers whatever the user's type parsers make of them", async (
   expect(await countJobs(parsed, 'parsed_jobs')).toEqual({
     ...exactly,
     statuses: { ...none, job_status_failed: 3 },
-    due: 0,
+    ...{ due: 0, retrying: 0, scheduled: 0 },
     paused: false,
     pauses: [],
   })

@@ -58,8 +58,9 @@ export function StateTabs(props: {
   )
 }
 
-const statusOf: Readonly<Partial<Record<ShownState, JobStatus>>> = {
+const statusOf: Readonly<Record<Exclude<ShownState, 'due'>, JobStatus>> = {
   running: 'job_status_running',
+  scheduled: 'job_status_not_started',
   retrying: 'job_status_retry',
   failed: 'job_status_failed',
   timedOut: 'job_status_timed_out',
@@ -68,12 +69,11 @@ const statusOf: Readonly<Partial<Record<ShownState, JobStatus>>> = {
 }
 
 /** `12`, `10,000+`, `about 1,234,567`. */
-export function countText({ statuses, due, atLeast, estimated }: JobCounts, state: ShownState): string {
-  const pending = statuses.job_status_not_started + statuses.job_status_retry
-  const kind = statusOf[state]
-  const isMore = kind === undefined ? ['due', 'job_status_not_started', 'job_status_retry'] : [kind]
-  const count = kind !== undefined ? statuses[kind] : state === 'due' ? due : Math.max(0, pending - due)
+export function countText({ statuses, atLeast, estimated, ...counts }: JobCounts, state: ShownState): string {
+  const kind = state === 'due' ? state : statusOf[state]
+  const count =
+    state === 'due' || state === 'scheduled' || state === 'retrying' ? counts[state] : statuses[statusOf[state]]
   const text = count.toLocaleString('en')
-  if (kind !== undefined && estimated.includes(kind)) return `about ${text}`
-  return atLeast.some((each) => isMore.includes(each)) ? `${text}+` : text
+  if (estimated.some((each) => each === kind)) return `about ${text}`
+  return atLeast.includes(kind) ? `${text}+` : text
 }
