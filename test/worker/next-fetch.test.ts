@@ -29,19 +29,20 @@ test.each(['lease', 'transaction'] as const)(
     await sql`insert into mail_jobs ("to", run_at) select 'a', now() - interval '1 hour' from generate_series(1, 20000)`.execute(
       db,
     )
-    let fetched: number | undefined
+    /** What had been sent when a thousand came, by the last of them. */
+    const sentBefore = new Map<string, number>()
     let ahead = 0
     const worker = mailWorker(
       watched,
-      () => {
-        if (fetched === undefined) return
-        if (sent.slice(fetched).some((statement) => claims[hold].test(statement))) ahead += 1
-        fetched = undefined
+      ({ id }) => {
+        const before = sentBefore.get(id)
+        if (before !== undefined && sent.slice(before).some((statement) => claims[hold].test(statement))) ahead += 1
       },
       { hold },
     )
     worker.on('claimed', ({ jobs }) => {
-      fetched = jobs.length === 1_000 ? sent.length : undefined
+      const last = jobs.at(-1)
+      if (jobs.length === 1_000 && last !== undefined) sentBefore.set(last.id, sent.length)
     })
     const idle = next(worker, 'idle')
     await worker.start()

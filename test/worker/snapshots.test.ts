@@ -19,7 +19,7 @@ beforeEach(async () => {
 
 type MailHandler = Parameters<typeof createWorker<MailDatabase, 'mail_jobs'>>[2]
 
-const lease = 1_000
+const lease = 2_000
 
 function worker(handler: MailHandler, options: object = {}) {
   const made = createWorker(db, 'mail_jobs', handler, { ...{ logger: quiet, pollInterval: '50ms', lease, ...options } })
@@ -56,7 +56,7 @@ function longTransaction(level: IsolationLevel, isHeld: boolean): MailHandler {
       .execute(async (trx) => {
         if (isHeld) await hold(trx)
         await trx.insertInto('sent').values({ job_id: id, attempt }).execute()
-        await pause(lease * 2)
+        await pause(lease * 1.5)
         await complete(trx)
       })
 }
