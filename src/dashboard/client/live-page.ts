@@ -30,10 +30,17 @@ function morph(main: HTMLElement, html: string): void {
     morphStyle: 'innerHTML',
     ignoreActiveValue: true,
     callbacks: {
-      beforeAttributeUpdated: (name: string) => !(name === 'open' || name === 'checked' || name === 'value'),
+      beforeAttributeUpdated: (name: string, node: Element) =>
+        !(name === 'open' || name === 'checked' || (name === 'value' && isTyped(node))),
       beforeNodeMorphed: (old: Node) => !(old instanceof HTMLFormElement && isInUse(old)),
     },
   })
+}
+
+/** What a row, a button or a meter has for its value changes with what it shows: else a form would send what was there before. */
+function isTyped(node: Element): boolean {
+  if (node instanceof HTMLInputElement) return !['hidden', 'checkbox', 'radio', 'submit'].includes(node.type)
+  return node instanceof HTMLTextAreaElement
 }
 
 function isInUse(form: HTMLFormElement): boolean {

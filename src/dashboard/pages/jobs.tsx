@@ -29,7 +29,8 @@ export async function jobsPage(visit: Visit, db: Kysely<JobDatabase>, { table: n
       <section class="sheet">
         <StateTabs visit={visit} path={path} list={list} counts={counts} />
         <Filters visit={visit} path={path} view={seen.view} list={list} />
-        <form method="post" action={address(visit.site, [...path, 'bulk'], listAddress(list))}>
+        {/* Browsers put marks back by their places, which have other jobs when the page is loaded anew. */}
+        <form method="post" action={address(visit.site, [...path, 'bulk'], listAddress(list))} autocomplete="off">
           {found.jobs.length === 0 ? (
             <NoJobs list={list} />
           ) : (
