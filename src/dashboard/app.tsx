@@ -1,6 +1,5 @@
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { csrf } from 'hono/csrf'
 import { HTTPException } from 'hono/http-exception'
 import { reading } from '../observe/reading.js'
 import { withDeadline } from '../watch/deadline.js'
@@ -10,6 +9,7 @@ import { Forbidden, Missing, Refused } from './answers.js'
 import { assetNames, assetResponse } from './assets.js'
 import { securityHeaders } from './headers.js'
 import { LivePages } from './live.js'
+import { ownForms } from './own-form.js'
 import { forbiddenPage, missingPage, refusedPage, troublePage } from './pages/trouble.js'
 import { Layout } from './parts/layout.js'
 import type { Act, Page, Show, Visit } from './parts/page.js'
@@ -38,16 +38,16 @@ export function appOf(site: Site): Hono<Env> {
     await next()
     for (const [name, value] of Object.entries(securityHeaders)) c.res.headers.set(name, value)
   })
-  app.get('/assets/:name', (c) => assetResponse(c.req.param('name')) ?? c.notFound())
+  app.get('/assets/:name', (c) => assetResponse(c.req.param('name')) ?? c.text('There is no such file.', 404))
   app.use(async (c, next) => {
     const answer = await site.settings.authorize(c.req.raw)
-    if (answer instanceof Response) return new Response(answer.body, answer) // whose headers may be fixed
+    if (answer instanceof Response) return sentAnew(answer)
     const viewer = viewerOf(answer, site.settings.readOnly)
     if (viewer === undefined) return c.text('You may not see this page.', 403)
     c.set('viewer', viewer)
     return next()
   })
-  app.use(csrf({ origin: (origin, c) => isOwnOrigin(origin, c.req.raw) }), bodyLimit({ maxSize: longestForm }))
+  app.use(ownForms, bodyLimit({ maxSize: longestForm }))
   for (const { path, show, act } of routes) {
     if (show !== undefined) app.get(path, (c) => shown(c, site, live, show))
     if (act !== undefined) app.post(path, (c) => acted(c, site, act))
@@ -61,17 +61,17 @@ export function appOf(site: Site): Hono<Env> {
   return app
 }
 
+/** Its headers may be fixed, and it may be answered again. */
+function sentAnew(response: Response): Response {
+  const { body } = response.clone()
+  return new Response(body, response)
+}
+
 /** The path below the base: an app that mounts us may have taken the base off already. */
 function pathOf({ pathname }: URL, basePath: string): string {
   const isBelow = pathname === basePath || pathname.startsWith(`${basePath}/`)
   const path = isBelow ? pathname.slice(basePath.length) : pathname
   return path === '' ? '/' : path
-}
-
-/** Behind a proxy the request's own address is another than the browser's. */
-function isOwnOrigin(origin: string, request: Request): boolean {
-  const hosts = [new URL(request.url).host, request.headers.get('host'), request.headers.get('x-forwarded-host')]
-  return URL.canParse(origin) && hosts.includes(new URL(origin).host)
 }
 
 function visitOf(c: Asked, site: Site, now: Date): Visit {
@@ -87,7 +87,7 @@ async function shown(c: Asked, site: Site, live: LivePages, show: Show): Promise
     ask(site.db, pageLimit, 'the page', (connection) =>
       reading(connection, statementLimit, (db, now) => show({ ...visit, now }, db, c.req.param())),
     )
-  if (c.req.query('live') !== undefined) {
+  if (c.req.query('live') !== undefined && c.req.method === 'GET') {
     const key = `${c.req.path}?${visit.query} ${rightsOf(visit.viewer, [...site.settings.tables.keys()])}`
     return live.follow(key, async () => String(await (await made()).main))
   }

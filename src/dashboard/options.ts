@@ -90,7 +90,7 @@ export function settingsOf(options: object): Settings {
     throw invalid(
       `authorize: ${shown(authorize)} is invalid; give a function of the request that says who may see and change jobs, as in authorize: (request) => isAdmin(request) && 'all'`,
     )
-  if (typeof basePath !== 'string' || !/^\/[^?#\s]*$/.test(basePath))
+  if (typeof basePath !== 'string' || !/^\/(?!\/)[^?#\s\\]*$/.test(basePath))
     throw invalid(`basePath: ${shown(basePath)} is invalid; give a path, as in '/jobs'`)
   if (typeof title !== 'string' || title.trim() === '') throw invalid(`title: ${shown(title)} is invalid; give a text`)
   if (typeof readOnly !== 'boolean') throw invalid(`readOnly: ${shown(readOnly)} is invalid; give true or false`)
@@ -99,7 +99,7 @@ export function settingsOf(options: object): Settings {
   return {
     tables: listedTables(given.tables),
     authorize: authorize as Authorize, // what it answers is checked each time
-    basePath: basePath.replace(/\/+$/, ''),
+    basePath: new URL(basePath, 'http://localhost').pathname.replace(/\/+$/, ''), // as requests have it
     title,
     readOnly,
     onAction: onAction as Settings['onAction'], // a function

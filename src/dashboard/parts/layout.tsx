@@ -82,11 +82,9 @@ const tablesOf = ({ site, viewer }: Visit) =>
   seenTables(site, viewer).map(({ name, title }) => ({ path: ['tables', name], text: title }))
 
 function isCurrent({ path }: Visit, [first, name]: readonly string[]): 'page' | 'true' | undefined {
-  const parts = path
-    .split('/')
-    .filter((part) => part !== '')
-    .map(decodeURIComponent)
-  if (first !== parts[0] || name !== parts[1]) return undefined
+  const parts = path.split('/').filter((part) => part !== '')
+  const [inFirst, inName] = [first, name].map((part) => part && encodeURIComponent(part))
+  if (inFirst !== parts[0] || inName !== parts[1]) return undefined
   return parts.length > 2 ? 'true' : 'page'
 }
 
