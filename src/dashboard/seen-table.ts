@@ -4,6 +4,7 @@ import { FilterError } from '../observe/filter-error.js'
 import { hideRemedy, isHideable } from '../observe/hideable.js'
 import { type JobView, jobView, type ViewColumn } from '../observe/view.js'
 import type { JobDatabase } from '../schema/job-database.js'
+import { quotedName } from '../schema/names.js'
 import { DashboardOptionError, type ListedTable } from './options.js'
 
 /** A listed table as its pages show it. */
@@ -42,11 +43,21 @@ export async function seenTable(db: Kysely<JobDatabase>, listed: ListedTable): P
   )
   const columns = whole.columns
     .filter(({ name }) => !hidden.has(name))
-    .map((each) => withJoined(each, joined.get(each.name)))
+    .map((each) => withJoined(hidingAlike(each, whole, hidden), joined.get(each.name)))
   const view = { ...whole, columns }
   const own = view.columns.filter(({ isOfQueue }) => !isOfQueue).map(({ name }) => name)
   const chosen = listed.columns?.map((name) => called('columns', name).name).filter((name) => !hidden.has(name))
   return { listed, whole, view, hidden: [...hidden], columns: chosen ?? own.slice(0, shownAtFirst) }
+}
+
+/** What is hidden of a job is hidden of the job that it points to. */
+function hidingAlike(column: ViewColumn, { places }: JobView, hidden: ReadonlySet<string>): ViewColumn {
+  const { references } = column
+  const isOfJobs = places.some(({ table }) => references && quotedName(table) === quotedName(references.table))
+  if (references === undefined || !isOfJobs) return column
+  const label = hidden.has(references.label ?? '') ? undefined : references.label
+  const columns = references.columns.filter(({ name }) => !hidden.has(name))
+  return { ...column, references: { ...references, label, columns } }
 }
 
 /** A foreign key with the columns behind it by which jobs can be filtered: at first the one alone that is shown anyway. */

@@ -5,10 +5,12 @@ import type { JobColumns } from '../../schema/columns.js'
 import { type Duration, DurationError } from '../../schema/duration.js'
 import { jobsOf } from '../../schema/job-database.js'
 import type { JobKey } from '../../schema/key-column.js'
+import { camelCase } from '../../schema/row.js'
 import { SideTableError } from '../../schema/side-table.js'
 import { Refused, tableFor } from '../answers.js'
 import { keyIn } from '../parts/key.js'
 import type { Act } from '../parts/page.js'
+import { seenTable } from '../seen-table.js'
 import { address } from '../site.js'
 import { logAction } from './log.js'
 
@@ -18,6 +20,7 @@ export const actOnSteering: Act = async (visit, form, { table: name }) => {
   const isLimit = act === 'limit' || act === 'unlimit'
   const listed = tableFor(visit, name, isLimit ? 'limit' : 'pause')
   const given = keyIn(form)
+  if (given !== undefined) refuseHidden((await seenTable(visit.site.db, listed)).hidden, Object.keys(given))
   const where = given as JobKey<JobColumns> | undefined // own columns, checked where they are used
   const { db, name: table } = jobsOf(visit.site.db, listed.name)
   const [reason, until] = [form.get('reason')?.trim() || undefined, form.get('until')?.trim() || undefined]
@@ -40,6 +43,12 @@ export const actOnSteering: Act = async (visit, form, { table: name }) => {
           .join(', ')
   logAction(visit, { action: act, table: listed.name, of })
   return address(visit.site, ['tables', listed.name, 'steering'])
+}
+
+/** Nobody writes what they may not see. */
+function refuseHidden(hidden: readonly string[], names: readonly string[]): void {
+  const found = names.find((name) => hidden.some((each) => each === name || camelCase(each) === name))
+  if (found !== undefined) throw new Refused(`${found} is hidden here: a key of it is paused or limited by code`)
 }
 
 function isRefusal(error: unknown): error is Error {

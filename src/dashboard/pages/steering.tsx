@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { FilterError } from '../../observe/filter-error.js'
 import { limitUse } from '../../observe/limit-use.js'
 import type { JobView } from '../../observe/view.js'
 import { listLimits } from '../../queue/limit-jobs.js'
@@ -58,6 +59,10 @@ async function limitsInUse(db: Kysely<JobDatabase>, view: JobView): Promise<InUs
       if (alive && limit !== undefined && schema === table.schema && of === table.name)
         limits.set(JSON.stringify(limit), limit)
   const inUse: InUse[] = []
-  for (const limit of limits.values()) inUse.push({ limit, keys: await limitUse(db, view, limit.by) })
+  for (const limit of limits.values()) inUse.push({ limit, keys: await limitUse(db, view, limit.by).catch(unlessSeen) })
   return inUse
+}
+
+function unlessSeen(error: unknown): undefined {
+  if (!(error instanceof FilterError)) throw error
 }

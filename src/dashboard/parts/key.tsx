@@ -1,16 +1,27 @@
 import type { PausedKey } from '../../queue/paused-keys.js'
 
+interface KeyOf {
+  readonly of: PausedKey | undefined
+  readonly all: string
+  /** Columns whose values are not shown. */
+  readonly hidden: readonly string[]
+}
+
 /** A key: its columns and their values. */
-export function KeyText({ of, all }: { readonly of: PausedKey | undefined; readonly all: string }) {
+export function KeyText({ of, all, hidden }: KeyOf) {
   if (of === undefined) return <span>{all}</span>
   return (
     <code>
       {Object.entries(of)
-        .map(([name, value]) => `${name} = ${value}`)
+        .map(([name, value]) => (hidden.includes(name) ? `${name}, which is hidden` : `${name} = ${value}`))
         .join(', ')}
     </code>
   )
 }
+
+/** Whether a form may have it: no hidden value is sent to browsers. */
+export const isShownKey = (key: PausedKey | undefined, hidden: readonly string[]): boolean =>
+  Object.keys(key ?? {}).every((name) => !hidden.includes(name))
 
 /** The same in a form, each column with its value. */
 export function keyFields(key: PausedKey | undefined) {

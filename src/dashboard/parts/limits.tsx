@@ -2,7 +2,7 @@ import type { KeyUse } from '../../observe/limit-use.js'
 import type { KeptLimit } from '../../queue/limit-jobs.js'
 import type { WorkerLimit } from '../../records/worker-state.js'
 import { address } from '../site.js'
-import { KeyText, keyFields } from './key.js'
+import { isShownKey, KeyText, keyFields } from './key.js'
 import { KeyChoice } from './key-choice.js'
 import { Empty } from './notice.js'
 import type { SteeringOf } from './pauses.js'
@@ -10,7 +10,8 @@ import type { SteeringOf } from './pauses.js'
 /** A limit of workers that are alive, and how many jobs run of each key. */
 export interface InUse {
   readonly limit: WorkerLimit
-  readonly keys: readonly KeyUse[]
+  /** Undefined: one of its columns is hidden, or gone. */
+  readonly keys: readonly KeyUse[] | undefined
 }
 
 interface LimitsOf extends SteeringOf {
@@ -68,6 +69,7 @@ const maxText = ({ max, total }: WorkerLimit): string =>
 
 /** How far each key is, the fullest first. */
 function Used({ limit, keys, kept }: InUse & { readonly kept: readonly KeptLimit[] }) {
+  if (keys === undefined) return <p class="quiet">A column of them is hidden here, or gone: they are not counted.</p>
   if (keys.length === 0) return <p class="quiet">None of them runs now.</p>
   return (
     <ul class="meters">
@@ -76,7 +78,7 @@ function Used({ limit, keys, kept }: InUse & { readonly kept: readonly KeptLimit
         const max = own ?? limit.max ?? limit.total
         return (
           <li>
-            <KeyText of={limit.by.length === 0 ? undefined : key} all="all jobs" />
+            <KeyText of={limit.by.length === 0 ? undefined : key} all="all jobs" hidden={[]} />
             {max != null && max > 0 && <meter max={max} value={running} aria-label={`${running} of ${max} in use`} />}
             <span class="quiet">
               {running}
@@ -103,9 +105,9 @@ function KeptLimits({
       <ul class="meters">
         {kept.map(({ where, max }) => (
           <li>
-            <KeyText of={where} all="all jobs of the table" />
+            <KeyText of={where} all="all jobs of the table" hidden={seen.hidden} />
             <span>at most {max}</span>
-            {may && (
+            {may && isShownKey(where, seen.hidden) && (
               <form method="post" action={address(visit.site, ['tables', seen.listed.name, 'steering'])}>
                 {keyFields(where)}
                 <button type="submit" name="act" value="unlimit">

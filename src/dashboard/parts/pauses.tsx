@@ -2,7 +2,7 @@ import type { Pause } from '../../queue/pauses.js'
 import type { SeenTable } from '../seen-table.js'
 import { address } from '../site.js'
 import { ColumnHeads } from './column-heads.js'
-import { KeyText, keyFields } from './key.js'
+import { isShownKey, KeyText, keyFields } from './key.js'
 import { KeyChoice } from './key-choice.js'
 import { Empty } from './notice.js'
 import type { Visit } from './page.js'
@@ -45,7 +45,7 @@ function PauseTable({ visit, seen, pauses, may }: PauseTableOf) {
           {pauses.map(({ where, reason, since, until }) => (
             <tr>
               <th scope="row">
-                <KeyText of={where} all="the whole table" />
+                <KeyText of={where} all="the whole table" hidden={seen.hidden} />
               </th>
               <td data-head="Why">{reason ?? <span class="quiet">–</span>}</td>
               <td data-head="Since">
@@ -55,7 +55,7 @@ function PauseTable({ visit, seen, pauses, may }: PauseTableOf) {
                 {until === undefined ? <span class="quiet">it is resumed</span> : <When at={until} now={visit.now} />}
               </td>
               <td>
-                {may && (
+                {may && isShownKey(where, seen.hidden) && (
                   <form method="post" action={action}>
                     {keyFields(where)}
                     <button type="submit" name="act" value="resume">
