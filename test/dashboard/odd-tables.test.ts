@@ -161,3 +161,12 @@ test('an archive that is added later is seen without a restart', async () => {
   )
   expect((await visit('')).text).toContain(id)
 })
+
+test('JSON as deep as Postgres takes it is shown down to where it can be', async () => {
+  await createJobTable(db, 'deep_jobs', (table) => table.addColumn('one', 'jsonb').addColumn('other', 'json'))
+  const one = '['.repeat(5_000) + ']'.repeat(5_000)
+  const { id } = await enqueue(db, 'deep_jobs', { one, other: `{"a":${one}}` })
+  const { status, text } = await visitor(db, 'deep_jobs')(`/jobs/${id}`)
+  expect([status, text.match(/deeper than can be shown/g)?.length]).toEqual([200, 2])
+  expect((await visitor(db, 'deep_jobs')('')).status).toBe(200)
+})

@@ -51,6 +51,16 @@ test('a job is shown whole: its columns, its payload as a tree, what became of i
   await page.getByText('at send (mail.js:3)').last().waitFor()
 })
 
+test('who saves the form of a job and has changed nothing in it has changed nothing of the job', async () => {
+  const { page, id } = await openJob({ to: 'line\rof an old Mac', mood: null, payload: '{"a": 1}' })
+  const before = await jobs()
+  await page.getByRole('link', { name: 'Edit' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await page.getByRole('heading', { name: `Job ${id}` }).waitFor()
+  expect(await jobs()).toEqual(before)
+  expect(told).toEqual([])
+})
+
 test('only what was changed in its form is written, and it may run again at once', async () => {
   const { page, id } = await openJob({ ...rowsIn.failed, to: 'grace', size: 1, vip: true, payload: '{"a": 1}' })
   await page.getByRole('link', { name: 'Edit' }).click()

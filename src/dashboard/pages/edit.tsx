@@ -81,6 +81,8 @@ function Input({
   if (kind === 'enum')
     return (
       <select name={field} id={field}>
+        {/* Else the first one were chosen, and written. */}
+        {(text === null || !labels.includes(text)) && <option value={text ?? ''}>{text ?? ''}</option>}
         {labels.map((label) => (
           <option value={label} selected={label === text}>
             {label}
@@ -88,7 +90,7 @@ function Input({
         ))}
       </select>
     )
-  const isLong = kind === 'json' || (text ?? '').length > 80 || text?.includes('\n')
+  const isLong = kind === 'json' || (text ?? '').length > 80 || /[\r\n]/.test(text ?? '') // one line would lose them
   return isLong ? (
     <textarea name={field} id={field}>
       {'\n' /* the parser drops one, that it may not be of the text */}

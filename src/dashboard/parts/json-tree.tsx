@@ -2,6 +2,9 @@
 const mostValues = 1_000
 const longestText = 10_000
 
+/** Nothing deeper is shown: each level is a call within a call. */
+const deepest = 100
+
 /** JSON as a tree, its first levels open. What is no JSON, or was cut, is shown as it is. */
 export function JsonTree({ text, isCut }: { readonly text: string; readonly isCut: boolean }) {
   const value = isCut ? undefined : parsed(text)
@@ -36,6 +39,7 @@ function node(value: unknown, depth: number, room: Room) {
   const entries = Object.entries(value)
   const [open, close] = Array.isArray(value) ? '[]' : '{}'
   if (entries.length === 0 || open === undefined) return <span class="quiet">{`${open}${close}`}</span>
+  if (depth === deepest) return <span class="quiet">{`${open} deeper than can be shown ${close}`}</span>
   const shown = entries.slice(0, Math.max(0, room.left))
   return (
     <details open={depth < 2}>
