@@ -5,6 +5,7 @@ const interval = 2_000
 const longest = 300_000
 /** A connection that says nothing for long is closed by proxies. */
 const quietest = 15_000
+const nothingNew = ': nothing new\n\n'
 
 interface Followed {
   readonly viewers: Set<(event: string) => void>
@@ -27,10 +28,15 @@ export class LivePages {
   follow(key: string, make: () => Promise<string>): Response {
     const encoder = new TextEncoder()
     let leave = () => {}
+    let unsent: string | undefined
     const stream = new ReadableStream<Uint8Array>({
       start: (controller) => {
-        const send = (event: string) => controller.enqueue(encoder.encode(event))
-        send('retry: 2000\n\n')
+        // Who does not read gets the latest when they do: kept for them, all pages since would fill the memory.
+        const send = (event: string) => {
+          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(event))
+          else if (event !== nothingNew || unsent === undefined) unsent = event
+        }
+        controller.enqueue(encoder.encode('retry: 2000\n\n'))
         const leaves = this.#join(key, make, send)
         const over = setTimeout(() => {
           leave()
@@ -40,6 +46,10 @@ export class LivePages {
           clearTimeout(over)
           leaves()
         }
+      },
+      pull: (controller) => {
+        if (unsent !== undefined) controller.enqueue(encoder.encode(unsent))
+        unsent = undefined
       },
       cancel: () => leave(),
     })
@@ -65,7 +75,7 @@ export class LivePages {
     if (page.viewers.size === 0) return
     const hash = html === undefined ? page.hash : createHash('sha1').update(html).digest('base64')
     if (hash !== page.hash && html !== undefined) this.#tell(page, eventOf(html))
-    else if (performance.now() - page.toldAt > quietest) this.#tell(page, ': nothing new\n\n')
+    else if (performance.now() - page.toldAt > quietest) this.#tell(page, nothingNew)
     page.hash = hash
     page.timer = setTimeout(() => void this.#round(page, make), interval)
   }

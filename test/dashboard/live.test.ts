@@ -119,3 +119,23 @@ base('fifty pages of one address cost the database no more than one', async () =
   expect(one).toBeGreaterThan(2)
   expect(await cost(50, '/tables/mail_jobs?state=due')).toBe(one)
 })
+
+base(
+  'who does not read what they follow is told the latest when they do, and nothing is kept for them but that',
+  async () => {
+    const follow = async () => {
+      const { body } = await pages(new Request('http://jobs.example/tables/mail_jobs?sort=to&live=1'))
+      if (body === null) throw new Error('There is no stream')
+      return body.getReader()
+    }
+    const [slow, other] = [await follow(), await follow()]
+    for (const to of ['first', 'second', 'third']) {
+      await fillMails(db, [{ to }])
+      for (let text = ''; !text.includes(to); ) text = await next(other)
+    }
+    expect(await next(slow)).toContain('third')
+    await fillMails(db, [{ to: 'fourth' }])
+    expect(await next(slow)).toContain('fourth')
+    await Promise.all([slow.cancel(), other.cancel()])
+  },
+)
