@@ -74,7 +74,7 @@ function begun(visit: Visit, form: URLSearchParams, meant: Meant): string {
   const run = site.runs.start(
     { verb: verb.label, action: verb.action, table },
     (onProgress, signal) => verb.run(jobsFor(site.db, seen.listed), selection, { onProgress, signal }, value),
-    ({ length }) => logAction(visit, { action: verb.action, table, of, changed: length }),
+    (changed) => logAction(visit, { action: verb.action, table, of, changed }),
   )
   return address(site, ['tables', table, 'runs', run.id])
 }

@@ -18,6 +18,7 @@ export interface BulkRun {
   progress: BulkProgress | undefined
   /** What became of it. */
   end: { readonly at: number; readonly result?: ChangedJobs; readonly error?: string } | undefined
+  isStopped: boolean
   readonly stop: () => void
 }
 
@@ -29,11 +30,11 @@ export class BulkRuns {
     return this.#runs.get(id)
   }
 
-  /** Starts one; `ended` hears of what it changed. */
+  /** Starts one; `ended` hears how many jobs it changed, also where it could not go on. */
   start(
     about: Pick<BulkRun, 'verb' | 'action' | 'table'>,
     work: (onProgress: (progress: BulkProgress) => void, signal: AbortSignal) => Promise<ChangedJobs>,
-    ended: (result: ChangedJobs) => void,
+    ended: (changed: number) => void,
   ): BulkRun {
     const stopper = new AbortController()
     const run: BulkRun = {
@@ -42,7 +43,11 @@ export class BulkRuns {
       startedAt: performance.now(),
       progress: undefined,
       end: undefined,
-      stop: () => stopper.abort(),
+      isStopped: false,
+      stop: () => {
+        run.isStopped = true
+        stopper.abort()
+      },
     }
     this.#keep(run)
     const onProgress = (progress: BulkProgress) => {
@@ -51,10 +56,11 @@ export class BulkRuns {
     work(onProgress, stopper.signal).then(
       (result) => {
         run.end = { at: performance.now(), result }
-        ended(result)
+        ended(result.length)
       },
       (error: unknown) => {
         run.end = { at: performance.now(), error: error instanceof Error ? error.message : String(error) }
+        if (run.progress !== undefined && run.progress.changed > 0) ended(run.progress.changed)
       },
     )
     return run

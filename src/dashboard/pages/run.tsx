@@ -3,7 +3,7 @@ import { spanText } from '../../observe/time-text.js'
 import type { RefusedJob } from '../../queue/changed-jobs.js'
 import type { JobDatabase } from '../../schema/job-database.js'
 import type { BulkRun } from '../actions/runs.js'
-import { tableFor } from '../answers.js'
+import { Forbidden, tableFor } from '../answers.js'
 import { Head } from '../parts/head.js'
 import { Notice } from '../parts/notice.js'
 import type { Act, Page, Params, Visit } from '../parts/page.js'
@@ -33,7 +33,7 @@ export async function runPage(
         <Head title={`${run.verb}: ${stageOf(run)}`} crumbs={crumbs} />
         <section class="sheet padded stack">
           <Progress run={run} />
-          {run.end === undefined ? <Stop visit={visit} run={run} /> : <End run={run} />}
+          {run.end === undefined ? mayStop(visit, run) && <Stop visit={visit} run={run} /> : <End run={run} />}
         </section>
       </>
     )
@@ -44,9 +44,15 @@ export async function runPage(
 export const stopRun: Act = async (visit, _, { table: name, run: id = '' }) => {
   const table = tableFor(visit, name)
   const run = visit.site.runs.find(id)
-  if (run?.table === table.name && visit.viewer.may(run.action, table.name)) run.stop()
+  if (run?.table === table.name) {
+    if (!mayStop(visit, run)) throw new Forbidden()
+    if (run.end === undefined) run.stop()
+  }
   return address(visit.site, ['tables', table.name, 'runs', id])
 }
+
+/** Who may do the same. */
+const mayStop = ({ viewer }: Visit, { action, table }: BulkRun): boolean => viewer.may(action, table)
 
 function Progress({ run: { progress, startedAt, end } }: { readonly run: BulkRun }) {
   if (progress === undefined) return end === undefined ? <p class="quiet">Looking for the jobs…</p> : null
@@ -103,8 +109,9 @@ function End({ run: { end } }: { readonly run: BulkRun }) {
 const countedJobs = (count: number) => (count === 1 ? '1 job was' : `${count.toLocaleString('en')} jobs were`)
 
 /** Who stops a run leaves jobs as they were. */
-function stageOf({ end, progress }: BulkRun): string {
+function stageOf({ end, progress, isStopped }: BulkRun): string {
   if (end === undefined) return 'at work'
   if (end.error !== undefined) return 'failed'
-  return progress !== undefined && progress.changed + progress.refused < progress.total ? 'stopped' : 'done'
+  const isDone = progress === undefined ? !isStopped : progress.changed + progress.refused >= progress.total
+  return isDone ? 'done' : 'stopped'
 }
