@@ -1,5 +1,4 @@
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { reading } from '../observe/reading.js'
 import { withDeadline } from '../watch/deadline.js'
@@ -7,6 +6,7 @@ import { ask } from '../worker/ask.js'
 import { rightsOf, type Viewer, viewerOf } from './access.js'
 import { Forbidden, Missing, Refused } from './answers.js'
 import { assetNames, assetResponse } from './assets.js'
+import { formIn } from './form.js'
 import { securityHeaders } from './headers.js'
 import { LivePages } from './live.js'
 import { ownForms } from './own-form.js'
@@ -22,9 +22,6 @@ const pageLimit = 8_000
 
 /** So long waits whoever asked for an action; it goes on. */
 const actLimit = 20_000
-
-/** A page's form has no more than so many bytes. */
-const longestForm = 4 * 1024 * 1024
 
 type Env = { Variables: { viewer: Viewer } }
 type Asked = Context<Env>
@@ -47,7 +44,7 @@ export function appOf(site: Site): Hono<Env> {
     c.set('viewer', viewer)
     return next()
   })
-  app.use(ownForms, bodyLimit({ maxSize: longestForm }))
+  app.use(ownForms)
   for (const { path, show, act } of routes) {
     if (show !== undefined) app.get(path, (c) => shown(c, site, live, show))
     if (act !== undefined) app.post(path, (c) => acted(c, site, act))
@@ -96,8 +93,8 @@ async function shown(c: Asked, site: Site, live: LivePages, show: Show): Promise
 
 async function acted(c: Asked, site: Site, act: Act): Promise<Response> {
   const visit = visitOf(c, site, new Date())
+  const form = await formIn(c.req.raw)
   try {
-    const form = new URLSearchParams((await c.req.text()).replaceAll('%00', ''))
     const done = await withDeadline(act(visit, form, c.req.param()), actLimit, 'the action')
     return typeof done === 'string' ? c.redirect(done, 303) : sent(c, visit, done)
   } catch (error) {

@@ -1,3 +1,6 @@
+import { request } from 'node:http'
+import { connect, createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { dashboard, nodeHandler } from 'kysely-jobs/dashboard'
 import { createJobTable } from 'kysely-jobs/migrate'
@@ -55,6 +58,36 @@ test('a form of more than four megabytes is refused, by whomever it is read', as
   const { url } = await serveListener(app)
   const large = new URLSearchParams({ 'value:to': 'x'.repeat(4_200_000) })
   expect((await post(`${url}/admin/jobs/tables/mail_jobs/bulk`, large)).status).toBe(413)
+})
+
+test('a form whose length is not told beforehand is taken, and refused where it is too long', async () => {
+  const { url } = await serveListener(nodeHandler(jobs))
+  const send = (...parts: string[]) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const asked = request(`${url}/admin/jobs/tables/mail_jobs/bulk`, { method: 'POST', headers })
+      asked.once('response', (response) => resolve(response.resume().statusCode)).once('error', reject)
+      for (const part of parts) asked.write(part)
+      asked.end()
+    })
+  expect(await send('verb=retry', '&id=1')).toBe(200)
+  expect(await send('verb=retry&value=', ...Array.from({ length: 5 }, () => 'x'.repeat(1_000_000)))).toBe(413)
+})
+
+test('by HTTP/2 pages are shown and forms are taken', async () => {
+  const server = createServer(nodeHandler(jobs) as never) // its requests are made to look like those of HTTP/1
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo // of a port
+  const client = connect(`http://127.0.0.1:${port}`)
+  const ask = (path: string, more: Record<string, string> = {}, body?: string) =>
+    new Promise((resolve, reject) => {
+      const stream = client.request({ ':path': `/admin/jobs${path}`, ...more })
+      stream.once('response', (answer) => resolve(answer[':status'])).once('error', reject)
+      stream.end(body)
+    })
+  expect(await ask('/')).toBe(200)
+  expect(await ask('/tables/mail_jobs/bulk', { ':method': 'POST', ...headers }, 'verb=retry&id=1')).toBe(200)
+  client.destroy()
+  server.close()
 })
 
 test('behind a proxy that ends TLS and names the host, forms of our own are taken and those of others are not', async () => {
