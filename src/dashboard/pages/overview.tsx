@@ -1,9 +1,10 @@
 import type { Kysely } from 'kysely'
-import { observedTables } from '../../observe/observed-table.js'
+import { type ObservedTable, observedTables } from '../../observe/observed-table.js'
 import { overviewOf, type TableOverview } from '../../observe/overview.js'
 import type { HistoryPoint } from '../../records/history.js'
 import type { RunnerState } from '../../records/runners.js'
 import type { JobDatabase } from '../../schema/job-database.js'
+import { isLost } from '../lost-table.js'
 import type { ListedTable } from '../options.js'
 import { Activity, ranges } from '../parts/activity.js'
 import { Figures } from '../parts/figures.js'
@@ -19,18 +20,15 @@ import { warningsOf } from '../warnings.js'
 /** Whether all is well, why not, and what to do. */
 export async function overviewPage(visit: Visit, db: Kysely<JobDatabase>): Promise<Page> {
   const { site, viewer, query } = visit
-  const tables = seenTables(site, viewer)
+  const listedTables = seenTables(site, viewer)
   const range = ranges.find(({ name }) => name === query.get('range')) ?? ranges[0]
-  const observed = await observedTables(
-    db,
-    tables.map(({ name }) => name),
-  )
+  const { tables, observed, lost } = await observable(db, listedTables)
   const overviews = await overviewOf(db, observed)
   const runners = await readRunners(db)
   const of = new Set(overviews.map(({ table }) => `${table.schema}.${table.name}`))
   const checked = site.checkup.latest()
-  const ofServer = tables.length > 0 ? (checked?.ofServer ?? []) : []
-  const told: Told[] = ofServer.map((warning) => ({ listed: undefined, warning }))
+  const ofServer = listedTables.length > 0 ? (checked?.ofServer ?? []) : []
+  const told: Told[] = [...lost, ...ofServer.map((warning) => ({ listed: undefined, warning }))]
   const shown: Shown[] = []
   for (const [place, listed] of tables.entries()) {
     const overview = overviews[place]
@@ -65,6 +63,21 @@ export async function overviewPage(visit: Visit, db: Kysely<JobDatabase>): Promi
   )
   // Where no script follows the page, it is loaded again to show what the doctor finds meanwhile.
   return { title: site.settings.title, main, ...(checked === undefined && { refresh: 3 }) }
+}
+
+/** One that is lost is told of, and takes none of the others away. */
+async function observable(db: Kysely<JobDatabase>, listed: readonly ListedTable[]) {
+  const [tables, observed, lost]: [ListedTable[], ObservedTable[], Told[]] = [[], [], []]
+  for (const table of listed)
+    try {
+      observed.push(...(await observedTables(db, [table.name])))
+      tables.push(table)
+    } catch (error) {
+      if (!isLost(error)) throw error
+      const warning = { tone: 'bad', what: 'this table can not be looked at', remedy: `${error.message}.` } as const
+      lost.push({ listed: table, warning })
+    }
+  return { tables, observed, lost }
 }
 
 interface Shown {

@@ -1,9 +1,10 @@
 import type { Kysely } from 'kysely'
 import { listSchedules, type ScheduleState } from '../../schedule/by-hand.js'
-import { slotsOf } from '../../schedule/recurrence.js'
+import { ScheduleError, slotsOf } from '../../schedule/recurrence.js'
 import { type JobDatabase, jobsOf } from '../../schema/job-database.js'
 import { SideTableError } from '../../schema/side-table.js'
 import type { Action } from '../access.js'
+import { isLost } from '../lost-table.js'
 import type { ListedTable } from '../options.js'
 import { ColumnHeads } from '../parts/column-heads.js'
 import { Head } from '../parts/head.js'
@@ -28,8 +29,11 @@ export async function schedulesPage(visit: Visit, db: Kysely<JobDatabase>): Prom
 
 async function schedulesOf(visit: Visit, db: Kysely<JobDatabase>) {
   const found: Listed[] = []
-  for (const table of seenTables(visit.site, visit.viewer))
-    for (const schedule of await listSchedules(db, jobsOf(db, table.name).name)) found.push({ table, schedule })
+  for (const table of seenTables(visit.site, visit.viewer)) {
+    // The overview tells of a table that is gone; the schedules of the others go on.
+    const schedules = await listSchedules(db, jobsOf(db, table.name).name).catch(noneOfLost)
+    found.push(...schedules.map((schedule) => ({ table, schedule })))
+  }
   if (found.length === 0)
     return (
       <Empty title="There are no recurring jobs">
@@ -44,6 +48,11 @@ async function schedulesOf(visit: Visit, db: Kysely<JobDatabase>) {
       </table>
     </div>
   )
+}
+
+function noneOfLost(error: unknown): [] {
+  if (isLost(error)) return []
+  throw error
 }
 
 interface Listed {
@@ -119,10 +128,14 @@ function Recurrence({ of: { cron, timeZone, every } }: { readonly of: ScheduleSt
 function NextSlots({ of: schedule, now }: { readonly of: ScheduleState; readonly now: Date }) {
   const { nextSlot, pausedAt, timeZone } = schedule
   if (nextSlot === undefined || pausedAt !== undefined) return <span class="quiet">–</span>
-  const { cron = null, every = null } = schedule
-  const slots = [nextSlot]
-  const { after } = slotsOf({ cron, every, timeZone: timeZone ?? null })
-  for (let next = after(nextSlot); next !== undefined && slots.length < shownSlots; next = after(next)) slots.push(next)
+  const slots = slotsFrom(nextSlot, schedule)
+  if (typeof slots === 'string')
+    return (
+      <>
+        <When at={nextSlot} now={now} />
+        <div class="bad small">{slots}</div>
+      </>
+    )
   return (
     <>
       {slots.map((slot, place) => (
@@ -135,6 +148,21 @@ function NextSlots({ of: schedule, now }: { readonly of: ScheduleState; readonly
     </>
   )
 }
+
+/** Or why this process can't tell: the zones that it knows may be others than those of the one that added the schedule. */
+function slotsFrom(first: Date, { cron = null, every = null, timeZone = null }: Slotted): Date[] | string {
+  const slots = [first]
+  try {
+    const { after } = slotsOf({ cron, every, timeZone })
+    for (let next = after(first); next !== undefined && slots.length < shownSlots; next = after(next)) slots.push(next)
+    return slots
+  } catch (error) {
+    if (error instanceof ScheduleError) return error.message
+    throw error
+  }
+}
+
+type Slotted = { readonly [Name in 'cron' | 'every' | 'timeZone']?: ScheduleState[Name] | null }
 
 const inZone = (time: Date, timeZone: string) =>
   time.toLocaleString('en-GB', {
