@@ -56,7 +56,7 @@ function hidingAlike(column: ViewColumn, { places }: JobView, hidden: ReadonlySe
   const isOfJobs = places.some(({ table }) => references && quotedName(table) === quotedName(references.table))
   if (references === undefined || !isOfJobs) return column
   const label = hidden.has(references.label ?? '') ? undefined : references.label
-  const columns = references.columns.filter(({ name }) => !hidden.has(name))
+  const columns = references.columns.filter((each) => !hidden.has(each.name))
   return { ...column, references: { ...references, label, columns } }
 }
 
