@@ -7,5 +7,5 @@ app.use('/jobs', nodeHandler(jobs)) // before parsers of bodies: those have limi
 app.use(express.json(), express.urlencoded())
 app.get('/', (_, response) => response.send('The app'))
 
-const port = Number(process.env.PORT)
+const port = Number(process.env.PORT ?? 3000)
 app.listen(port, () => console.log(`http://localhost:${port}/jobs`))

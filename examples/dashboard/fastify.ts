@@ -15,6 +15,6 @@ app.register(async (scope) => {
     })
 })
 
-const port = Number(process.env.PORT)
+const port = Number(process.env.PORT ?? 3000)
 await app.listen({ port })
 console.log(`http://localhost:${port}/jobs`)

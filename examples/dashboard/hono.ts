@@ -6,4 +6,5 @@ const app = new Hono()
 app.get('/', (c) => c.text('The app'))
 app.all('/jobs/*', (c) => jobs(c.req.raw))
 
-serve({ fetch: app.fetch, port: Number(process.env.PORT) }, ({ port }) => console.log(`http://localhost:${port}/jobs`))
+const port = Number(process.env.PORT ?? 3000)
+serve({ fetch: app.fetch, port }, () => console.log(`http://localhost:${port}/jobs`))

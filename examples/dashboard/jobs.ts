@@ -9,7 +9,7 @@ const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
 
 /** The dashboard of all examples, below /jobs: for whoever knows the password, as any user. */
 export const jobs = dashboard(db, {
-  tables: ['send_mail_jobs', 'mail_jobs'],
+  tables: ['send_mail_jobs'],
   basePath: '/jobs',
   authorize(request) {
     const [, login = ''] = request.headers.get('authorization')?.split('Basic ') ?? []

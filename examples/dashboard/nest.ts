@@ -8,6 +8,6 @@ class AppModule {} // yours
 const app = await NestFactory.create({ module: AppModule }, { logger: ['error'] })
 app.use('/jobs', nodeHandler(jobs))
 
-const port = Number(process.env.PORT)
+const port = Number(process.env.PORT ?? 3000)
 await app.listen(port)
 console.log(`http://localhost:${port}/jobs`)

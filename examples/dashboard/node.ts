@@ -8,5 +8,5 @@ const server = createServer((request, response) => {
   else response.end('The app')
 })
 
-const port = Number(process.env.PORT)
+const port = Number(process.env.PORT ?? 3000)
 server.listen(port, () => console.log(`http://localhost:${port}/jobs`))

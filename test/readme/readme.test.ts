@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as dashboardDoor from 'kysely-jobs/dashboard'
 import { expect, test } from 'vitest'
@@ -109,6 +109,12 @@ test('who follows the README in an empty folder sees what it shows', async () =>
     expect(`${line}: ${code} ${stderr.replace('db.ts written\n', '')}`).toBe(`${line}: 0 `)
     expect(stdout).toBe(line === 'node mail.ts' ? shown?.text : '')
   }
+  // And goes on with the dashboard, by the types of that one table.
+  const [jobs, hono] = blocksIn('ts', 'docs/dashboard.md')
+  for (const { name, text } of [jobs, hono].filter((block) => block !== undefined))
+    writeFileSync(join(folder, name), text)
+  const check = commands.findLast((line) => line.startsWith('npx tsc'))?.replace('mail.ts', '--skipLibCheck hono.ts')
+  expect(await runLine(check ?? '', folder, database.url).ended).toMatchObject({ stdout: '', code: 0 })
 })
 
 test('the ten lines of the README are those of the example', () => {
