@@ -40,7 +40,7 @@ export type Values<Given extends Options> = ReturnType<typeof parseArgs<{ option
 
 /** A command of options, and of as many other arguments as it takes. */
 export function cliCommand<const Given extends Options>(described: Described<Given>): CliCommand {
-  const { usage, failed = 2, broken = 1, goesOn = false, options, most = 1, stray = strayArgument, run } = described
+  const { usage, failed = 2, broken = 1, goesOn = false, options, most = 1, stray = strayOf(usage), run } = described
   return {
     usage,
     failed,
@@ -59,7 +59,9 @@ export function cliCommand<const Given extends Options>(described: Described<Giv
   }
 }
 
-const strayArgument = 'An argument too many: options begin with --, and the database is given as --url <url>'
+/** By the first line of a usage. */
+const strayOf = (usage: string): string =>
+  `An argument too many: write ${/kysely-jobs.*/.exec(usage)?.[0]}; the database is given as --url <url>`
 
 const database = /^postgres(?:ql)?:|:\/\/.*@/i
 

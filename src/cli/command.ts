@@ -3,7 +3,7 @@ import type { CliCommand, ExitCode } from './cli-command.js'
 import { commands, usage } from './commands.js'
 import { heedOutput } from './lost-output.js'
 import { complain } from './show/tell.js'
-import { type Terminal, UsageError } from './terminal.js'
+import { OptionError, type Terminal, UsageError } from './terminal.js'
 
 /** What the command line itself is to blame for, or the way to the database, by the codes of our errors. */
 const ofCommandLine: ReadonlySet<unknown> = new Set([
@@ -18,17 +18,21 @@ const ofCommandLine: ReadonlySet<unknown> = new Set([
  */
 export async function runCommand(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let command: CliCommand | undefined
+  let name = ''
   const output = heedOutput(terminal, () => command)
   try {
     const line = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
     const called = callIn(line)
     if (called === undefined) return await answer(line, terminal)
+    name = called.name
     command = await called.load()
     const code = await command.run(called.argv, terminal)
     return output.isLost() && code === 0 ? 1 : code
   } catch (error) {
     complain(terminal.stderr, error)
-    if (error instanceof UsageError) terminal.stderr.write(`\n${command?.usage ?? usage}`)
+    // A whole usage would bury what is wrong; who names no command wants the list of them.
+    if (error instanceof UsageError)
+      terminal.stderr.write(command === undefined ? `\n${usage}` : `See kysely-jobs ${name} --help\n`)
     return codeFor(error, command)
   } finally {
     output.end()
@@ -52,8 +56,9 @@ function callIn(argv: readonly string[]) {
   const isValue = (before = '') => before.startsWith('-') && !before.includes('=') && !flags.has(before)
   const isCommand = (each: string, n: number) => Object.hasOwn(commands, each) && !isValue(argv[n - 1])
   const at = argv[0]?.startsWith('-') ? argv.findIndex(isCommand) : 0
-  const called = Object.hasOwn(commands, argv[at] ?? '') ? commands[argv[at] ?? ''] : undefined
-  return called && { ...called, argv: argv.toSpliced(at, 1) }
+  const name = argv[at] ?? ''
+  const called = Object.hasOwn(commands, name) ? commands[name] : undefined
+  return called && { ...called, name, argv: argv.toSpliced(at, 1) }
 }
 
 /** Of a command line that calls no command. */
@@ -66,7 +71,8 @@ async function answer([first, ...more]: readonly string[], terminal: Terminal): 
     if (first === undefined || first.startsWith('-')) throw new UsageError('No command: say one of these')
     const { nearest } = await import('../observe/nearest.js')
     const near = nearest(first, Object.keys(commands))
-    throw new UsageError(`Unknown command: ${near === undefined ? 'say one of these' : `did you mean ${near}?`}`)
+    if (near === undefined) throw new UsageError('Unknown command: say one of these')
+    throw new OptionError(`Unknown command: did you mean ${near}? kysely-jobs --help lists all`)
   }
   return 0
 }

@@ -1,6 +1,6 @@
 import { cliCommand } from './cli-command.js'
 
-const usage = `Usage: kysely-jobs doctor [options]
+const usage = `Usage: kysely-jobs doctor [table ...] [options]
 
 Examines every job table of a Postgres database, and its server: what is wrong, why it matters, and what mends it.
 It changes nothing, and reads no large table as a whole.
@@ -21,7 +21,7 @@ Exit code: 0 where there is advice at most, 1 where there are warnings or errors
 
 Samples:
   kysely-jobs doctor
-  kysely-jobs doctor --table send_mail_jobs --listen "$DATABASE_URL"
+  kysely-jobs doctor send_mail_jobs --listen "$DATABASE_URL"
   kysely-jobs doctor --fix-sql > mend.sql
 `
 
@@ -29,8 +29,8 @@ Samples:
 export const doctorCommand = cliCommand({
   usage,
   broken: 2,
-  most: 0,
-  stray: 'doctor takes options only: the database as --url <url>, a table as --table <name>',
+  most: Number.POSITIVE_INFINITY,
+  stray: 'doctor takes tables: the database is given as --url <url>',
   options: {
     url: { type: 'string' },
     config: { type: 'string' },
@@ -41,5 +41,5 @@ export const doctorCommand = cliCommand({
     json: { type: 'boolean' },
     'fix-sql': { type: 'boolean' },
   },
-  run: async (values, terminal) => (await import('./doctor.js')).doctor(values, terminal),
+  run: async (values, terminal, tables) => (await import('./doctor.js')).doctor(values, terminal, tables),
 })

@@ -8,7 +8,6 @@ const colours: Readonly<Record<Severity, number>> = { error: 31, warning: 33, ad
 
 /** Findings as people read them, the worst first. */
 export function findingsText(findings: readonly Finding[], isColoured: boolean): string {
-  if (findings.length === 0) return 'Nothing is wrong.\n'
   const marked = (code: number, text: string) => (isColoured ? `\u001b[${code}m${text}\u001b[0m` : text)
   const groups = order.flatMap((severity) => {
     const some = findings.filter((each) => each.severity === severity)

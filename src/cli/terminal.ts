@@ -21,7 +21,7 @@ export interface Terminal {
   exit?(code: number): unknown
 }
 
-/** A command line that makes no sense; it is answered with the usage. */
+/** A command line that makes no sense; it is answered with where the usage is. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
   readonly code = 'USAGE'

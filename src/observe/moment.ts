@@ -15,14 +15,20 @@ export type Moment =
 const fixed =
   /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(\.\d{1,6})?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?)?)?)?$/i
 
+/** From today. */
+const days = new Map(Object.entries({ yesterday: -1, today: 0, tomorrow: 1 }))
+
 /**
  * Reads `2026-01-31`, `2026-01`, `2026-01-31T12:00:00.5+02:00`, `-2h`, `+30m`, `now`, `infinity`. What has no zone is UTC.
+ * `tomorrow`, `today` and `yesterday` are days of UTC, by this machine's clock.
  * @returns undefined: it is none
  */
 export function momentOf(text: string): Moment | undefined {
   const word = text.trim()
   if (/^[+-]?infinity$/i.test(word)) return { at: word.toLowerCase().replace('+', ''), isDay: false }
   if (/^now$/i.test(word)) return { fromNow: 0 }
+  const day = days.get(word.toLowerCase())
+  if (day !== undefined) return fixedMoment(new Date(Date.now() + day * 86_400_000).toISOString().slice(0, 10))
   const [, sign, length = ''] = /^([+-])(.+)$/.exec(word) ?? []
   const by = durationIn(length)
   return by === undefined ? fixedMoment(word) : { fromNow: sign === '-' ? -by : by }

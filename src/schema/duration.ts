@@ -41,9 +41,21 @@ export function isDuration(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= longest
 }
 
-/** Milliseconds of a text with a unit; undefined: it is no duration. */
+/** What people write in place of a unit. */
+const spoken = new Map(
+  Object.entries({
+    ...{ sec: 's', secs: 's', second: 's', seconds: 's', min: 'm', mins: 'm', minute: 'm', minutes: 'm' },
+    ...{ hour: 'h', hours: 'h', day: 'd', days: 'd' },
+  }),
+)
+
+/** Milliseconds of a text with a unit, as people write it: `2h`, `2 hours`, `1w`; undefined: it is no duration. */
 export function durationIn(text: string): number | undefined {
-  const value = parse(text)
+  const [, weeks] = /^(\d+(?:\.\d+)?) ?(?:w|weeks?)$/.exec(text) ?? []
+  const value =
+    weeks === undefined
+      ? parse(text.replace(/[a-z]+$/, (unit) => spoken.get(unit) ?? unit))
+      : Number(weeks) * 7 * unitMilliseconds.d
   return isDuration(value) ? value : undefined
 }
 

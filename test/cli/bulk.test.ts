@@ -144,13 +144,24 @@ test('jobs of one kind of error are retried, after a delay', async () => {
   expect(rows).toEqual([{ count: 4 }])
 })
 
+test('tomorrow is the next midnight of UTC', async () => {
+  expect((await said('reschedule', 'mail_jobs', '--id', '1', '--to', 'tomorrow', '--yes')).code).toBe(0)
+  const { rows } = await sql`select run_at > now() and run_at <= now() + interval '1 d' as soon,
+    (run_at at time zone 'UTC')::time::text as at from mail_jobs where id = 1`.execute(db)
+  expect(rows).toEqual([{ soon: true, at: '00:00:00' }])
+})
+
 test('prune deletes what ended long ago', async () => {
   const argv = ['prune', 'mail_jobs', '--older-than', '7d']
   expect(await start(argv, url).ended).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('4 jobs of mail_jobs would be deleted'),
   })
-  expect(await said(...argv, '--dry-run')).toMatchObject({ code: 0, stdout: '4 jobs of mail_jobs would be deleted\n' })
+  for (const week of ['7d', '1w', '1 week', '7 days', '168 hours', '10080min'])
+    expect(await said('prune', 'mail_jobs', '--older-than', week, '--dry-run')).toMatchObject({
+      code: 0,
+      stdout: '4 jobs of mail_jobs would be deleted\n',
+    })
   expect(await said(...argv, '--state', 'succeeded', '--yes')).toMatchObject({
     code: 0,
     stdout: '0 jobs of mail_jobs deleted\n',

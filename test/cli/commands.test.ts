@@ -58,14 +58,29 @@ test('help shows the help', async () => {
 test.each([
   [['list', '--stat', 'failed'], "Unknown option '--stat'; did you mean --state?"],
   [['list', '--xyzzy'], "Unknown option '--xyzzy'"],
-])('%j is answered with the option that may be meant', async (argv, message) => {
-  expect((await run(argv)).stderr.split('\n')[0]).toBe(`kysely-jobs: ${message}`)
+  [
+    ['list', 'mail_jobs', 'x'],
+    'An argument too many: write kysely-jobs list [table] [options]; the database is given as --url <url>',
+  ],
+])('%j is answered with what is wrong and where the help is, which would bury it', async (argv, message) => {
+  expect(await run(argv)).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: `kysely-jobs: ${message}\nSee kysely-jobs list --help\n`,
+  })
+})
+
+test('a command that is mistyped is answered with the one that may be meant', async () => {
+  expect(await run(['generat'])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'kysely-jobs: Unknown command: did you mean generate? kysely-jobs --help lists all\n',
+  })
 })
 
 test.each([
   [[], 'No command: say one of these'],
   [['--verify'], 'No command: say one of these'],
-  [['generat'], 'Unknown command: did you mean generate?'],
   [['toString'], 'Unknown command: say one of these'],
   [['postgres://ada:s3cret@localhost/shop'], 'Unknown command: say one of these'],
 ])('%j calls no command, and is answered with the list of them', async (argv, message) => {

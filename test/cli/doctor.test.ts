@@ -34,7 +34,9 @@ async function breakAll() {
 }
 
 test('where all is well it says so, and exits with 0', async () => {
-  expect(await doctor()).toEqual({ code: 0, stdout: 'Nothing is wrong.\n', stderr: '' })
+  const { code, stdout, stderr } = await doctor()
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(/^Nothing is wrong with .*mail_jobs.*, nor with the server\.\n$/)
   expect(await doctor('--json')).toEqual({ code: 0, stdout: '[]\n', stderr: '' })
 })
 
@@ -104,7 +106,7 @@ test('--json prints the findings with their code, severity, table, sentences and
 test('--table examines that one alone, --listen proves that a notification is heard', async () => {
   await breakAll()
   await createJobTable(db, 'calm_jobs')
-  expect(await doctor('--table', 'calm_jobs', '--listen', url)).toMatchObject({ code: 0 })
+  expect(await doctor('calm_jobs', '--listen', url)).toMatchObject({ code: 0 })
   expect(await doctor('--table', 'public.calm_jobs', '--listen', 'postgres://ada:s3cret@127.0.0.1:1/x')).toMatchObject({
     code: 1,
     stdout: expect.stringMatching(/cannot-listen\n.*Nothing listens at 127\.0\.0\.1:1/),
@@ -118,14 +120,14 @@ test('the settings of the folder name the database, and the tables that are exam
     start(['doctor', ...argv], '', { cwd: userProject({ 'kysely-jobs.config.ts': text }) }).ended
   expect(await named(`export default { url: '${url}', tables: ['calm_jobs'] }`)).toEqual({
     code: 0,
-    stdout: 'Nothing is wrong.\n',
+    stdout: 'Nothing is wrong with calm_jobs, nor with the server.\n',
     stderr: '',
   })
   expect((await named(`export default { url: '${url}' }`)).code).toBe(1)
   expect((await named(`export default { url: '${url}', tables: ['calm_jobs'] }`, '--table', 'mail_jobs')).code).toBe(1)
   expect(await named(`export default { url: '${url}', schema: 'none' }`, '--table', 'calm_jobs')).toMatchObject({
     code: 0,
-    stdout: 'Nothing is wrong.\n',
+    stdout: 'Nothing is wrong with public.calm_jobs, nor with the server.\n',
   })
   const argv = ['generate', '--table', 'calm_jobs']
   const cwd = userProject({ 'ops.mjs': `export default { url: '${url}' }` })
@@ -165,12 +167,12 @@ test('--types finds out whether a generated file is up to date, for the tables t
 test.each([
   [['--ouT', 'x'], "Unknown option '--ouT'"],
   [['--json', '--fix-sql'], '--json and --fix-sql are two forms of the same'],
-  [['postgres://ada:s3cret@localhost/shop'], 'doctor takes options only'],
-])('%j makes no sense: the usage, and exit code 2', async (argv, message) => {
+  [['postgres://ada:s3cret@localhost/shop'], 'doctor takes tables: the database is given as --url'],
+])('%j makes no sense: where the help is, and exit code 2', async (argv, message) => {
   const { code, stdout, stderr } = await doctor(...argv)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toContain(`kysely-jobs: ${message}`)
-  expect(stderr).toContain('\n\nUsage: kysely-jobs doctor')
+  expect(stderr).toMatch(/\nSee kysely-jobs doctor --help\n$/)
   expect(stderr).not.toContain('s3cret')
 })
 
@@ -178,7 +180,8 @@ test.each([
   [['--url', 'postgres://ada:s3cret@127.0.0.1:1/shop'], 'Nothing listens at 127.0.0.1:1'],
   [['--url', 'mysql://ada:s3cret@localhost/shop'], 'The database URL is no Postgres URL'],
   [['--listen', 'mysql://ada:s3cret@localhost/shop'], 'The database URL is no Postgres URL'],
-  [['--table', 'no_jobs'], 'There is no table "no_jobs"'],
+  [['--table', 'no_such'], 'There is no table "no_such" in this database: create it'],
+  [['--table', 'mail_job'], 'There is no table mail_job; did you mean mail_jobs?'],
 ])('%j can be examined by nobody: one line, exit code 2, no password', async (argv, message) => {
   const { code, stdout, stderr } = await doctor(...argv)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

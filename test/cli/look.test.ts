@@ -242,7 +242,11 @@ test('an id of no job is exit code 1; one of several tables asks which; none is 
     stderr: expect.stringMatching(/in each of .*: give --table\n$/),
   })
   expect(await look('show')).toMatchObject({ code: 2, stderr: 'kysely-jobs: Which job? Give its id\n' })
-  expect((await look('show', '1', '--table', 'mail_jobs')).stdout).toContain('1 in mail_jobs: due\n')
+  for (const argv of [
+    ['1', '--table', 'mail_jobs'],
+    ['mail_jobs', '1'],
+  ])
+    expect((await look('show', ...argv)).stdout).toContain('1 in mail_jobs: due\n')
 })
 
 test('errors groups them by kinds, whose jobs other commands take', async () => {

@@ -96,14 +96,15 @@ test('schedules lists them; one is paused, resumed, run and removed by its table
     verb: 'resume',
   })
   expect((await json('schedules')).schedules).toMatchObject([{ table: 'mail_jobs', name: 'nightly', lastJob: '1' }])
-  expect((await said('schedules', 'remove', 'mail_jobs', 'nightly')).code).toBe(0)
+  expect((await said('schedules', 'remove', 'nightly')).stdout).toMatch(/^nightly of mail_jobs is removed/)
   expect((await said('schedules')).stdout).toBe('There are no schedules.\n')
 })
 
 test.each([
   [['remove', 'mail_jobs', 'none'], 1, 'There is no schedule "none" of mail_jobs'],
   [['run', 'mail_jobs', 'none'], 1, 'There is no schedule "none" of mail_jobs: it has none'],
-  [['run', 'mail_jobs'], 2, 'Which one? Say schedules run <table> <name>'],
+  [['run'], 2, 'Which one? Say schedules run <name>'],
+  [['run', 'nightli'], 2, 'There is no schedule "nightli"; there are none'],
   [['stop', 'mail_jobs', 'nightly'], 2, 'There are schedules pause, resume, run and remove'],
   [['run', 'mails', 'nightly'], 2, 'There is no job table mails'],
 ])('schedules %j', async (argv, code, message) => {

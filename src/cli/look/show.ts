@@ -15,10 +15,12 @@ interface ShowOptions extends Place {
 }
 
 /** `kysely-jobs show` */
-export async function show(options: ShowOptions, terminal: Terminal, id: string | undefined): Promise<ExitCode> {
+export async function show(options: ShowOptions, terminal: Terminal, given: readonly string[]): Promise<ExitCode> {
+  const [first, second] = given
+  const [table = options.table, id] = second === undefined ? [undefined, first] : [first, second]
   if (id === undefined) throw new OptionError('Which job? Give its id')
   return withTables(options, terminal, async (opened) => {
-    const tables = tablesNamed(opened, options.table === undefined ? [] : [options.table])
+    const tables = tablesNamed(opened, table === undefined ? [] : [table])
     const { found, now } = await looking(opened, async (db, now) => {
       const found: ShownJob[] = []
       for (const table of tables) {
@@ -38,8 +40,8 @@ export async function show(options: ShowOptions, terminal: Terminal, id: string 
       const places = found.map(({ table }) => table.written).join(', ')
       throw new OptionError(`There is a job of this id in each of ${places}: give --table`)
     }
-    const { table, view, job } = shown
-    const value = { table: table.written, ...jobValue(view, job), timeline: job.timeline }
+    const { view, job } = shown
+    const value = { table: shown.table.written, ...jobValue(view, job), timeline: job.timeline }
     const times = { now, isUtc: options.utc ?? false }
     terminal.stdout.write(options.json ? `${jsonText(value, 2)}\n` : jobText(shown, times, terminal))
     return 0

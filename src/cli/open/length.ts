@@ -5,5 +5,5 @@ import { OptionError } from '../terminal.js'
 export function lengthIn(text: string, option: string): number {
   const length = durationIn(text.trim())
   if (length !== undefined) return length
-  throw new OptionError(`${option} ${JSON.stringify(text)} is no length of time: write 500ms, 30s, 5m, 2h or 7d`)
+  throw new OptionError(`${option} ${JSON.stringify(text)} is no length of time: write 500ms, 30s, 5m, 2h, 7d or 1w`)
 }

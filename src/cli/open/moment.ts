@@ -15,7 +15,7 @@ export function timeIn(text: string, option: string): GivenTime {
   const moment = momentOf(text)
   if (moment === undefined) {
     throw new OptionError(
-      `${option} ${JSON.stringify(text)} is no time: write 2h, 2026-12-24, 2026-12-24T18:00+01:00, now or infinity`,
+      `${option} ${JSON.stringify(text)} is no time: write 2h, tomorrow, 2026-12-24, 2026-12-24T18:00+01:00, now or infinity`,
     )
   }
   if ('at' in moment) return { to: moment.at }

@@ -1,3 +1,4 @@
+import { nearest } from '../../observe/nearest.js'
 import { spanText } from '../../observe/time-text.js'
 import {
   listSchedules,
@@ -9,7 +10,7 @@ import {
 } from '../../schedule/by-hand.js'
 import { jobsOf } from '../../schema/job-database.js'
 import type { ExitCode } from '../cli-command.js'
-import { type Opened, type Place, tableNamed, withTables } from '../open/tables.js'
+import { type CliTable, type Opened, type Place, tableNamed, withTables } from '../open/tables.js'
 import { paintFor } from '../show/paint.js'
 import { jsonText, safeText } from '../show/safe-text.js'
 import { tableText } from '../show/table-text.js'
@@ -27,15 +28,16 @@ interface SchedulesOptions extends Place {
 export async function schedules(
   options: SchedulesOptions,
   terminal: Terminal,
-  [verb, table, name, ...others]: readonly string[],
+  [verb, ...given]: readonly string[],
 ): Promise<ExitCode> {
-  if (verb === undefined || (verb === 'list' && name === undefined)) {
-    return list(options, terminal, table ?? options.table)
+  const [first, second] = given
+  if (verb === undefined || (verb === 'list' && second === undefined)) {
+    return list(options, terminal, first ?? options.table)
   }
   if (!isVerb(verb))
     throw new OptionError('There are schedules pause, resume, run and remove; without one they are listed')
-  if (table === undefined || name === undefined || others.length > 0)
-    throw new OptionError(`Which one? Say schedules ${verb} <table> <name>`)
+  const [table = options.table, name] = second === undefined ? [undefined, first] : [first, second]
+  if (name === undefined) throw new OptionError(`Which one? Say schedules ${verb} <name>`)
   return withTables(options, terminal, (opened) =>
     change(opened, terminal, { verb, table, name, json: options.json ?? false }),
   )
@@ -71,7 +73,8 @@ const isVerb = (text: string): text is keyof typeof verbs => Object.hasOwn(verbs
 
 interface Change {
   readonly verb: keyof typeof verbs
-  readonly table: string
+  /** Undefined: the one that has a schedule of this name. */
+  readonly table: string | undefined
   readonly name: string
   readonly json: boolean
 }
@@ -81,7 +84,7 @@ async function change(
   { stdout, stderr }: Terminal,
   { verb, table, name, json }: Change,
 ): Promise<ExitCode> {
-  const { written } = tableNamed(opened, table)
+  const { written } = table === undefined ? await tableOf(opened, name) : tableNamed(opened, table)
   const done: Done | undefined = await verbs[verb](jobsOf(opened.db, written), name)
   if (done === undefined) {
     complain(stderr, `There is no schedule ${JSON.stringify(name)} of ${written}`)
@@ -93,6 +96,26 @@ async function change(
   )
   return 0
 }
+
+/** @throws OptionError where no table, or several, has a schedule of this name */
+async function tableOf({ db, tables }: Opened, name: string): Promise<CliTable> {
+  const all = await listSchedules(db)
+  const having = new Set(all.filter((each) => each.name === name).map(({ table }) => table))
+  const found = tables.filter(({ table }) => having.has(shownName(table)))
+  const [only, ...others] = found
+  if (only !== undefined && others.length === 0) return only
+  if (only !== undefined) {
+    const places = found.map(({ written }) => written).join(', ')
+    throw new OptionError(`There is a schedule ${JSON.stringify(name)} of each of ${places}: give --table`)
+  }
+  const names = all.map((each) => each.name)
+  const near = nearest(name, names)
+  const remedy = near === undefined ? `there are ${names.join(', ') || 'none'}` : `did you mean ${near}?`
+  throw new OptionError(`There is no schedule ${JSON.stringify(name)}; ${remedy}`)
+}
+
+/** As the list of schedules has it. */
+const shownName = ({ schema, name }: CliTable['table']) => (schema === 'public' ? name : `${schema}.${name}`)
 
 async function list(options: SchedulesOptions, terminal: Terminal, named: string | undefined): Promise<0> {
   const found = await withTables(options, terminal, async (opened) => {
