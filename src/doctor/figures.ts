@@ -52,3 +52,10 @@ export function callOf(name: string, { schema, name: table }: TableName, more = 
 export function shown(table: TableName): string {
   return table.schema === 'public' && /^[a-z_][a-z0-9_$]*$/.test(table.name) ? table.name : quotedName(table)
 }
+
+/** What a table lacks. Names of ours have the table's in them, but not its schema's. */
+export function missingText(noun: 'index' | 'trigger', names: readonly string[], table: TableName): string {
+  const of = shown(table) === table.name ? '' : ` of ${shown(table)}`
+  if (names.length === 1) return `The ${noun} ${listed(names)}${of} is missing.`
+  return `The ${noun === 'index' ? 'indexes' : 'triggers'} ${listed(names)}${of} are missing.`
+}

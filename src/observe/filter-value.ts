@@ -83,11 +83,15 @@ export function noValue(column: ViewColumn, text: string, cause?: unknown): Filt
 /** The most values of an enum that a message lists. */
 const mostLabels = 20
 
+function numberRemedy(bits: number | undefined): string {
+  if (bits === undefined) return 'give a number, as 42 or 0.5'
+  return `give a whole number from ${-(2n ** BigInt(bits))} to ${2n ** BigInt(bits) - 1n}`
+}
+
 function remedyFor(column: ViewColumn): string {
   switch (column.kind) {
     case 'number':
-      if (integers[baseOf(column)] === undefined) return 'give a number, as 42 or 0.5'
-      return `give a whole number of at most ${integers[baseOf(column)]} bits`
+      return numberRemedy(integers[baseOf(column)])
     case 'boolean':
       return 'give true or false'
     case 'enum': {

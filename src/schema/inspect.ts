@@ -207,7 +207,7 @@ function adviceOn(catalog: Catalog, table: TableName): string[] {
     !areFound &&
       'lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them',
     lacking.length > 0 &&
-      `lacks ${lacking.join(' and ')}, so new jobs are found by polling only: createJobTriggers, in a migration, makes them`,
+      `has no enabled trigger ${lacking.join(' nor ')}, so new jobs are found by polling only: createJobTriggers, in a migration, makes it`,
   ]
   if (archive?.mayKeep === false) sentences.push(keepAdvice(table))
   return sentences.filter(Boolean).map((sentence) => `${shown(table)} ${sentence}`)

@@ -118,9 +118,10 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
   #advise({ description, advice: onOptions, warnings }: FirstSight, onPool: readonly string[]): void {
     const { logger, advice } = this.#settings
     const urgent = new Set([...advice, ...warnings, ...onPool, ...adviceOnTable(description, this.#settings)])
-    for (const sentence of urgent) logger.warn({ table: this.table }, `${this.table}: ${sentence}`)
+    const line = (text: string) => (text.startsWith(`${this.table} `) ? text : `${this.table}: ${text}`)
+    for (const sentence of urgent) logger.warn({ table: this.table }, line(sentence))
     for (const sentence of [...description.advice, ...onOptions])
-      if (!urgent.has(sentence)) logger.info({ table: this.table }, `${this.table}: ${sentence}`)
+      if (!urgent.has(sentence)) logger.info({ table: this.table }, line(sentence))
   }
 
   /**

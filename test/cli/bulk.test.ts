@@ -103,7 +103,7 @@ test('an id is known again however it is written, and what can be none is a mist
     expect(await said('retry', 'mail_jobs', '--id', none, '--yes')).toEqual({
       code: 2,
       stdout: '',
-      stderr: `kysely-jobs: id: "${none}" is no value of type integer; give a whole number of at most 31 bits\n`,
+      stderr: `kysely-jobs: id: "${none}" is no value of type integer; give a whole number from -2147483648 to 2147483647\n`,
     })
   await sql`drop table uuid_jobs`.execute(db)
 })

@@ -47,9 +47,9 @@ test('what is wrong is grouped by how bad it is, with its cause and its remedy, 
   expect(stdout).toMatch(/^ERRORS\n\n {2}unserved-jobs\n.*\n\nWARNINGS\n\n {2}.*\n\nADVICE\n\n {2}storage-settings\n/s)
   expect(stdout).toContain(
     `  missing-index
-  mail_jobs lacks job_running_mail_jobs.
+  The index job_running_mail_jobs is missing.
   Claims, heartbeats or rescues read the table, and take longer with each job that it has ever had.
-  Make them; while they are built concurrently the table is in use.
+  Make them; the table stays usable while they are built.
       create index concurrently "job_running_mail_jobs" on "public"."mail_jobs" (locked_by) where status in ('job_status_running');
       in a migration: await createJobIndexes(db, 'mail_jobs', { concurrently: true })
 `,
@@ -94,7 +94,7 @@ test('--json prints the findings with their code, severity, table, sentences and
       code: 'missing-index',
       severity: 'warning',
       table: { schema: 'public', name: 'mail_jobs' },
-      what: 'mail_jobs lacks job_running_mail_jobs.',
+      what: 'The index job_running_mail_jobs is missing.',
       why: expect.any(String),
       remedy: expect.any(String),
       sql: [expect.stringContaining('create index concurrently')],

@@ -29,7 +29,7 @@ const index = 'create index concurrently &quot;job_running_mail_jobs&quot; on &q
 test('it tells what the doctor finds: what, why, and the SQL or the migration that mends it', async () => {
   const overview = overviewOf(db)
   expect(await overview()).toMatch(/^200 /) // which does not wait for the doctor
-  await expect.poll(overview).toContain('mail_jobs: mail_jobs lacks job_running_mail_jobs')
+  await expect.poll(overview).toContain('mail_jobs: The index job_running_mail_jobs is missing')
   const text = await overview()
   expect(text).toContain('Claims, heartbeats or rescues read the table')
   expect(text).toContain(`<pre>${index} (locked_by) where status in (&#39;job_status_running&#39;);</pre>`)
@@ -68,7 +68,7 @@ test('what was mended is told no more a minute later', async () => {
     vi.useRealTimers()
   })
   const overview = overviewOf(db, { tables: ['secret_jobs'] })
-  await expect.poll(overview).toContain('lacks job_ready_secret_jobs')
+  await expect.poll(overview).toContain('The index job_ready_secret_jobs is missing')
   await sql`create index job_ready_secret_jobs on secret_jobs (run_at) where status in ('job_status_not_started', 'job_status_retry')`.execute(
     db,
   )

@@ -94,7 +94,7 @@ const mendedBySql: Broken[] = [
     broken: 'drop index job_ready_jobs, job_due_jobs, job_running_jobs',
     code: 'missing-index',
     severity: 'warning',
-    says: 'jobs lacks job_ready_jobs, job_due_jobs, and job_running_jobs.',
+    says: 'The indexes job_ready_jobs, job_due_jobs, and job_running_jobs are missing.',
     remedy: "await createJobIndexes(db, 'jobs', { concurrently: true })",
   },
   {
@@ -108,7 +108,7 @@ const mendedBySql: Broken[] = [
         .execute(db),
     code: 'missing-index',
     severity: 'warning',
-    says: `"Odd ""schema"."Ann's Jobs" lacks job_running_Ann's Jobs`,
+    says: ` of "Odd ""schema"."Ann's Jobs" is missing.`,
   },
   {
     title: 'an index of ours has another condition',
@@ -171,7 +171,7 @@ const mendedBySql: Broken[] = [
       'drop trigger did_insert_job_jobs on jobs; drop trigger did_update_job_jobs on jobs; drop function notify_job_queued_jobs()',
     code: 'no-triggers',
     severity: 'advice',
-    says: 'jobs lacks the triggers did_insert_job_jobs and did_update_job_jobs.',
+    says: 'The triggers did_insert_job_jobs and did_update_job_jobs are missing.',
     remedy: "await createJobTriggers(db, 'jobs')",
   },
   {
@@ -179,7 +179,7 @@ const mendedBySql: Broken[] = [
     broken: 'drop trigger did_update_job_jobs on jobs',
     code: 'missing-trigger',
     severity: 'warning',
-    says: 'jobs lacks the trigger did_update_job_jobs.',
+    says: 'The trigger did_update_job_jobs is missing.',
   },
   {
     title: 'a trigger is disabled',
@@ -341,7 +341,7 @@ const mendedByPeople: Broken[] = [
     code: 'archive-unfit',
     severity: 'error',
     says: `"public"."jobs_archive" lacks "more"`,
-    remedy: 'Mend it',
+    remedy: 'Mend what is said of it',
   },
   {
     title: 'the archive has jobs that have no partition',
@@ -358,7 +358,7 @@ const mendedByPeople: Broken[] = [
     code: 'side-table-unfit',
     severity: 'warning',
     says: '"public"."job_pauses" is there, and no table that createJobPauses made',
-    remedy: 'Mend it',
+    remedy: 'Rename it.',
   },
 ]
 

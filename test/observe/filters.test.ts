@@ -145,6 +145,7 @@ describe('a filter finds', () => {
       })),
     )
     expect(await found(parseFilter(view, 'run_at>-2h'))).toEqual([1, 2])
+    expect(await found(parseFilter(view, 'run_at>-2 hours'))).toEqual([1, 2])
     expect(await found(parseFilter(view, 'run_at<now'))).toEqual([0, 1])
     expect(await found(parseFilter(view, 'at>+30m'))).toEqual([2])
     await fill([{ day: sql`(now() at time zone 'UTC')::date` }, { day: sql`(now() at time zone 'UTC')::date - 8` }])

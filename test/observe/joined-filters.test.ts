@@ -69,7 +69,10 @@ describe('jobs are found by the row that they point to', () => {
 
 test.each([
   ['user_id.emial=x', 'There is no column emial of The people; did you mean email?'],
-  ['user_id.age=old', 'user_id.age: "old" is no value of type integer; give a whole number of at most 31 bits'],
+  [
+    'user_id.age=old',
+    'user_id.age: "old" is no value of type integer; give a whole number from -2147483648 to 2147483647',
+  ],
   ['user_id.plan=gold', 'give one of free, paid'],
   ['user_id.is_vip>true', "user_id.is_vip: '>' can't be said of a column of type boolean"],
   [

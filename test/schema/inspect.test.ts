@@ -161,7 +161,7 @@ test('what a table lacks but does not need is advice, with its remedy', async ()
   expect((await inspectJobTable(db, 'slow_jobs')).advice).toEqual([
     'slow_jobs has no index that begins with id, by which jobs are updated: make id its primary key',
     'slow_jobs lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them',
-    'slow_jobs lacks did_insert_job_slow_jobs and did_update_job_slow_jobs, so new jobs are found by polling only: createJobTriggers, in a migration, makes them',
+    'slow_jobs has no enabled trigger did_insert_job_slow_jobs nor did_update_job_slow_jobs, so new jobs are found by polling only: createJobTriggers, in a migration, makes it',
   ])
   await createJobTriggers(db, 'slow_jobs')
   expect((await inspectJobTable(db, 'slow_jobs')).advice).toHaveLength(2)

@@ -29,7 +29,7 @@ const unfit: Check<Kept> = ({ archive: { of, flaw } }) =>
         {
           what: `No job can be moved to the archive: ${flaw}.`,
           why: "Workers with finished: 'archive' or succeeded: 'archive' refuse to start.",
-          remedy: 'Mend it as that says.',
+          remedy: 'Mend what is said of it, and start the workers anew.',
           migration: callOf('createJobArchive', of),
         },
         of,

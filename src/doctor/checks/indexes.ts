@@ -2,7 +2,7 @@ import { indexStatement } from '../../migrate/job-indexes.js'
 import { quotedName } from '../../schema/names.js'
 import { isAsWanted, serves } from '../facts/serving.js'
 import { type IndexDetails, indexOf, type TableFacts } from '../facts/table-facts.js'
-import { callOf, figure, listed, shown } from '../figures.js'
+import { callOf, figure, listed, missingText, shown } from '../figures.js'
 import { type Check, type Finding, finding } from '../finding.js'
 
 /** Of a partitioned table no index can be made concurrently. */
@@ -23,9 +23,13 @@ const missing: Check<TableFacts> = (facts) => {
   return finding(
     'missing-index',
     {
-      what: `${shown(table)} lacks ${listed(absent.map(([name]) => name))}.`,
+      what: missingText(
+        'index',
+        absent.map(([name]) => name),
+        table,
+      ),
       why,
-      remedy: 'Make them; while they are built concurrently the table is in use.',
+      remedy: catalog.kind === 'p' ? 'Make them.' : 'Make them; the table stays usable while they are built.',
       sql: absent.map((each) => indexStatement(table, each, concurrently(facts))),
       migration: call(facts),
     },

@@ -24,7 +24,7 @@ const locked = ofPending((table, { locked: count }) =>
         'pending-locked',
         {
           what: `${jobs(count)} of ${shown(table)} ${count === 1 ? 'is' : 'are'} due and waiting, and locked by somebody who has not renewed it for a lease.`,
-          why: 'A hand left them so: a worker takes them once it finds the lease over, and a program that knows the seed alone never does.',
+          why: "Manual SQL left them so. A worker of kysely-jobs takes them when the lease is over; IHP's workers never do.",
           remedy: 'Unlock them.',
           sql: [
             update(

@@ -34,7 +34,7 @@ const unlocked = ofRunning((table, { unlocked: count }) =>
         'running-unlocked',
         {
           what: `${jobs(count)} of ${shown(table)} ${count === 1 ? 'is' : 'are'} running with locked_by or locked_at null, as no worker writes it.`,
-          why: 'They run nowhere: a worker rescues them as if theirs had died, and a program that knows the seed alone never does.',
+          why: "They run nowhere. A worker of kysely-jobs rescues them, as if theirs had died; IHP's workers never do.",
           remedy: 'Have them tried again.',
           sql: [
             `update ${quotedName(table)} set status = 'job_status_retry', locked_at = null, locked_by = null, run_at = now(), updated_at = now() where status = 'job_status_running' and (locked_by is null or locked_at is null)`,

@@ -11,15 +11,26 @@ export interface Beside {
   readonly role: string
 }
 
+/** What each is for. */
+const uses: Readonly<Record<string, string>> = {
+  job_schedules: 'recurring jobs',
+  job_limits: 'limits of single keys, and rates',
+  job_pauses: 'pauses of tables and keys',
+  job_runners: 'the list of runners',
+  job_history: 'the history of jobs, and its charts',
+}
+
 const unfit: Check<Beside> = ({ side, found, role }) => {
   const flaw = sideFlaw(found, side, 'read')
   if (flaw === undefined) return undefined
+  const colon = flaw.lastIndexOf(': ')
+  const [what, remedy] = [flaw.slice(0, colon), flaw.slice(colon + 2)]
   const isUncommented = found.isOurs && found.version === undefined
   const isOnlyHidden = sideFlaw({ ...found, mayRead: true }, side, 'read') === undefined
   return finding('side-table-unfit', {
-    what: `${flaw}.`,
-    why: `What needs it does not work: ${side.purpose}`,
-    remedy: 'Mend it as that says.',
+    what: `${what}.`,
+    why: `Until it is mended these do not work: ${uses[side.name] ?? side.name}.`,
+    remedy: `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.`,
     sql: isOnlyHidden
       ? [`grant select on ${quotedName(found.table)} to ${quoted(role)}`]
       : isUncommented

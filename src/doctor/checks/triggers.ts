@@ -1,7 +1,7 @@
 import { triggerFunctionBody, triggerStatements, updateCondition } from '../../migrate/job-triggers.js'
 import { insertTriggerName, quoted, quotedName, type TableName, updateTriggerName } from '../../schema/names.js'
 import type { TableFacts, TriggerDetails } from '../facts/table-facts.js'
-import { callOf, listed, shown } from '../figures.js'
+import { callOf, listed, missingText, shown } from '../figures.js'
 import { type Check, finding } from '../finding.js'
 import { isSameCondition } from '../same-condition.js'
 
@@ -20,7 +20,7 @@ const missing: Check<TableFacts> = (facts) => {
   return finding(
     areAll ? 'no-triggers' : 'missing-trigger',
     {
-      what: `${shown(table)} lacks the trigger${areAll ? 's' : ''} ${listed(lacking)}.`,
+      what: missingText('trigger', lacking, table),
       why: 'Workers that listen are not told of jobs, and find them by polling alone.',
       remedy: areAll
         ? "Make them; or leave it so, where it was made with notify: 'none' and whoever enqueues calls notifyWorkers."
