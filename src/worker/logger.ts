@@ -15,8 +15,15 @@ export const silent = (): void => {}
 export const consoleLogger: Logger = {
   debug: silent,
   info: silent,
-  warn: (facts, message) => console.warn(message, facts),
-  error: (facts, message) => console.error(message, facts),
+  warn: (facts, message) => console.warn(...lineOf(facts, message)),
+  error: (facts, message) => console.error(...lineOf(facts, message)),
+}
+
+/** One line, where there is nothing to tell but the table, which the message names, and an error of one line. */
+function lineOf(facts: object, message: string): unknown[] {
+  const { table, error = '', ...more } = facts as { readonly table?: unknown; readonly error?: unknown } // as lines of ours have them
+  if (Object.keys(more).length > 0 || typeof error !== 'string' || error.includes('\n')) return [message, facts]
+  return [error === '' ? message : `${message}: ${error}`]
 }
 
 /** The same logger, but swallows what it throws. */

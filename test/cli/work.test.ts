@@ -17,6 +17,9 @@ const logger = { debug() {}, info() {}, warn() {}, error() {} }
 `
 const worker = `createWorker(db, 'mail_jobs', async (job: any) => console.log('mail to ' + job.to), { logger } as any)`
 
+/** What it says itself where all is well. */
+const said = 'kysely-jobs: works mail_jobs (16 at once); Ctrl-C stops\nkysely-jobs: stopped\n'
+
 const work = (text: string, file = 'worker.ts') =>
   start(['work', `./${file}`], url, { cwd: userProject({ [file]: text }) })
 
@@ -32,7 +35,7 @@ export const schedules = [schedule(db, 'mail_jobs', { name: 'nightly', cron: '0 
     expect(rows).toEqual([{ name: 'nightly' }])
   })
   program.process.kill('SIGINT')
-  expect(await program.ended).toEqual({ code: 0, stdout: 'mail to ada\n', stderr: '' })
+  expect(await program.ended).toEqual({ code: 0, stdout: 'mail to ada\n', stderr: said })
 })
 
 test('a runner of its own is run, a list of workers too, and SIGTERM ends them', async () => {
@@ -80,5 +83,32 @@ export const mail = ${worker}
   await sql`insert into mail_jobs ("to") values ('eve')`.execute(db)
   await program.said(/mail to eve\n/)
   program.process.kill('SIGINT')
-  expect((await program.ended).stderr).toBe('ShopWarning: look here\n')
+  expect((await program.ended).stderr).toBe(`ShopWarning: look here\n${said}`)
+})
+
+test('without a database it says in a line each what is missing, and waits', async () => {
+  const text = `
+import { Kysely, PostgresDialect } from 'kysely'
+import { createWorker, guardPool } from 'kysely-jobs'
+import pg from 'pg'
+const pool = guardPool(new pg.Pool({ connectionString: process.env.DATABASE_URL, port: 1, host: '127.0.0.1' }))
+const db = new Kysely<any>({ dialect: new PostgresDialect({ pool }) })
+export const mail = createWorker(db, 'mail_jobs', () => {})
+mail.on('error', () => console.log('waits'))
+`
+  const program = start(['work', './worker.ts'], '', { cwd: userProject({ 'worker.ts': text }) })
+  await program.said(/waits/)
+  program.process.kill('SIGINT')
+  const { code, stderr } = await program.ended
+  expect({ code, lines: stderr.split('\n') }).toEqual({
+    code: 0,
+    lines: [
+      expect.stringMatching(
+        /^mail_jobs: an error while starting, .*: ConnectionError: Nothing listens at 127\.0\.0\.1:1: /,
+      ),
+      'kysely-jobs: DATABASE_URL is not set: set it, if the module is to read it',
+      'kysely-jobs: stopped',
+      '',
+    ],
+  })
 })

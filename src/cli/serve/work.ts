@@ -5,6 +5,7 @@ import { createRunner, type Runner } from '../../runner/runner.js'
 import type { RunnableWorker } from '../../runner/runner-options.js'
 import type { Schedule } from '../../schedule/schedule.js'
 import { importFile } from '../open/import-file.js'
+import { complain } from '../show/tell.js'
 import { OptionError, type Terminal } from '../terminal.js'
 
 /** `kysely-jobs work` */
@@ -16,11 +17,34 @@ export async function work(terminal: Terminal, file: string | undefined): Promis
   process.on('warning', ({ name, message }) => terminal.stderr.write(`${name}: ${message}\n`))
   const exported = exportedBy(await importFile(path, file))
   const { runner, databases } = runnerOf(exported, file)
+  tellOf(runner, terminal)
   await runner.run()
+  complain(terminal.stderr, 'stopped')
   for (const db of databases) await db.destroy()
   // A pool of the module's own, which nobody could close, holds the process up for as long as its connections idle.
   if (databases.size === 0) terminal.exit?.(0)
   return 0
+}
+
+/** One line when all work, and one where the module was given no database. */
+function tellOf(runner: Runner, { stderr, env }: Terminal): void {
+  const { workers } = runner
+  let waiting = workers.length
+  runner.on('started', () => {
+    waiting -= 1
+    if (waiting > 0) return
+    const names = workers.map((worker) => {
+      const concurrency = worker.describe?.()?.concurrency
+      return concurrency === undefined ? worker.table : `${worker.table} (${concurrency} at once)`
+    })
+    complain(stderr, `works ${names.join(', ')}; Ctrl-C stops`)
+  })
+  let isTold = Boolean(env.DATABASE_URL || env.PGHOST)
+  runner.on('error', ({ doing }) => {
+    if (isTold || !doing.startsWith('starting')) return
+    isTold = true
+    complain(stderr, 'DATABASE_URL is not set: set it, if the module is to read it')
+  })
 }
 
 /** A worker, whichever copy of this package made it. */

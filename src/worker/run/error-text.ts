@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { ConnectionError } from '../../pg/connection-error.js'
 import { shown } from '../../schema/shown.js'
 import { withoutSecrets } from './mask-secrets.js'
 
@@ -65,6 +66,7 @@ function textOf(value: unknown): string {
 function describeOne(error: Error, depth: number): string {
   const message =
     attemptAt(() => `${textOf(error.name)}: ${textOf(error.message)}`) ?? 'An error without a readable message'
+  if (error instanceof ConnectionError) return message // it says what is wrong and what to do; where it came from helps nobody
   const stack = attemptAt(() => String(error.stack ?? ''))
   const frames = stack
     ?.split('\n')
