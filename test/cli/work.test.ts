@@ -1,5 +1,7 @@
 import { sql } from 'kysely'
+import { createJobTable } from 'kysely-jobs/migrate'
 import { expect, test, vi } from 'vitest'
+import { blocksIn } from '../readme/blocks.js'
 import { userProject } from '../readme/user-project.js'
 import { testDatabase } from '../support/database.js'
 import { shop } from './shop.js'
@@ -84,6 +86,15 @@ export const mail = ${worker}
   await program.said(/mail to eve\n/)
   program.process.kill('SIGINT')
   expect((await program.ended).stderr).toBe(`ShopWarning: look here\n${said}`)
+})
+
+test('the module of the page about the command line runs, and nothing is said against it', async () => {
+  await createJobTable(db, 'welcome_jobs', (table) => table.addColumn('user_id', 'integer'))
+  const [module] = blocksIn('ts', 'docs/cli.md').filter(({ name }) => name === 'worker.ts')
+  const program = work(`${module?.text}\nwelcome.on('idle', () => console.log('idle'))\n`)
+  await program.said(/idle/)
+  program.process.kill('SIGINT')
+  expect((await program.ended).stderr).toBe(said.replace('mail_jobs', 'welcome_jobs'))
 })
 
 test('without a database it says in a line each what is missing, and waits', async () => {
