@@ -74,7 +74,10 @@ test('where the table of pauses, of schedules or of runners is not there, the mi
     const { code, stderr } = await run(argv, env)
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(`let a migration call ${made}(db)`) })
   }
-  expect(await run(['pauses'], env)).toMatchObject({ code: 0, stdout: 'Nothing is paused.\n' })
+  expect(await run(['pauses'], env)).toMatchObject({
+    code: 0,
+    stdout: 'Nothing is paused, nor can be: createJobPauses(db) of kysely-jobs/migrate makes the table for it.\n',
+  })
   expect(await run(['limits'], env)).toMatchObject({ code: 0, stdout: 'No limit is known.\n' })
 })
 

@@ -1,6 +1,7 @@
 import { listPauses } from '../../queue/pause.js'
 import type { Pause } from '../../queue/pauses.js'
 import { jobsOf } from '../../schema/job-database.js'
+import { findSideTable, pausesTable } from '../../schema/side-table.js'
 import { looking, type Place, tablesNamed, withTables } from '../open/tables.js'
 import { keyText } from '../show/key-text.js'
 import { paintFor } from '../show/paint.js'
@@ -15,17 +16,20 @@ interface PausesOptions extends Place {
   readonly table?: readonly string[] | undefined
 }
 
+const noTable = `, nor can be: ${pausesTable.madeBy}(db) of kysely-jobs/migrate makes the table for it`
+
 /** `kysely-jobs pauses` */
 export async function pauses(options: PausesOptions, terminal: Terminal, named: string | undefined): Promise<0> {
   const names = [...(named === undefined ? [] : [named]), ...(options.table ?? [])]
-  const { found, now } = await withTables(options, terminal, (opened) =>
+  const { found, now, isThere } = await withTables(options, terminal, (opened) =>
     looking(opened, async (db, now) => {
       const found: (Pause & { readonly table: string })[] = []
       for (const { written } of tablesNamed(opened, names)) {
         const { name } = jobsOf(db, written)
         for (const pause of await listPauses(db, name)) found.push({ table: written, ...pause })
       }
-      return { found, now }
+      const isThere = found.length > 0 || (await findSideTable(db, pausesTable)) !== undefined
+      return { found, now, isThere }
     }),
   )
   const times = { now, isUtc: options.utc ?? false }
@@ -37,7 +41,7 @@ export async function pauses(options: PausesOptions, terminal: Terminal, named: 
       until,
     }))
     terminal.stdout.write(`${jsonText({ pauses: values }, 2)}\n`)
-  } else if (found.length === 0) terminal.stdout.write('Nothing is paused.\n')
+  } else if (found.length === 0) terminal.stdout.write(`Nothing is paused${isThere ? '' : noTable}.\n`)
   else {
     const { stdout } = terminal
     const text = tableText<(typeof found)[number]>(
