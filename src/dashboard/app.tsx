@@ -1,24 +1,19 @@
 import { type Context, Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { reading } from '../observe/reading.js'
 import { withDeadline } from '../watch/deadline.js'
-import { ask } from '../worker/ask.js'
 import { rightsOf, type Viewer, viewerOf } from './access.js'
 import { Forbidden, Missing, Refused } from './answers.js'
 import { assetNames, assetResponse } from './assets.js'
 import { formIn } from './form.js'
 import { securityHeaders } from './headers.js'
 import { LivePages } from './live.js'
+import { madePage } from './made-page.js'
 import { ownForms } from './own-form.js'
 import { forbiddenPage, missingPage, refusedPage, troublePage } from './pages/trouble.js'
 import { Layout } from './parts/layout.js'
 import type { Act, Page, Show, Visit } from './parts/page.js'
 import { routes } from './routes.js'
 import type { Site } from './site.js'
-
-/** How long (milliseconds) a page waits for the database: for one statement, and for all of them. */
-const statementLimit = 5_000
-const pageLimit = 8_000
 
 /** So long waits whoever asked for an action; it goes on. */
 const actLimit = 20_000
@@ -80,10 +75,7 @@ function visitOf(c: Asked, site: Site, now: Date): Visit {
 
 async function shown(c: Asked, site: Site, live: LivePages, show: Show): Promise<Response> {
   const visit = visitOf(c, site, new Date())
-  const made = () =>
-    ask(site.db, pageLimit, 'the page', (connection) =>
-      reading(connection, statementLimit, (db, now) => show({ ...visit, now }, db, c.req.param())),
-    )
+  const made = () => madePage(visit, (now, db) => show(now, db, c.req.param()))
   if (c.req.query('live') !== undefined && c.req.method === 'GET') {
     const key = `${c.req.path}?${visit.query} ${rightsOf(visit.viewer, [...site.settings.tables.keys()])}`
     return live.follow(key, async () => String(await (await made()).main))

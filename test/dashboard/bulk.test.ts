@@ -64,6 +64,7 @@ test('who marks nothing is told so', async () => {
   const page = await open(`${url}/tables/mail_jobs`, withoutScript)
   await page.getByRole('button', { name: 'Retry…' }).click()
   expect(await page.getByRole('alert').innerText()).toContain('No job was marked')
+  expect(await page.locator('tbody tr').count()).toBe(1)
 })
 
 test('the box at the head marks all jobs of the page', async () => {

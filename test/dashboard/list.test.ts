@@ -88,6 +88,18 @@ test('a filter that means nothing says why, and what there is', async () => {
   expect(await page.locator('.empty').innerText()).toContain('No job matches')
 })
 
+test('a filter with a value that means nothing stays in its form', async () => {
+  const page = await open(`${url}/tables/mail_jobs`, withoutScript)
+  const field = (name: string) => page.locator(`[name="${name}"]`)
+  await field('column').selectOption('size')
+  await field('operator').selectOption('>')
+  await field('value').fill('x')
+  await page.getByRole('button', { name: 'Add filter' }).click()
+  await page.getByRole('alert').waitFor()
+  const typed = ['column', 'operator', 'value'].map((name) => field(name).inputValue())
+  expect(await Promise.all(typed)).toEqual(['size', '>', 'x'])
+})
+
 test('a list is sorted by the head of a column, both ways, and paged both ways', async () => {
   const numbers = Array.from({ length: 120 }, (_, n) => n)
   await fillMails(

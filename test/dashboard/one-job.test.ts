@@ -101,6 +101,21 @@ test('a value that the table does not take is refused with what Postgres says, a
   expect(await jobs()).toMatchObject([{ size: 1 }])
 })
 
+test('a form with a mistake stays filled in, with the error at its field, and is taken once it is mended', async () => {
+  const { page, id } = await openJob({ to: 'grace', size: 1, mood: 'sad' })
+  await page.getByRole('link', { name: 'Edit' }).click()
+  await page.getByLabel('to (text)').fill('ada')
+  await page.getByLabel('size (integer)').fill('many')
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  expect(await page.locator('.field', { hasText: 'size (integer)' }).innerText()).toContain('"many" is no value')
+  expect(await page.getByLabel('to (text)').inputValue()).toBe('ada')
+  expect(await page.getByLabel('size (integer)').inputValue()).toBe('many')
+  await page.getByLabel('size (integer)').fill('2')
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await page.getByRole('heading', { name: `Job ${id}` }).waitFor()
+  expect(await jobs()).toMatchObject([{ to: 'ada', size: 2, mood: 'sad' }])
+})
+
 test('a copy is another job, and its page is shown', async () => {
   const { page, id } = await openJob({ ...rowsIn.failed, to: 'grace' })
   await page.getByRole('button', { name: 'Enqueue a copy' }).click()
@@ -150,6 +165,7 @@ test.each([
   await page.getByRole('button', { name: `${label} 1 job` }).click()
   await page.getByRole('alert').waitFor()
   expect(await page.getByRole('alert').innerText()).toContain(value)
+  expect(await page.locator('input[name="value"]').getAttribute('value')).toBe(value)
   expect(await jobs()).toEqual([before])
 })
 

@@ -9,15 +9,19 @@ import type { JobDatabase } from '../../schema/job-database.js'
 import { ask } from '../../worker/ask.js'
 import { Refused, tableFor } from '../answers.js'
 import { type ListQuery, listAddress, listQuery } from '../list-query.js'
+import { pageAgain } from '../made-page.js'
 import { confirmPage, type Meant } from '../pages/confirm.js'
+import { jobsPage } from '../pages/jobs.js'
 import type { Act, Visit } from '../parts/page.js'
 import { type SeenTable, seenTable } from '../seen-table.js'
 import { address } from '../site.js'
 import { logAction } from './log.js'
-import { jobsFor, type Verb, verbCalled } from './verbs.js'
+import { flawOf, jobsFor, type Verb, verbCalled } from './verbs.js'
 
 /** How long (milliseconds) counting may take. */
 const countLimit = 5_000
+
+const nothingMarked = 'No job was marked: mark some, or choose "all that match"'
 
 /** Asks what a bulk action would do, and when it was said so does it. */
 export const actInBulk: Act = async (visit, form, { table: name }) => {
@@ -26,8 +30,15 @@ export const actInBulk: Act = async (visit, form, { table: name }) => {
   const seen = await seenTable(visit.site.db, listed)
   const list = listQuery(seen.view, visit.query)
   if (list.flaws.length > 0) throw new Refused(list.flaws.join('. '))
+  if (form.get('of') !== 'all' && !form.has('id')) {
+    const shown = { ...visit, path: `/tables/${encodeURIComponent(listed.name)}` }
+    return pageAgain(shown, (now, db) => jobsPage(now, db, { table: listed.name }, nothingMarked))
+  }
   const meant = await meantBy(visit, form, seen, list, verb)
-  return form.get('sure') === 'yes' ? begun(visit, form, meant) : confirmPage(visit, meant)
+  if (form.get('sure') !== 'yes') return confirmPage(visit, meant)
+  const value = form.get('value')?.trim() ?? ''
+  const error = await flawOf(jobsFor(visit.site.db, listed), verb, value)
+  return error === undefined ? begun(visit, value, meant) : confirmPage(visit, meant, { form, error })
 }
 
 async function meantBy(
@@ -38,10 +49,8 @@ async function meantBy(
   verb: Verb,
 ): Promise<Meant> {
   const ids = form.getAll('id')
-  if (form.get('of') !== 'all') {
-    if (ids.length === 0) throw new Refused('No job was marked: mark some, or choose "all that match"')
+  if (form.get('of') !== 'all')
     return { seen, list, verb, ids, count: { count: ids.length, isAll: true, at: ids.length } }
-  }
   const counting = (db: Kysely<JobDatabase>) =>
     countMatching(db, seen.view, statesOf(list, verb), list.filters, list.fingerprint)
   const count = await ask(visit.site.db, countLimit, 'counting', (db) => reading(db, countLimit, counting))
@@ -57,11 +66,9 @@ function statesOf({ state }: ListQuery, { states, label }: Verb): readonly Shown
 }
 
 /** Goes on behind its page, which says how far it is. */
-function begun(visit: Visit, form: URLSearchParams, meant: Meant): string {
+function begun(visit: Visit, value: string, meant: Meant): string {
   const { seen, list, verb, ids } = meant
   const { site } = visit
-  const value = form.get('value')?.trim() ?? ''
-  if (verb.field?.isNeeded && value === '') throw new Refused(`${verb.field.label}: nothing was given`)
   const selection: JobSelection<JobColumns> =
     ids === undefined ? selectionOf(seen.view, statesOf(list, verb), list.filters, list.fingerprint) : { ids }
   const table = seen.listed.name

@@ -3,7 +3,8 @@ import type { WantedJob } from '../../observe/one-job.js'
 import type { JobView } from '../../observe/view.js'
 import { retryJobs } from '../../queue/retry.js'
 import { Forbidden, Missing, Refused, tableFor } from '../answers.js'
-import { editable } from '../pages/edit.js'
+import { pageAgain } from '../made-page.js'
+import { editable, editPage } from '../pages/edit.js'
 import { wantedJob } from '../pages/job.js'
 import { addressOfJob } from '../parts/job-address.js'
 import type { Act } from '../parts/page.js'
@@ -21,7 +22,12 @@ export const actOnEdit: Act = async (visit, form, { table: name, id = '' }) => {
   const wanted: WantedJob = wantedJob(visit, id)
   const changes = changesIn(seen.view, form)
   if (Object.keys(changes).length > 0) {
-    unlessRefused(await editJob(db, seen.view, wanted, changes))
+    const edited = await editJob(db, seen.view, wanted, changes)
+    if (edited.refused !== undefined && edited.refused !== 'gone') {
+      const typed = { form, error: edited.message }
+      return pageAgain(visit, (now, trx) => editPage(now, trx, { table: name ?? '', id }, typed))
+    }
+    unlessRefused(edited)
     logAction(visit, { action: 'edit', table: listed.name, of: id, changed: 1 })
   }
   if (isRetry) {

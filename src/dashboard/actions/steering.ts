@@ -8,6 +8,8 @@ import type { JobKey } from '../../schema/key-column.js'
 import { camelCase } from '../../schema/row.js'
 import { SideTableError } from '../../schema/side-table.js'
 import { Refused, tableFor } from '../answers.js'
+import { pageAgain } from '../made-page.js'
+import { steeringPage } from '../pages/steering.js'
 import { keyIn } from '../parts/key.js'
 import type { Act } from '../parts/page.js'
 import { seenTable } from '../seen-table.js'
@@ -32,8 +34,9 @@ export const actOnSteering: Act = async (visit, form, { table: name }) => {
     else if (act === 'unlimit') await limitJobs(db, table, { where, max: undefined })
     else throw new Refused('Nothing was asked for')
   } catch (error) {
-    if (isRefusal(error)) throw new Refused(error.message)
-    throw error
+    if (!isRefusal(error)) throw error
+    const typed = { form, error: error.message }
+    return pageAgain(visit, (now, trx) => steeringPage(now, trx, { table: listed.name }, typed))
   }
   const of =
     given === undefined
@@ -52,7 +55,9 @@ function refuseHidden(hidden: readonly string[], names: readonly string[]): void
 }
 
 function isRefusal(error: unknown): error is Error {
-  return [JobKeyError, PauseOptionError, DurationError, SideTableError, TypeError].some((kind) => error instanceof kind)
+  return [Refused, JobKeyError, PauseOptionError, DurationError, SideTableError, TypeError].some(
+    (kind) => error instanceof kind,
+  )
 }
 
 function maxIn(form: URLSearchParams): number {

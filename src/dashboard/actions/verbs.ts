@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { ShownState } from '../../observe/shown-state.js'
+import { sqlState } from '../../pg/error-class.js'
 import type { JobSelection } from '../../predicates/selected.js'
 import type { BulkOptions } from '../../queue/bulk-options.js'
 import { cancelJobs } from '../../queue/cancel.js'
@@ -109,6 +110,20 @@ export function verbsFor(state: ShownState | undefined, columns: ReadonlySet<str
 
 /** The handle of a listed table, to the verbs' types one that has every column that some verb may need. */
 export const jobsFor = (db: Kysely<JobDatabase>, { name }: ListedTable): Jobs => jobsOf(db, name)
+
+/** Why a verb does not take such a value: asked of no job, it only proves it. */
+export async function flawOf(jobs: Jobs, { field, run }: Verb, value: string): Promise<string | undefined> {
+  if (field === undefined) return undefined
+  if (field.isNeeded && value === '') return `${field.label}: nothing was given`
+  try {
+    await run(jobs, { ids: [] }, {}, value)
+    return undefined
+  } catch (error) {
+    if (error instanceof Refused || error instanceof RangeError || error instanceof TypeError) return error.message
+    if (/^22/.test(sqlState(error) ?? '') && error instanceof Error) return error.message
+    throw error
+  }
+}
 
 const duration = /^\d+(?:\.\d+)?\s*(?:ms|s|m|h|d)$/
 

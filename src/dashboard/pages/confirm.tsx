@@ -3,10 +3,12 @@ import { filterText } from '../../observe/filter-text.js'
 import type { Verb } from '../actions/verbs.js'
 import { type ListQuery, listAddress } from '../list-query.js'
 import { Head } from '../parts/head.js'
+import { Flaw } from '../parts/notice.js'
 import type { Page, Visit } from '../parts/page.js'
 import { stateLabels } from '../parts/states.js'
 import type { SeenTable } from '../seen-table.js'
 import { address } from '../site.js'
+import { type Typed, typedIn } from '../typed.js'
 
 /** A bulk action that was asked for. */
 export interface Meant {
@@ -19,7 +21,7 @@ export interface Meant {
 }
 
 /** What a bulk action would do, before it does it. */
-export function confirmPage(visit: Visit, meant: Meant): Page {
+export function confirmPage(visit: Visit, meant: Meant, typed?: Typed): Page {
   const { seen, list, verb, ids, count } = meant
   const { name, title } = seen.listed
   const back = address(visit.site, ['tables', name], listAddress(list))
@@ -40,11 +42,11 @@ export function confirmPage(visit: Visit, meant: Meant): Page {
             their turn comes
           </dd>
         </dl>
-        <Sure visit={visit} meant={meant} jobs={jobs} back={back} />
+        <Sure visit={visit} meant={meant} jobs={jobs} back={back} typed={typed} />
       </section>
     </>
   )
-  return { title: verb.label, main, live: false }
+  return { title: verb.label, main, live: false, ...(typed !== undefined && { status: 422 }) }
 }
 
 interface SureOf {
@@ -52,9 +54,10 @@ interface SureOf {
   readonly meant: Meant
   readonly jobs: string
   readonly back: string
+  readonly typed: Typed | undefined
 }
 
-function Sure({ visit: { site }, meant: { seen, list, verb, ids }, jobs, back }: SureOf) {
+function Sure({ visit: { site }, meant: { seen, list, verb, ids }, jobs, back, typed }: SureOf) {
   return (
     <form method="post" action={address(site, ['tables', seen.listed.name, 'bulk'], listAddress(list))} class="stack">
       <input type="hidden" name="verb" value={verb.action} />
@@ -63,6 +66,7 @@ function Sure({ visit: { site }, meant: { seen, list, verb, ids }, jobs, back }:
       {ids?.map((id) => (
         <input type="hidden" name="id" value={id} />
       ))}
+      <Flaw of={typed} />
       {verb.field !== undefined && (
         <label>
           {verb.field.label}
@@ -71,6 +75,7 @@ function Sure({ visit: { site }, meant: { seen, list, verb, ids }, jobs, back }:
             type={verb.field.type}
             placeholder={verb.field.placeholder}
             required={verb.field.isNeeded}
+            value={typedIn(typed, 'value')}
             autofocus
           />
         </label>

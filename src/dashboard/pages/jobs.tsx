@@ -8,15 +8,20 @@ import { type ListQuery, listAddress, listQuery } from '../list-query.js'
 import { BulkBar } from '../parts/bulk-bar.js'
 import { Filters } from '../parts/filters.js'
 import { JobTable } from '../parts/job-table.js'
-import { Empty } from '../parts/notice.js'
+import { Empty, Notice } from '../parts/notice.js'
 import type { Page, Params, Visit } from '../parts/page.js'
 import { StateTabs } from '../parts/states.js'
 import { TableHead } from '../parts/tabs.js'
 import { type SeenTable, seenTable } from '../seen-table.js'
 import { address } from '../site.js'
 
-/** The jobs of a table. */
-export async function jobsPage(visit: Visit, db: Kysely<JobDatabase>, { table: name }: Params): Promise<Page> {
+/** The jobs of a table. @param flaw why what was asked for of them was refused */
+export async function jobsPage(
+  visit: Visit,
+  db: Kysely<JobDatabase>,
+  { table: name }: Params,
+  flaw?: string,
+): Promise<Page> {
   const listed = tableFor(visit, name)
   const seen = await seenTable(db, listed)
   const list = listQuery(seen.view, visit.query)
@@ -35,6 +40,7 @@ export async function jobsPage(visit: Visit, db: Kysely<JobDatabase>, { table: n
             <NoJobs list={list} />
           ) : (
             <>
+              {flaw !== undefined && <Notice tone="bad" title={flaw} />}
               <BulkBar visit={visit} seen={seen} list={list} />
               <JobTable visit={visit} seen={seen} list={list} jobs={found.jobs} />
             </>

@@ -14,25 +14,32 @@ import { Pauses } from '../parts/pauses.js'
 import { TableHead } from '../parts/tabs.js'
 import { readRunners } from '../recorded.js'
 import { seenTable } from '../seen-table.js'
+import { type Typed, typedIn } from '../typed.js'
 
-/** What of a table is paused, and how far its limits are used. */
-export async function steeringPage(visit: Visit, db: Kysely<JobDatabase>, { table: name }: Params): Promise<Page> {
+/** What of a table is paused, and how far its limits are used; and what was typed into a form that was refused. */
+export async function steeringPage(
+  visit: Visit,
+  db: Kysely<JobDatabase>,
+  { table: name }: Params,
+  typed?: Typed,
+): Promise<Page> {
   const listed = tableFor(visit, name)
   const seen = await seenTable(db, listed)
   const jobs = jobsOf(db, listed.name)
   const pauses = await unlessMissing(listPauses(db, jobs.name))
   const kept = await unlessMissing(listLimits(db, jobs.name))
   const limits = await limitsInUse(db, seen.view)
+  const of = (act: string) => (typedIn(typed, 'act') === act ? typed : undefined)
   const main = (
     <>
       <TableHead visit={visit} table={listed} />
       <section class="sheet">
         <h2>Pauses</h2>
-        <Pauses visit={visit} seen={seen} pauses={pauses} />
+        <Pauses visit={visit} seen={seen} pauses={pauses} typed={of('pause')} />
       </section>
       <section class="sheet">
         <h2>Limits</h2>
-        <Limits visit={visit} seen={seen} kept={kept} limits={limits} />
+        <Limits visit={visit} seen={seen} kept={kept} limits={limits} typed={of('limit')} />
       </section>
     </>
   )

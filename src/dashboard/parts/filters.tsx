@@ -17,6 +17,9 @@ interface FiltersOf {
 export function Filters(of: FiltersOf) {
   const { visit, path, view, list } = of
   const kept = listAddress(list)
+  // What was typed stays where it was refused.
+  const typed = list.flaws.length > 0 ? visit.query : new URLSearchParams()
+  const chosen = typed.get('column') ?? undefined
   return (
     <div class="stack padded">
       {list.flaws.map((flaw) => (
@@ -31,28 +34,36 @@ export function Filters(of: FiltersOf) {
           <label>
             Column
             <select name="column">
-              <Columns view={view} own={true} />
-              <Joined view={view} />
-              <Columns view={view} own={false} />
+              <Columns view={view} own={true} chosen={chosen} />
+              <Joined view={view} chosen={chosen} />
+              <Columns view={view} own={false} chosen={chosen} />
             </select>
           </label>
           {view.columns.some(({ kind }) => kind === 'json') && (
             <label>
               Keys within JSON
-              <input name="path" placeholder="user.id" size={10} />
+              <input name="path" placeholder="user.id" size={10} value={typed.get('path') ?? undefined} />
             </label>
           )}
           <label>
             Is
             <select name="operator">
               {operators.map((operator) => (
-                <option value={operator}>{operator}</option>
+                <option value={operator} selected={operator === typed.get('operator')}>
+                  {operator}
+                </option>
               ))}
             </select>
           </label>
           <label>
             Value
-            <input name="value" data-filter placeholder="press /" />
+            <input
+              name="value"
+              data-filter
+              placeholder="press /"
+              value={typed.get('value') ?? undefined}
+              aria-invalid={typed.has('value') ? 'true' : undefined}
+            />
           </label>
           <button type="submit">Add filter</button>
         </form>
@@ -61,13 +72,18 @@ export function Filters(of: FiltersOf) {
   )
 }
 
-function Columns({ view, own }: { readonly view: JobView; readonly own: boolean }) {
+interface ColumnsOf {
+  readonly view: JobView
+  readonly chosen: string | undefined
+}
+
+function Columns({ view, own, chosen }: ColumnsOf & { readonly own: boolean }) {
   const columns = view.columns.filter(({ isOfQueue }) => isOfQueue !== own)
   if (columns.length === 0) return null
   return (
     <optgroup label={own ? 'Own columns' : 'Columns of the queue'}>
       {columns.map(({ name, type }) => (
-        <option value={name}>
+        <option value={name} selected={name === chosen}>
           {name} ({type})
         </option>
       ))}
@@ -76,13 +92,13 @@ function Columns({ view, own }: { readonly view: JobView; readonly own: boolean 
 }
 
 /** Of the rows that jobs point to. */
-function Joined({ view }: { readonly view: JobView }) {
+function Joined({ view, chosen }: ColumnsOf) {
   const columns = joinedColumns(view)
   if (columns.length === 0) return null
   return (
     <optgroup label="Columns of other tables">
       {columns.map(({ place, type }) => (
-        <option value={place}>
+        <option value={place} selected={place === chosen}>
           {place} ({type})
         </option>
       ))}

@@ -1,7 +1,10 @@
 import type { JobView } from '../../observe/view.js'
+import { type Typed, typedIn } from '../typed.js'
 
 /** A key of one column; of more by code. */
-export function KeyChoice({ view, all }: { readonly view: JobView; readonly all: string }) {
+export function KeyChoice(props: { readonly view: JobView; readonly all: string; readonly typed: Typed | undefined }) {
+  const { view, all, typed } = props
+  const chosen = typedIn(typed, 'column')
   const columns = view.columns.filter(({ isOfQueue, kind }) => !isOfQueue && !['json', 'array', 'bytes'].includes(kind))
   return (
     <>
@@ -10,13 +13,15 @@ export function KeyChoice({ view, all }: { readonly view: JobView; readonly all:
         <select name="column">
           <option value="">{all}</option>
           {columns.map(({ name }) => (
-            <option value={name}>jobs whose {name} is</option>
+            <option value={name} selected={name === chosen}>
+              jobs whose {name} is
+            </option>
           ))}
         </select>
       </label>
       <label>
         Value
-        <input name="value" />
+        <input name="value" value={typedIn(typed, 'value')} />
       </label>
     </>
   )

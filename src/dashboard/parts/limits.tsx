@@ -2,10 +2,11 @@ import type { KeyUse } from '../../observe/limit-use.js'
 import type { KeptLimit } from '../../queue/limit-jobs.js'
 import type { WorkerLimit } from '../../records/worker-state.js'
 import { address } from '../site.js'
+import { typedIn } from '../typed.js'
 import { isShownKey, KeyText, keyFields } from './key.js'
 import { KeyChoice } from './key-choice.js'
-import { Empty } from './notice.js'
-import type { SteeringOf } from './pauses.js'
+import { Empty, Flaw } from './notice.js'
+import type { FormOf, SteeringOf } from './pauses.js'
 
 /** A limit of workers that are alive, and how many jobs run of each key. */
 export interface InUse {
@@ -14,13 +15,13 @@ export interface InUse {
   readonly keys: readonly KeyUse[] | undefined
 }
 
-interface LimitsOf extends SteeringOf {
+interface LimitsOf extends FormOf {
   readonly kept: readonly KeptLimit[] | string
   readonly limits: readonly InUse[]
 }
 
 /** How far limits are used, and a form for another limit of a key. */
-export function Limits({ visit, seen, kept, limits }: LimitsOf) {
+export function Limits({ visit, seen, kept, limits, typed }: LimitsOf) {
   const { name } = seen.listed
   const may = visit.viewer.may('limit', name) && typeof kept !== 'string'
   const others = typeof kept === 'string' ? [] : kept
@@ -50,10 +51,11 @@ export function Limits({ visit, seen, kept, limits }: LimitsOf) {
       {typeof kept === 'string' && <p class="padded quiet small">Limits can't be changed here: {kept}</p>}
       {may && (
         <form method="post" action={address(visit.site, ['tables', name, 'steering'])} class="inline padded">
-          <KeyChoice view={seen.view} all="all jobs of the table" />
+          <Flaw of={typed} />
+          <KeyChoice view={seen.view} all="all jobs of the table" typed={typed} />
           <label>
             At most
-            <input name="max" type="number" min="0" required />
+            <input name="max" type="number" min="0" required value={typedIn(typed, 'max')} />
           </label>
           <button type="submit" name="act" value="limit">
             Limit

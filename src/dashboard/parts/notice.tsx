@@ -1,4 +1,5 @@
 import type { Child } from 'hono/jsx'
+import type { Typed } from '../typed.js'
 
 /** A sentence that matters, and what to do. */
 export function Notice(props: {
@@ -23,4 +24,9 @@ export function Empty({ title, children }: { readonly title: string; readonly ch
       {children}
     </div>
   )
+}
+
+/** Why a form was refused, where it was. */
+export function Flaw({ of }: { readonly of: Typed | undefined }) {
+  return of === undefined ? null : <Notice tone="bad" title={`Nothing was changed. ${of.error}`} />
 }

@@ -1,10 +1,11 @@
 import type { Pause } from '../../queue/pauses.js'
 import type { SeenTable } from '../seen-table.js'
 import { address } from '../site.js'
+import { type Typed, typedIn } from '../typed.js'
 import { ColumnHeads } from './column-heads.js'
 import { isShownKey, KeyText, keyFields } from './key.js'
 import { KeyChoice } from './key-choice.js'
-import { Empty } from './notice.js'
+import { Empty, Flaw } from './notice.js'
 import type { Visit } from './page.js'
 import { When } from './when.js'
 
@@ -13,8 +14,17 @@ export interface SteeringOf {
   readonly seen: SeenTable
 }
 
+interface PausesOf extends FormOf {
+  readonly pauses: readonly Pause[] | string
+}
+
+/** A form, and what was typed into it where it was refused. */
+export interface FormOf extends SteeringOf {
+  readonly typed: Typed | undefined
+}
+
 /** What of a table is paused, and a form to pause more. */
-export function Pauses({ visit, seen, pauses }: SteeringOf & { readonly pauses: readonly Pause[] | string }) {
+export function Pauses({ visit, seen, pauses, typed }: PausesOf) {
   const { name } = seen.listed
   const may = visit.viewer.may('pause', name)
   if (typeof pauses === 'string') return <Empty title="Nothing can be paused yet">{pauses}</Empty>
@@ -25,7 +35,7 @@ export function Pauses({ visit, seen, pauses }: SteeringOf & { readonly pauses: 
       ) : (
         <PauseTable visit={visit} seen={seen} pauses={pauses} may={may} />
       )}
-      {may && <PauseForm visit={visit} seen={seen} />}
+      {may && <PauseForm visit={visit} seen={seen} typed={typed} />}
     </>
   )
 }
@@ -72,17 +82,18 @@ function PauseTable({ visit, seen, pauses, may }: PauseTableOf) {
   )
 }
 
-function PauseForm({ visit, seen }: SteeringOf) {
+function PauseForm({ visit, seen, typed }: FormOf) {
   return (
     <form method="post" action={address(visit.site, ['tables', seen.listed.name, 'steering'])} class="inline padded">
-      <KeyChoice view={seen.view} all="the whole table" />
+      <Flaw of={typed} />
+      <KeyChoice view={seen.view} all="the whole table" typed={typed} />
       <label>
         Why
-        <input name="reason" />
+        <input name="reason" value={typedIn(typed, 'reason')} />
       </label>
       <label>
-        For so long
-        <input name="until" placeholder="2h; empty: until resumed" />
+        For how long
+        <input name="until" placeholder="2h, or empty" value={typedIn(typed, 'until')} />
       </label>
       <button type="submit" name="act" value="pause">
         Pause
