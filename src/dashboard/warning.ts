@@ -14,6 +14,8 @@ export interface Warning {
   readonly migration?: string | undefined
   /** What the doctor calls it. */
   readonly code?: FindingCode | undefined
+  /** The page of the table that has more of it. */
+  readonly page?: 'errors' | 'steering' | undefined
   /** The kind of the errors that it is about. */
   readonly fingerprint?: string | undefined
 }

@@ -25,7 +25,7 @@ export function warningsOf(known: Known): Warning[] {
   ]
 }
 
-const checks: readonly Check[] = [unserved, paused, growing, failing, erring, leases, deaf, unindexed]
+const checks: readonly Check[] = [unserved, paused, pausedKeys, growing, failing, erring, leases, deaf, unindexed]
 
 function unserved({ overview: { workers, due } }: Known): Warning | undefined {
   if (workers === undefined || workers.length > 0 || !due?.count) return undefined
@@ -41,7 +41,16 @@ function paused({ overview: { paused, pauses } }: Known): Warning | undefined {
   const reason = pauses?.find(({ where }) => where === undefined)?.reason
   if (!paused) return undefined
   const why = reason === undefined ? '' : ` (${reason})`
-  return { tone: 'warn', what: `paused${why}`, remedy: 'No job begins until it is resumed, under "Pauses and limits".' }
+  const remedy = 'No job begins until it is resumed, under "Pauses and limits".'
+  return { tone: 'warn', what: `paused${why}`, remedy, page: 'steering' }
+}
+
+/** The keys themselves are told where it is known what is hidden. */
+function pausedKeys({ overview: { pauses = [] } }: Known): Warning | undefined {
+  const { length } = pauses.filter(({ where }) => where !== undefined)
+  if (length === 0) return undefined
+  const what = length === 1 ? '1 key is paused' : `${length.toLocaleString('en')} keys are paused`
+  return { tone: 'warn', what, remedy: 'No job of a paused key begins until it is resumed.', page: 'steering' }
 }
 
 /** So many due jobs more than half an hour ago, and twice as many. */
@@ -69,6 +78,7 @@ function failing({ overview: { failedLastHour, succeededLastHour } }: Known): Wa
     tone: 'bad',
     what: `${Math.round((failed / all) * 100)} % of the jobs that ended in the last hour failed for good`,
     remedy: 'The page "Errors" has them by their message; a kind that is mended can be retried there at once.',
+    page: 'errors',
   }
 }
 

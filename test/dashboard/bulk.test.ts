@@ -24,7 +24,7 @@ async function statuses(): Promise<Record<string, string>> {
 }
 
 test('the jobs that are marked are counted, asked about and changed, and no others', async () => {
-  await fillMails(
+  const ids = await fillMails(
     db,
     ['a', 'b', 'c'].map((to) => ({ to, ...rowsIn.failed })),
   )
@@ -32,11 +32,12 @@ test('the jobs that are marked are counted, asked about and changed, and no othe
   for (const place of [0, 2]) await page.locator('tbody input[name="id"]').nth(place).check()
   await page.getByRole('button', { name: 'Retry…' }).click()
   expect(await page.locator('main').innerText()).toMatch(
-    /2 jobs of mail_jobs would run again[\s\S]*those that were marked/,
+    /2 jobs of mail_jobs would run again[\s\S]*Left alone\s+running jobs/,
   )
+  expect(await page.locator('.chips code').allTextContents()).toEqual([ids[0], ids[2]])
   expect(await statuses()).toEqual({ a: 'failed', b: 'failed', c: 'failed' })
   await page.getByRole('button', { name: 'Retry 2 jobs' }).click()
-  await page.getByText('2 jobs were changed').waitFor()
+  await page.getByText(/^2 jobs were [a-z]/).waitFor()
   expect(await statuses()).toEqual({ a: 'not_started', b: 'failed', c: 'not_started' })
   expect(told).toEqual([{ user: undefined, action: 'retry', table: 'mail_jobs', of: '2 jobs', changed: 2 }])
 })
@@ -53,10 +54,26 @@ test('all that match a filter and a state are changed, also those of other pages
   expect(await page.locator('main').innerText()).toMatch(/100 jobs of mail_jobs would be deleted/)
   expect(await page.locator('.chips').innerText()).toMatch(/Failed[\s\S]*size>=20/)
   await page.getByRole('button', { name: 'Delete 100 jobs' }).click()
-  await page.getByText('100 jobs were changed').waitFor()
+  await page.getByText('100 jobs were deleted').waitFor()
+  expect(await page.getByRole('link', { name: 'Back to the list' }).getAttribute('href')).toBe(
+    '/tables/mail_jobs?state=failed&where=size%3E%3D20',
+  )
   const left = await statuses()
   expect([Object.keys(left).length, left.due]).toEqual([21, 'not_started'])
   expect(told).toMatchObject([{ action: 'delete', of: 'state: failed, where: size>=20', changed: 100 }])
+})
+
+test('jobs of one kind of error are asked about by what the error says', async () => {
+  await fillMails(db, [
+    { to: 'a', ...rowsIn.failed, last_error: 'Error: no such address' },
+    { to: 'b', ...rowsIn.failed, last_error: 'Error: the shop is closed' },
+  ])
+  const page = await open(`${url}/tables/mail_jobs/errors`, withoutScript)
+  await page.locator('tr', { hasText: 'shop' }).getByRole('link').first().click()
+  expect(await page.locator('.chips').innerText()).toContain('errors like: Error: the shop is closed')
+  await page.getByLabel('Do to').selectOption('all that match')
+  await page.getByRole('button', { name: 'Retry…' }).click()
+  expect(await page.locator('main').innerText()).toMatch(/1 job of mail_jobs[\s\S]*like: Error: the shop is closed/)
 })
 
 test('who marks nothing is told so', async () => {
@@ -98,7 +115,7 @@ test('a run shows how far it is, and stops when it is told', async () => {
   await page.getByRole('button', { name: 'Stop after this chunk' }).click()
   released.resolve()
   await holding
-  await page.getByText('2,000 jobs were changed').waitFor()
+  await page.getByText(/^2,000 jobs were [a-z]/).waitFor()
   await page.getByRole('heading', { name: 'Retry: stopped' }).waitFor()
   const { count } = await db
     .selectFrom('mail_jobs')
@@ -118,8 +135,9 @@ test('a schedule is run at once, paused, resumed and removed', async () => {
   })
   const page = await open(`${url}/schedules`, withoutScript)
   expect(await page.locator('tbody').innerText()).toMatch(/nightly[\s\S]*0 3 \* \* \*[\s\S]*Europe\/Vienna/)
+  await page.getByRole('button', { name: 'Run now…' }).click()
+  expect(await statuses()).toEqual({})
   await page.getByRole('button', { name: 'Run now' }).click()
-  await page.getByRole('link', { name: 'its job' }).click()
   await page.getByRole('heading', { name: /^Job / }).waitFor()
   expect(await statuses()).toEqual({ all: 'not_started' })
   await page.getByRole('link', { name: 'Schedules' }).click()
@@ -127,6 +145,7 @@ test('a schedule is run at once, paused, resumed and removed', async () => {
   await page.getByText('Paused').waitFor()
   await page.getByRole('button', { name: 'Resume' }).click()
   await page.getByRole('button', { name: 'Pause' }).waitFor()
+  await page.getByRole('button', { name: 'Remove…' }).click()
   await page.getByRole('button', { name: 'Remove' }).click()
   await page.getByText('There are no recurring jobs').waitFor()
   expect(await listSchedules(db, 'mail_jobs')).toEqual([])

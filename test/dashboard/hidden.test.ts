@@ -87,7 +87,7 @@ test('a hidden column can not be written to, and stays with a copy', async () =>
   await answer(handler, `/jobs/${id}/edit`, form)
   const job = () => db.selectFrom('mail_jobs').select(['token', 'to']).where('id', '=', id)
   expect(await job().execute()).toEqual([{ token: secret, to: 'eve' }])
-  await answer(handler, `/jobs/${id}/duplicate`, {})
+  await answer(handler, `/jobs/${id}/duplicate`, { sure: 'yes' })
   const copies = await db.selectFrom('mail_jobs').select('token').where('to', '=', 'eve').execute()
   expect(copies).toEqual([{ token: secret }, { token: secret }])
 })

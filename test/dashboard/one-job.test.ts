@@ -118,6 +118,8 @@ test('a form with a mistake stays filled in, with the error at its field, and is
 
 test('a copy is another job, and its page is shown', async () => {
   const { page, id } = await openJob({ ...rowsIn.failed, to: 'grace' })
+  await page.getByRole('button', { name: 'Enqueue a copy…' }).click()
+  expect(await jobs()).toHaveLength(1)
   await page.getByRole('button', { name: 'Enqueue a copy' }).click()
   const copy = (await jobs()).find((job) => job.id !== id)
   expect(copy).toMatchObject({ to: 'grace', status: 'job_status_not_started', attempts_count: 0, last_error: null })
@@ -138,14 +140,14 @@ test.each([
 ] as const)('%s asks once more, and then does it', async (label, row, value, expected) => {
   const { page } = await openJob(row)
   await act(page, label, value)
-  await page.getByText('1 job was changed').waitFor()
+  await page.getByText(/^1 job was [a-z]/).waitFor()
   expect(await jobs()).toMatchObject([expected])
 })
 
 test('a job that is deleted is gone, and its page says so', async () => {
   const { page, id } = await openJob(rowsIn.failed)
   await act(page, 'Delete')
-  await page.getByText('1 job was changed').waitFor()
+  await page.getByText(/^1 job was [a-z]/).waitFor()
   expect(await jobs()).toEqual([])
   const response = await page.goto(`${url}/tables/mail_jobs/jobs/${id}`)
   expect(response?.status()).toBe(404)
@@ -198,6 +200,6 @@ test('a job that runs can be cancelled: its handler is told, and it ends as canc
   expect(await page.getByRole('link', { name: 'Edit' }).count()).toBe(0) // its handler has read the columns
   await act(page, 'Cancel', '')
   await aborted.promise
-  await page.getByText('1 job was changed').waitFor()
+  await page.getByText(/^1 job was [a-z]/).waitFor()
   expect(await jobs()).toMatchObject([{ status: 'job_status_cancelled' }])
 })

@@ -80,6 +80,20 @@ test('a paused table, with the reason', async () => {
   expect(await overviewOf()()).toContain('mail_jobs: paused (the bank is away)')
 })
 
+test('a key that is paused, which is marked in the list and on its jobs too', async () => {
+  await sql`alter table mail_jobs add column if not exists tenant_id integer`.execute(db)
+  await sql`insert into mail_jobs (tenant_id) values (7), (8)`.execute(db)
+  await pauseJobs(db as never, 'mail_jobs' as never, { where: { tenant_id: 7 }, reason: 'unpaid' } as never)
+  const visit = async (path: string) => (await handlerOf()(new Request(`http://jobs.example${path}`))).text()
+  expect(await visit('/')).toContain('mail_jobs: 1 key is paused')
+  const list = await visit('/tables/mail_jobs')
+  expect(list).toContain('<code>tenant_id = 7</code> (unpaid)')
+  expect(list).toContain('href="/tables/mail_jobs/steering"')
+  const jobs = await db.selectFrom('mail_jobs').select('id').orderBy('tenant_id').execute()
+  const pages = await Promise.all(jobs.map(({ id }) => visit(`/tables/mail_jobs/jobs/${id}`)))
+  expect(pages.map((text) => text.includes('paused: unpaid'))).toEqual([true, false])
+})
+
 test('a backlog that has doubled within half an hour, and not one that stays', async () => {
   const grown = Array.from({ length: 40 }, (_, n): [number, number] => [n < 12 ? 100 : 100 + n * 10, 5])
   await record(...grown)

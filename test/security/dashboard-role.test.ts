@@ -73,7 +73,7 @@ test.each<[string, string?]>([['retry'], ['run'], ['reschedule', '2h'], ['priori
   'a reader may not %s, and is told by whom; an operator may',
   async (verb, value) => {
     expect(await outcomeOf(asReader, verb, value)).toMatch(/permission denied/)
-    expect(await outcomeOf(asOperator, verb, value)).toContain('1 job was changed')
+    expect(await outcomeOf(asOperator, verb, value)).toMatch(/1 job was (?!refused)[a-z]/)
   },
 )
 
@@ -81,7 +81,7 @@ test('a reader may neither edit a job nor copy it; an operator may', async () =>
   const edit = { 'value:user_id': 'bob', 'was:user_id': 'ada' }
   for (const [path, form] of [
     [`${of}/jobs/${id}/edit`, edit],
-    [`${of}/jobs/${id}/duplicate`, {}],
+    [`${of}/jobs/${id}/duplicate`, { sure: 'yes' }],
   ] as const) {
     const refused = await asReader(path, form)
     expect([refused.status, refused.text]).toEqual([422, expect.stringContaining('permission denied')])

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { countMatching } from '../../observe/count-matching.js'
+import { findJobs } from '../../observe/find-jobs.js'
 import { reading } from '../../observe/reading.js'
 import { selectionOf } from '../../observe/selection.js'
 import { type ShownState, shownStates } from '../../observe/shown-state.js'
@@ -16,6 +17,7 @@ import type { Act, Visit } from '../parts/page.js'
 import { type SeenTable, seenTable } from '../seen-table.js'
 import { address } from '../site.js'
 import { logAction } from './log.js'
+import type { BulkRun } from './runs.js'
 import { flawOf, jobsFor, type Verb, verbCalled } from './verbs.js'
 
 /** How long (milliseconds) counting may take. */
@@ -51,10 +53,15 @@ async function meantBy(
   const ids = form.getAll('id')
   if (form.get('of') !== 'all')
     return { seen, list, verb, ids, count: { count: ids.length, isAll: true, at: ids.length } }
-  const counting = (db: Kysely<JobDatabase>) =>
-    countMatching(db, seen.view, statesOf(list, verb), list.filters, list.fingerprint)
-  const count = await ask(visit.site.db, countLimit, 'counting', (db) => reading(db, countLimit, counting))
-  return { seen, list, verb, ids: undefined, count }
+  const { filters, fingerprint } = list
+  const states = statesOf(list, verb)
+  const counting = async (db: Kysely<JobDatabase>) => ({
+    count: await countMatching(db, seen.view, states, filters, fingerprint),
+    error:
+      fingerprint && (await findJobs(db, seen.view, { states, filters, fingerprint, limit: 1 })).jobs[0]?.error.text,
+  })
+  const { count, error } = await ask(visit.site.db, countLimit, 'counting', (db) => reading(db, countLimit, counting))
+  return { seen, list, verb, ids: undefined, count, error: error ?? undefined }
 }
 
 /** Those of the list that the verb changes at all. @throws Refused where it changes none */
@@ -79,9 +86,18 @@ function begun(visit: Visit, value: string, meant: Meant): string {
           .join(', ') || 'all'
       : `${ids.length} jobs`
   const run = site.runs.start(
-    { verb: verb.label, action: verb.action, table },
+    { verb: verb.label, done: verb.done, action: verb.action, table, back: backTo(visit, meant) },
     (onProgress, signal) => verb.run(jobsFor(site.db, seen.listed), selection, { onProgress, signal }, value),
     (changed) => logAction(visit, { action: verb.action, table, of, changed }),
   )
   return address(site, ['tables', table, 'runs', run.id])
+}
+
+/** To the list with its filters, or to the one job. */
+function backTo({ site }: Visit, { seen, list, verb, ids }: Meant): BulkRun['back'] {
+  const path = ['tables', seen.listed.name]
+  const [id, ...others] = ids ?? []
+  if (id !== undefined && others.length === 0 && verb.action !== 'delete')
+    return { text: 'To the job', href: address(site, [...path, 'jobs', id]) }
+  return { text: 'Back to the list', href: address(site, path, listAddress(list)) }
 }

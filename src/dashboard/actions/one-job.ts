@@ -6,6 +6,7 @@ import { Forbidden, Missing, Refused, tableFor } from '../answers.js'
 import { pageAgain } from '../made-page.js'
 import { editable, editPage } from '../pages/edit.js'
 import { wantedJob } from '../pages/job.js'
+import { surePage } from '../pages/sure.js'
 import { addressOfJob } from '../parts/job-address.js'
 import type { Act } from '../parts/page.js'
 import { seenTable } from '../seen-table.js'
@@ -58,11 +59,22 @@ function changesIn(view: JobView, form: URLSearchParams): Record<string, string 
 /** Forms send each line end as two characters. */
 const withoutReturns = (text: string) => text.replaceAll('\r\n', '\n')
 
-/** Enqueues a job once more. */
-export const actOnDuplicate: Act = async (visit, _, { table: name, id = '' }) => {
+/** Enqueues a job once more, when that is meant. */
+export const actOnDuplicate: Act = async (visit, form, { table: name, id = '' }) => {
   const listed = tableFor(visit, name, 'duplicate')
   const seen = await seenTable(visit.site.db, listed)
-  const job = unlessRefused(await duplicateJob(visit.site.db, seen.whole, wantedJob(visit, id)))
+  const wanted: WantedJob = wantedJob(visit, id)
+  if (form.get('sure') !== 'yes') {
+    const it = { id, key: wanted.key ?? null, isArchived: wanted.isArchived === true }
+    return surePage({
+      title: 'Enqueue a copy',
+      from: { text: `Job ${id}`, href: addressOfJob(visit, seen, it) },
+      what: `A new job of ${listed.title} with the own columns of this one would be due at once.`,
+      action: addressOfJob(visit, seen, it, 'duplicate'),
+      label: 'Enqueue a copy',
+    })
+  }
+  const job = unlessRefused(await duplicateJob(visit.site.db, seen.whole, wanted))
   logAction(visit, { action: 'duplicate', table: listed.name, of: id, changed: 1 })
   return addressOfJob(visit, seen, { ...job, isArchived: false })
 }

@@ -12,8 +12,12 @@ export interface BulkRun {
   readonly id: string
   /** What it does, as its page says it: "Retry". */
   readonly verb: string
+  /** What became of jobs, as its page says it: "retried". */
+  readonly done: string
   readonly action: Action
   readonly table: string
+  /** Where one can look at them: the list, or the job. */
+  readonly back: { readonly text: string; readonly href: string }
   readonly startedAt: number
   progress: BulkProgress | undefined
   /** What became of it. */
@@ -32,7 +36,7 @@ export class BulkRuns {
 
   /** Starts one; `ended` hears how many jobs it changed, also where it could not go on. */
   start(
-    about: Pick<BulkRun, 'verb' | 'action' | 'table'>,
+    about: Pick<BulkRun, 'verb' | 'done' | 'action' | 'table' | 'back'>,
     work: (onProgress: (progress: BulkProgress) => void, signal: AbortSignal) => Promise<ChangedJobs>,
     ended: (changed: number) => void,
   ): BulkRun {

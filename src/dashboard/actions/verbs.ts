@@ -23,6 +23,8 @@ export interface Verb {
   readonly states: readonly ShownState[]
   /** What becomes of them, as a confirmation says it. */
   readonly what: string
+  /** What has become of them: "3 jobs were ...". */
+  readonly done: string
   /** What is asked besides. */
   readonly field?: Field
   readonly needsPriority?: boolean
@@ -45,6 +47,7 @@ export const verbs: readonly Verb[] = [
     label: 'Retry',
     states: [...ended, ...pending],
     what: 'run again from the first attempt, at once',
+    done: 'retried',
     run: ({ db, name }, selection, options) => retryJobs(db, name, selection, options),
   },
   {
@@ -52,6 +55,7 @@ export const verbs: readonly Verb[] = [
     label: 'Run now',
     states: pending,
     what: 'become due at once; their attempts stay counted',
+    done: 'made due',
     run: ({ db, name }, selection, options) => rescheduleJobs(db, name, selection, { ...options, delay: 0 }),
   },
   {
@@ -59,6 +63,7 @@ export const verbs: readonly Verb[] = [
     label: 'Reschedule',
     states: pending,
     what: 'become due at another time',
+    done: 'rescheduled',
     field: { label: 'Due in, or at', placeholder: '2h, or 2026-12-24 18:00+01', type: 'text', isNeeded: true },
     run: ({ db, name }, selection, options, value) =>
       rescheduleJobs(db, name, selection, { ...options, ...timeOf(value) }),
@@ -68,6 +73,7 @@ export const verbs: readonly Verb[] = [
     label: 'Priority',
     states: pending,
     what: 'take another priority: higher runs first',
+    done: 'given the priority',
     field: { label: 'Priority', placeholder: '10', type: 'number', isNeeded: true },
     needsPriority: true,
     run: ({ db, name }, selection, options, value) =>
@@ -79,6 +85,7 @@ export const verbs: readonly Verb[] = [
     isDangerous: true,
     states: ['running', ...pending],
     what: 'end as cancelled; the handlers of those that run are told',
+    done: 'cancelled',
     field: { label: 'Why', placeholder: 'on request', type: 'text', isNeeded: false },
     run: ({ db, name }, selection, options, value) =>
       cancelJobs(db, name, selection, { ...options, ...(value !== '' && { reason: value }) }),
@@ -89,6 +96,7 @@ export const verbs: readonly Verb[] = [
     isDangerous: true,
     states: [...ended, ...pending],
     what: 'be deleted, with all that is known of them',
+    done: 'deleted',
     run: ({ db, name }, selection, options) => deleteJobs(db, name, selection, options),
   },
 ]

@@ -3,6 +3,7 @@ import { filterText } from '../../observe/filter-text.js'
 import type { Verb } from '../actions/verbs.js'
 import { type ListQuery, listAddress } from '../list-query.js'
 import { Head } from '../parts/head.js'
+import { kindText } from '../parts/kind-text.js'
 import { Flaw } from '../parts/notice.js'
 import type { Page, Visit } from '../parts/page.js'
 import { stateLabels } from '../parts/states.js'
@@ -18,6 +19,8 @@ export interface Meant {
   /** Undefined: all that the list is of. */
   readonly ids: readonly string[] | undefined
   readonly count: Matching
+  /** Where the list is of one kind of error: that of one of the jobs. */
+  readonly error?: string | undefined
 }
 
 /** What a bulk action would do, before it does it. */
@@ -35,12 +38,9 @@ export function confirmPage(visit: Visit, meant: Meant, typed?: Typed): Page {
         </p>
         <dl class="facts">
           <dt>Which</dt>
-          <dd>{ids === undefined ? <MatchingText list={list} /> : 'those that were marked'}</dd>
+          <dd>{ids === undefined ? <MatchingText list={list} error={meant.error} /> : <Ids of={ids} />}</dd>
           <dt>Left alone</dt>
-          <dd>
-            jobs in any other state than {verb.states.map((state) => stateLabels[state].toLowerCase()).join(', ')} when
-            their turn comes
-          </dd>
+          <dd>{leftText(verb)}</dd>
         </dl>
         <Sure visit={visit} meant={meant} jobs={jobs} back={back} typed={typed} />
       </section>
@@ -92,7 +92,33 @@ function Sure({ visit: { site }, meant: { seen, list, verb, ids }, jobs, back, t
   )
 }
 
-function MatchingText({ list: { state, filters, fingerprint } }: { readonly list: ListQuery }) {
+/** So many ids are shown. */
+const mostIds = 20
+
+function Ids({ of }: { readonly of: readonly string[] }) {
+  return (
+    <ul class="chips">
+      {of.slice(0, mostIds).map((id) => (
+        <li>
+          <code>{id}</code>
+        </li>
+      ))}
+      {of.length > mostIds && <li>and {(of.length - mostIds).toLocaleString('en')} more</li>}
+    </ul>
+  )
+}
+
+/** Jobs may have come into another state by the time it is their turn. */
+function leftText({ states }: Verb): string {
+  if (states.includes('running')) return 'jobs that have ended'
+  return states.includes('failed') ? 'running jobs' : 'running jobs, and those that have ended'
+}
+
+interface MatchingOf extends Pick<Meant, 'error'> {
+  readonly list: ListQuery
+}
+
+function MatchingText({ list: { state, filters, fingerprint }, error }: MatchingOf) {
   if (state === undefined && filters.length === 0 && fingerprint === undefined) return <>every job of the table</>
   return (
     <div class="chips">
@@ -100,7 +126,7 @@ function MatchingText({ list: { state, filters, fingerprint } }: { readonly list
       {filters.map((filter) => (
         <code class="badge info">{filterText(filter)}</code>
       ))}
-      {fingerprint !== undefined && <span class="badge info">errors of one kind</span>}
+      {fingerprint !== undefined && <span class="badge info">{kindText(error)}</span>}
     </div>
   )
 }

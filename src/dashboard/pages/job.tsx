@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import type { Cell } from '../../observe/found-job.js'
 import { type OneJob, oneJob } from '../../observe/one-job.js'
 import type { ViewColumn } from '../../observe/view.js'
+import { pausesToRead } from '../../queue/pauses.js'
 import type { JobDatabase } from '../../schema/job-database.js'
 import { camelCase } from '../../schema/row.js'
 import { Missing, tableFor } from '../answers.js'
@@ -12,6 +13,7 @@ import { Head } from '../parts/head.js'
 import { JobActions } from '../parts/job-actions.js'
 import { JsonTree } from '../parts/json-tree.js'
 import type { Page, Params, Visit } from '../parts/page.js'
+import { pauseOf } from '../parts/paused.js'
 import { StateBadge } from '../parts/states.js'
 import { ErrorText, Timeline } from '../parts/timeline.js'
 import { Span, When } from '../parts/when.js'
@@ -24,11 +26,17 @@ export async function jobPage(visit: Visit, db: Kysely<JobDatabase>, { table: na
   const seen = await seenTable(db, listed)
   const job = await oneJob(db, seen.view, wantedJob(visit, id))
   if (job === undefined) throw new Missing('job')
+  const pause = pauseOf(job, (await pausesToRead(db, listed.name)) ?? [])
   const main = (
     <>
       <Head title={`Job ${id}`} crumbs={[{ text: listed.title, href: address(visit.site, ['tables', listed.name]) }]}>
         <div class="row">
           <StateBadge state={job.state} />
+          {pause !== undefined && (
+            <a class="badge warn" href={address(visit.site, ['tables', listed.name, 'steering'])}>
+              paused{pause.reason === undefined ? '' : `: ${pause.reason}`}
+            </a>
+          )}
           {job.isArchived && <span class="badge">in the archive</span>}
           <OwnPage seen={seen} job={job} />
         </div>

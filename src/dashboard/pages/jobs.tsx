@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import { CursorError } from '../../observe/cursor.js'
 import { findJobs, type JobPage } from '../../observe/find-jobs.js'
 import { countJobs } from '../../queue/count.js'
+import { pausesToRead } from '../../queue/pauses.js'
 import { type JobDatabase, jobsOf } from '../../schema/job-database.js'
 import { Refused, tableFor } from '../answers.js'
 import { type ListQuery, listAddress, listQuery } from '../list-query.js'
@@ -10,6 +11,7 @@ import { Filters } from '../parts/filters.js'
 import { JobTable } from '../parts/job-table.js'
 import { Empty, Notice } from '../parts/notice.js'
 import type { Page, Params, Visit } from '../parts/page.js'
+import { PausedNotice } from '../parts/paused.js'
 import { StateTabs } from '../parts/states.js'
 import { TableHead } from '../parts/tabs.js'
 import { type SeenTable, seenTable } from '../seen-table.js'
@@ -28,12 +30,20 @@ export async function jobsPage(
   const path = ['tables', listed.name]
   const counts = await countJobs(db, jobsOf(db, listed.name).name)
   const found = await jobsFor(db, seen, list)
+  const pauses = (await pausesToRead(db, listed.name)) ?? []
   const main = (
     <>
       <TableHead visit={visit} table={listed} />
+      <PausedNotice visit={visit} seen={seen} pauses={pauses} />
       <section class="sheet">
         <StateTabs visit={visit} path={path} list={list} counts={counts} />
-        <Filters visit={visit} path={path} view={seen.view} list={list} />
+        <Filters
+          visit={visit}
+          path={path}
+          view={seen.view}
+          list={list}
+          error={found.jobs[0]?.error.text ?? undefined}
+        />
         {/* Browsers put marks back by their places, which have other jobs when the page is loaded anew. */}
         <form method="post" action={address(visit.site, [...path, 'bulk'], listAddress(list))} autocomplete="off">
           {found.jobs.length === 0 ? (

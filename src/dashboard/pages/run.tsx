@@ -34,6 +34,11 @@ export async function runPage(
         <section class="sheet padded stack">
           <Progress run={run} />
           {run.end === undefined ? mayStop(visit, run) && <Stop visit={visit} run={run} /> : <End run={run} />}
+          <p>
+            <a class="button" href={run.back.href}>
+              {run.back.text}
+            </a>
+          </p>
         </section>
       </>
     )
@@ -65,8 +70,9 @@ function Progress({ run: { progress, startedAt, end } }: { readonly run: BulkRun
     <>
       <progress max={Math.max(1, total)} value={done} aria-label="Jobs done" />
       <p class="quiet">
-        {done.toLocaleString('en')} of {total.toLocaleString('en')} jobs, {Math.round(rate).toLocaleString('en')} a
-        second{left}
+        {done.toLocaleString('en')} of {total.toLocaleString('en')} jobs
+        {time >= 1_000 && `, ${Math.round(rate).toLocaleString('en')} a second`}
+        {left}
       </p>
     </>
   )
@@ -82,7 +88,7 @@ function Stop({ visit, run }: { readonly visit: Visit; readonly run: BulkRun }) 
   )
 }
 
-function End({ run: { end } }: { readonly run: BulkRun }) {
+function End({ run: { end, done } }: { readonly run: BulkRun }) {
   if (end?.error !== undefined)
     return (
       <Notice tone="bad" title="It could not go on">
@@ -92,7 +98,7 @@ function End({ run: { end } }: { readonly run: BulkRun }) {
   const refused: readonly RefusedJob[] = end?.result?.refused ?? []
   return (
     <>
-      <Notice tone="good" title={`${countedJobs(end?.result?.length ?? 0)} changed`} />
+      <Notice tone="good" title={`${countedJobs(end?.result?.length ?? 0)} ${done}`} />
       {refused.length > 0 && (
         <Notice tone="warn" title={`${countedJobs(refused.length)} refused by the table`}>
           {refused.slice(0, mostRefused).map(({ id, error }) => (

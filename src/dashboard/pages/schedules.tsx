@@ -8,7 +8,7 @@ import { isLost } from '../lost-table.js'
 import type { ListedTable } from '../options.js'
 import { ColumnHeads } from '../parts/column-heads.js'
 import { Head } from '../parts/head.js'
-import { Empty } from '../parts/notice.js'
+import { Empty, Notice } from '../parts/notice.js'
 import type { Page, Visit } from '../parts/page.js'
 import { Span, When } from '../parts/when.js'
 import { address, seenTables } from '../site.js'
@@ -18,9 +18,15 @@ const shownSlots = 3
 
 /** The recurring jobs of all tables. */
 export async function schedulesPage(visit: Visit, db: Kysely<JobDatabase>): Promise<Page> {
+  const asked = visit.query.get('asked')
   const main = (
     <>
       <Head title="Schedules" />
+      {asked !== null && (
+        <Notice tone="good" title={`${asked} runs now`}>
+          Code gives the values of its jobs, so a runner that has the code makes this one, within half a minute.
+        </Notice>
+      )}
       <section class="sheet">{await schedulesOf(visit, db).catch(unlessMissing)}</section>
     </>
   )
@@ -43,7 +49,7 @@ async function schedulesOf(visit: Visit, db: Kysely<JobDatabase>) {
   return (
     <div class="scroll">
       <table class="stacked">
-        <ColumnHeads of={['Schedule', 'Recurrence', 'Last slot', 'Next slots', 'If missed']} actions />
+        <ColumnHeads of={['Schedule', 'Recurrence', 'Last slot', 'Next slots', 'Missed slots']} actions />
         <tbody>{found.map((listed) => scheduleRow(visit, listed))}</tbody>
       </table>
     </div>
@@ -90,7 +96,7 @@ function scheduleRow(visit: Visit, { table, schedule }: Listed) {
       <td data-head="Next slots">
         <NextSlots of={schedule} now={visit.now} />
       </td>
-      <td class="small" data-head="If missed">
+      <td class="small" data-head="Missed slots">
         {missedTexts[missed]}
         {skipIfUnfinished && <div class="quiet">none while the last job is unfinished</div>}
       </td>
@@ -101,7 +107,11 @@ function scheduleRow(visit: Visit, { table, schedule }: Listed) {
   )
 }
 
-const missedTexts = { skip: 'left out', once: 'once', all: 'each of them' } as const
+const missedTexts = {
+  skip: 'left out: slots that come while nothing runs make no jobs',
+  once: 'one job for all slots that came while nothing ran',
+  all: 'a job for each slot that came while nothing ran',
+} as const
 
 function State({ schedule }: { readonly schedule: ScheduleState }) {
   if (schedule.pausedAt !== undefined) return <span class="badge warn">Paused</span>
@@ -172,6 +182,7 @@ const inZone = (time: Date, timeZone: string) =>
     month: 'short',
     hour: '2-digit',
     minute: '2-digit',
+    timeZoneName: 'short',
   })
 
 function Buttons({ visit, table, schedule }: Listed & { readonly visit: Visit }) {
@@ -184,9 +195,9 @@ function Buttons({ visit, table, schedule }: Listed & { readonly visit: Visit })
   )
   return (
     <form method="post" action={address(visit.site, ['schedules', table.name, name])} class="actions">
-      {button('trigger', 'Run now')}
+      {button('trigger', 'Run now…')}
       {pausedAt === undefined ? button('pause', 'Pause') : button('resume', 'Resume')}
-      {!declared && button('remove', 'Remove')}
+      {!declared && button('remove', 'Remove…')}
     </form>
   )
 }

@@ -1,10 +1,11 @@
 import type { Kysely } from 'kysely'
 import { FilterError } from '../../observe/filter-error.js'
+import { aliveWorkersOf } from '../../observe/heeded-limit.js'
 import { limitUse } from '../../observe/limit-use.js'
 import type { JobView } from '../../observe/view.js'
 import { listLimits } from '../../queue/limit-jobs.js'
 import { listPauses } from '../../queue/pause.js'
-import type { WorkerLimit } from '../../records/worker-state.js'
+import type { WorkerState } from '../../records/worker-state.js'
 import { type JobDatabase, jobsOf } from '../../schema/job-database.js'
 import { SideTableError } from '../../schema/side-table.js'
 import { tableFor } from '../answers.js'
@@ -28,7 +29,8 @@ export async function steeringPage(
   const jobs = jobsOf(db, listed.name)
   const pauses = await unlessMissing(listPauses(db, jobs.name))
   const kept = await unlessMissing(listLimits(db, jobs.name))
-  const limits = await limitsInUse(db, seen.view)
+  const workers = aliveWorkersOf(seen.view, (await readRunners(db)) ?? [])
+  const limits = await limitsInUse(db, seen.view, workers)
   const of = (act: string) => (typedIn(typed, 'act') === act ? typed : undefined)
   const main = (
     <>
@@ -39,7 +41,7 @@ export async function steeringPage(
       </section>
       <section class="sheet">
         <h2>Limits</h2>
-        <Limits visit={visit} seen={seen} kept={kept} limits={limits} typed={of('limit')} />
+        <Limits visit={visit} seen={seen} kept={kept} limits={limits} workers={workers} typed={of('limit')} />
       </section>
     </>
   )
@@ -57,14 +59,8 @@ async function unlessMissing<Found>(found: Promise<Found[]>): Promise<Found[] | 
 }
 
 /** The limits of the workers that are alive, and how many jobs run of each key. */
-async function limitsInUse(db: Kysely<JobDatabase>, view: JobView): Promise<InUse[]> {
-  const [{ table }] = view.places
-  const runners = (await readRunners(db)) ?? []
-  const limits = new Map<string, WorkerLimit>()
-  for (const { alive, workers } of runners)
-    for (const { schema, table: of, limit } of workers)
-      if (alive && limit !== undefined && schema === table.schema && of === table.name)
-        limits.set(JSON.stringify(limit), limit)
+async function limitsInUse(db: Kysely<JobDatabase>, view: JobView, workers: readonly WorkerState[]): Promise<InUse[]> {
+  const limits = new Map(workers.flatMap(({ limit }) => (limit === undefined ? [] : [[JSON.stringify(limit), limit]])))
   const inUse: InUse[] = []
   for (const limit of limits.values()) inUse.push({ limit, keys: await limitUse(db, view, limit.by).catch(unlessSeen) })
   return inUse

@@ -3,6 +3,7 @@ import { filterText } from '../../observe/filter-text.js'
 import type { JobView } from '../../observe/view.js'
 import { joinedColumns, type ListQuery, listAddress } from '../list-query.js'
 import { address } from '../site.js'
+import { kindText } from './kind-text.js'
 import { Notice } from './notice.js'
 import type { Visit } from './page.js'
 
@@ -11,6 +12,8 @@ interface FiltersOf {
   readonly path: readonly string[]
   readonly view: JobView
   readonly list: ListQuery
+  /** Where it is of one kind of error: that of one of its jobs. */
+  readonly error: string | undefined
 }
 
 /** The filters of a list, and a form for one more. */
@@ -106,7 +109,7 @@ function Joined({ view, chosen }: ColumnsOf) {
   )
 }
 
-function Chips({ visit, path, list }: FiltersOf) {
+function Chips({ visit, path, list, error }: FiltersOf) {
   const chip = (text: string, others: Partial<ListQuery>) => (
     <li class="badge info">
       <code>{text}</code>
@@ -120,7 +123,7 @@ function Chips({ visit, path, list }: FiltersOf) {
       {list.filters.map((filter) =>
         chip(filterText(filter), { filters: list.filters.filter((each) => each !== filter) }),
       )}
-      {list.fingerprint !== undefined && chip('errors of one kind', { fingerprint: undefined })}
+      {list.fingerprint !== undefined && chip(kindText(error), { fingerprint: undefined })}
     </ul>
   )
 }

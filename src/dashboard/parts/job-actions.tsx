@@ -36,7 +36,7 @@ export function JobActions({ visit, seen, job }: JobActionsOf) {
       )}
       {visit.viewer.may('duplicate', listed.name) && (
         <form method="post" action={addressOfJob(visit, seen, job, 'duplicate')}>
-          <button type="submit">Enqueue a copy</button>
+          <button type="submit">Enqueue a copy…</button>
         </form>
       )}
     </div>

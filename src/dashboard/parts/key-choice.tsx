@@ -2,9 +2,15 @@ import type { JobView } from '../../observe/view.js'
 import { type Typed, typedIn } from '../typed.js'
 
 /** A key of one column; of more by code. */
-export function KeyChoice(props: { readonly view: JobView; readonly all: string; readonly typed: Typed | undefined }) {
+export function KeyChoice(props: {
+  readonly view: JobView
+  readonly all: string
+  readonly typed: Typed | undefined
+  /** The column that is likely to be meant. */
+  readonly likely?: string | undefined
+}) {
   const { view, all, typed } = props
-  const chosen = typedIn(typed, 'column')
+  const chosen = typedIn(typed, 'column') ?? props.likely
   const columns = view.columns.filter(({ isOfQueue, kind }) => !isOfQueue && !['json', 'array', 'bytes'].includes(kind))
   return (
     <>

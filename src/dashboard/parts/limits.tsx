@@ -1,6 +1,8 @@
+import { isHeeded, limitColumns } from '../../observe/heeded-limit.js'
 import type { KeyUse } from '../../observe/limit-use.js'
 import type { KeptLimit } from '../../queue/limit-jobs.js'
-import type { WorkerLimit } from '../../records/worker-state.js'
+import type { WorkerLimit, WorkerState } from '../../records/worker-state.js'
+import type { SeenTable } from '../seen-table.js'
 import { address } from '../site.js'
 import { typedIn } from '../typed.js'
 import { isShownKey, KeyText, keyFields } from './key.js'
@@ -18,10 +20,12 @@ export interface InUse {
 interface LimitsOf extends FormOf {
   readonly kept: readonly KeptLimit[] | string
   readonly limits: readonly InUse[]
+  /** Those that are alive. */
+  readonly workers: readonly WorkerState[]
 }
 
 /** How far limits are used, and a form for another limit of a key. */
-export function Limits({ visit, seen, kept, limits, typed }: LimitsOf) {
+export function Limits({ visit, seen, kept, limits, workers, typed }: LimitsOf) {
   const { name } = seen.listed
   const may = visit.viewer.may('limit', name) && typeof kept !== 'string'
   const others = typeof kept === 'string' ? [] : kept
@@ -47,12 +51,12 @@ export function Limits({ visit, seen, kept, limits, typed }: LimitsOf) {
           <Used limit={limit} keys={keys} kept={others} />
         </div>
       ))}
-      <KeptLimits visit={visit} seen={seen} kept={others} may={may} />
+      <KeptLimits visit={visit} seen={seen} kept={others} workers={workers} may={may} />
       {typeof kept === 'string' && <p class="padded quiet small">Limits can't be changed here: {kept}</p>}
       {may && (
         <form method="post" action={address(visit.site, ['tables', name, 'steering'])} class="inline padded">
           <Flaw of={typed} />
-          <KeyChoice view={seen.view} all="all jobs of the table" typed={typed} />
+          <KeyChoice view={seen.view} all="all jobs of the table" typed={typed} likely={usualColumn(seen, limits)} />
           <label>
             At most
             <input name="max" type="number" min="0" required value={typedIn(typed, 'max')} />
@@ -64,6 +68,12 @@ export function Limits({ visit, seen, kept, limits, typed }: LimitsOf) {
       )}
     </>
   )
+}
+
+/** The column by which the workers limit: a limit by another is heeded by none. */
+function usualColumn({ whole }: SeenTable, limits: readonly InUse[]): string | undefined {
+  const [column, ...others] = new Set(limits.flatMap(({ limit }) => limitColumns(whole, limit)))
+  return others.length === 0 ? column : undefined
 }
 
 const maxText = ({ max, total }: WorkerLimit): string =>
@@ -93,27 +103,34 @@ function Used({ limit, keys, kept }: InUse & { readonly kept: readonly KeptLimit
   )
 }
 
+interface KeptOf extends SteeringOf {
+  readonly kept: readonly KeptLimit[]
+  readonly workers: readonly WorkerState[]
+  readonly may: boolean
+}
+
 /** Limits that were set by limitJobs, or here. */
-function KeptLimits({
-  visit,
-  seen,
-  kept,
-  may,
-}: SteeringOf & { readonly kept: readonly KeptLimit[]; readonly may: boolean }) {
+function KeptLimits({ visit, seen, kept, workers, may }: KeptOf) {
   if (kept.length === 0) return null
   return (
     <div class="padded stack">
-      <h3>Limits of single keys</h3>
+      <h3>Limits that were set</h3>
       <ul class="meters">
         {kept.map(({ where, max }) => (
           <li>
             <KeyText of={where} all="all jobs of the table" hidden={seen.hidden} />
             <span>at most {max}</span>
+            {!isHeeded(seen.whole, workers, where) && (
+              <span class="badge warn">
+                no worker that runs now limits{' '}
+                {where === undefined ? 'all jobs' : `by ${Object.keys(where).join(', ')}`}: none heeds this
+              </span>
+            )}
             {may && isShownKey(where, seen.hidden) && (
               <form method="post" action={address(visit.site, ['tables', seen.listed.name, 'steering'])}>
                 {keyFields(where)}
                 <button type="submit" name="act" value="unlimit">
-                  As the workers say
+                  Remove
                 </button>
               </form>
             )}

@@ -53,11 +53,16 @@ function notices(visit: Visit, of: readonly Told[]) {
         {listed !== undefined && warning.fingerprint !== undefined && (
           <a href={address(visit.site, ['tables', listed.name], [['error', warning.fingerprint]])}>Show these jobs</a>
         )}
+        {listed !== undefined && warning.page !== undefined && (
+          <a href={address(visit.site, ['tables', listed.name, warning.page])}>{pageTexts[warning.page]}</a>
+        )}
         {warning.code !== undefined && <Docs code={warning.code} />}
       </p>
     </Notice>
   ))
 }
+
+const pageTexts = { errors: 'Errors', steering: 'Pauses and limits' } as const
 
 /** Statements that are longer (characters) have to be opened. */
 const longestOpen = 400
