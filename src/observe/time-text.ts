@@ -1,11 +1,17 @@
 const [second, minute, hour, day] = [1_000, 60_000, 3_600_000, 86_400_000]
 
-/** Milliseconds as people say them: `420 ms`, `3.2 s`, `4 min`, `2 h 10 min`, `5 d`. */
+/** Milliseconds as people say them: `420 ms`, `3.2 s`, `1 min 30 s`, `4 min`, `2 h 10 min`, `5 d`. */
 export function spanText(time: number): string {
   if (time < second) return `${Math.round(time)} ms`
-  if (time < 10 * second) return `${(time / second).toFixed(1)} s`
-  if (time < 2 * minute) return `${Math.round(time / second)} s`
-  if (time < 2 * hour) return `${Math.round(time / minute)} min`
+  if (time < 9_950) return `${(time / second).toFixed(1)} s`
+  return wholeText(Math.round(time / second) * second)
+}
+
+/** The same of whole seconds. */
+function wholeText(time: number): string {
+  if (time < minute) return `${time / second} s`
+  if (time < 2 * minute) return `1 min ${(time - minute) / second} s`.replace(' 0 s', '')
+  if (time < hour) return `${Math.min(59, Math.round(time / minute))} min`
   if (time < 2 * day)
     return `${Math.floor(time / hour)} h ${Math.floor((time % hour) / minute)} min`.replace(' 0 min', '')
   return `${Math.round(time / day)} d`
@@ -15,6 +21,6 @@ export function spanText(time: number): string {
 export function fromNowText(difference: number): string {
   const time = Math.abs(difference)
   if (time < second) return 'now'
-  const text = time < 2 * minute ? `${Math.round(time / second)} s` : spanText(time)
+  const text = wholeText(Math.round(time / second) * second)
   return difference < 0 ? `${text} ago` : `in ${text}`
 }

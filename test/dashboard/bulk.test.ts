@@ -46,7 +46,7 @@ test('all that match a filter and a state are changed, also those of other pages
   const rows = Array.from({ length: 120 }, (_, n) => ({ to: `t${n}`, size: n, ...rowsIn.failed }))
   await fillMails(db, [...rows, { to: 'due', size: 50 }])
   const page = await open(`${url}/tables/mail_jobs?state=failed&where=size%3E%3D20`, withoutScript)
-  await page.getByLabel('Do to').selectOption('all that match')
+  await page.getByLabel('Apply to').selectOption('all')
   await page
     .getByRole('button', { name: 'Cancel…' })
     .or(page.getByRole('button', { name: 'Delete…' }))
@@ -71,7 +71,7 @@ test('jobs of one kind of error are asked about by what the error says', async (
   const page = await open(`${url}/tables/mail_jobs/errors`, withoutScript)
   await page.locator('tr', { hasText: 'shop' }).getByRole('link').first().click()
   expect(await page.locator('.chips').innerText()).toContain('errors like: Error: the shop is closed')
-  await page.getByLabel('Do to').selectOption('all that match')
+  await page.getByLabel('Apply to').selectOption('all')
   await page.getByRole('button', { name: 'Retry…' }).click()
   expect(await page.locator('main').innerText()).toMatch(/1 job of mail_jobs[\s\S]*like: Error: the shop is closed/)
 })
@@ -108,7 +108,7 @@ test('a run shows how far it is, and stops when it is told', async () => {
   })
   await held.promise
   const page = await open(`${url}/tables/mail_jobs?state=failed`)
-  await page.getByLabel('Do to').selectOption('all that match')
+  await page.getByLabel('Apply to').selectOption('all')
   await page.getByRole('button', { name: 'Retry…' }).click()
   await page.getByRole('button', { name: /^Retry 3,000/ }).click()
   await page.getByText(/of 3,000 jobs/).waitFor() // the page follows the run by itself
@@ -134,7 +134,9 @@ test('a schedule is run at once, paused, resumed and removed', async () => {
     values: { to: 'all' },
   })
   const page = await open(`${url}/schedules`, withoutScript)
-  expect(await page.locator('tbody').innerText()).toMatch(/nightly[\s\S]*0 3 \* \* \*[\s\S]*Europe\/Vienna/)
+  expect(await page.locator('tbody').innerText()).toMatch(
+    /nightly[\s\S]*0 3 \* \* \*[\s\S]*Europe\/Vienna[\s\S]*03:00 (?:CET|CEST|GMT)/,
+  )
   await page.getByRole('button', { name: 'Run now…' }).click()
   expect(await statuses()).toEqual({})
   await page.getByRole('button', { name: 'Run now' }).click()

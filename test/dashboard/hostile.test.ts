@@ -90,7 +90,7 @@ test('what others wrote is shown as they wrote it, also where the page follows b
 
 test('an action on such a job says what it is about, and nothing runs', async () => {
   const page = await open(`${url}${of}?where=${encodeURIComponent('text~<img src=x')}`)
-  await page.getByLabel('Do to').selectOption('all')
+  await page.getByLabel('Apply to').selectOption('all')
   await page.getByRole('button', { name: 'Retry…' }).click()
   expect(await intruders(page)).toEqual([])
   await page.getByRole('button', { name: /^Retry 1 job/ }).click()

@@ -71,7 +71,7 @@ test('a filter of each kind of column is added by the form, and taken away', asy
     await form.getByRole('combobox', { name: 'Column' }).selectOption(column)
     await form.getByRole('combobox', { name: 'Is', exact: true }).selectOption(operator)
     await form.getByLabel('Value').fill(value)
-    await form.getByLabel('Keys within JSON').fill(path)
+    await form.getByLabel('Key, of JSON only').fill(path)
     await form.getByRole('button', { name: 'Add filter' }).click()
     await expect.poll(() => page.locator('.chips li').count()).toBe(place + 1)
     expect([column, (await listed(page)).length]).toEqual([column, others.length - place])
@@ -90,7 +90,8 @@ test('a filter that means nothing says why, and what there is', async () => {
 
 test('a filter with a value that means nothing stays in its form', async () => {
   const page = await open(`${url}/tables/mail_jobs`, withoutScript)
-  const field = (name: string) => page.locator(`[name="${name}"]`)
+  const form = page.locator('form', { hasText: 'Add filter' })
+  const field = (name: string) => form.locator(`[name="${name}"]`)
   await field('column').selectOption('size')
   await field('operator').selectOption('>')
   await field('value').fill('x')
@@ -134,4 +135,31 @@ test('a table without jobs says how they come', async () => {
   await fillMails(db, [])
   const page = await open(`${url}/tables/mail_jobs`, withoutScript)
   expect(await page.locator('.empty').innerText()).toContain('await enqueue(db, table, values)')
+})
+
+test('how many match is told, also of more than a page, and the bar for all offers just so many', async () => {
+  const rows = Array.from({ length: 65 }, () => ({ to: 'a', size: 1 }))
+  await fillMails(db, [...rows, { to: 'b', size: 2 }])
+  const page = await open(`${url}/tables/mail_jobs?where=size%3D1`)
+  await page.getByText('65 jobs match').waitFor()
+  await page.getByLabel('All jobs of this page').check()
+  await page.getByText('50 marked; for those of other pages choose "all 65 that match"').waitFor()
+  await page.goto(`${url}/tables/mail_jobs?where=size%3D2`)
+  await page.getByText('1 job matches').waitFor()
+})
+
+test('a job is found by its id, and a list is sorted by attempts', async () => {
+  const [id = '', other = ''] = await fillMails(db, [
+    { to: 'a', attempts_count: 1 },
+    { to: 'b', attempts_count: 2 },
+  ])
+  const page = await open(`${url}/tables/mail_jobs`, withoutScript)
+  const order = () => page.locator('tbody input[name="id"]').evaluateAll((boxes) => boxes.map((box: any) => box.value))
+  await page.getByRole('link', { name: 'Attempts' }).click()
+  await page.getByRole('link', { name: 'Attempts ↑' }).waitFor()
+  expect(await order()).toEqual([id, other])
+  await page.getByLabel('Job id').fill(other)
+  await page.getByRole('button', { name: 'Find' }).click()
+  await page.getByText('1 job matches').waitFor()
+  expect(await order()).toEqual([other])
 })

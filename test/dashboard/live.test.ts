@@ -37,7 +37,7 @@ test('what the viewer types, has marked or has chosen stays while the page follo
   const page = await open(`${url}/tables/mail_jobs?sort=to`)
   await page.getByLabel('Value').fill('half a w')
   await page.getByRole('combobox', { name: 'Is', exact: true }).selectOption('contains')
-  await page.getByLabel('Do to').selectOption('all')
+  await page.getByLabel('Apply to').selectOption('all')
   await page.locator('tbody input[name="id"]').first().check()
   await page.getByLabel('Value').focus()
   await db.updateTable('mail_jobs').set(rowsIn.failed).where('to', '=', 'bob').execute()
@@ -45,7 +45,7 @@ test('what the viewer types, has marked or has chosen stays while the page follo
   expect(await page.getByLabel('Value').inputValue()).toBe('half a w')
   expect(await page.locator(':focus').getAttribute('name')).toBe('value')
   expect(await page.getByRole('combobox', { name: 'Is', exact: true }).inputValue()).toBe('contains')
-  expect(await page.getByLabel('Do to').inputValue()).toBe('all')
+  expect(await page.getByLabel('Apply to').inputValue()).toBe('all')
   expect(await page.locator('tbody input:checked').count()).toBe(1)
 })
 

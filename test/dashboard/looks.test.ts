@@ -86,7 +86,7 @@ test('what the doctor finds has no flaw, and fits a phone', async () => {
 
 test('the page that asks whether a bulk action is meant has no flaw, and fits a phone', async () => {
   const page = await open(`${url}${of}?state=due`, { viewport: { width: 360, height: 640 } })
-  await page.getByLabel('Do to').selectOption('all')
+  await page.getByLabel('Apply to').selectOption('all')
   await page.getByRole('button', { name: 'Reschedule…' }).click()
   await page.getByRole('button', { name: 'Reschedule 1 job' }).waitFor()
   expect([await flaws(page), await overhang(page)]).toEqual([[], 0])

@@ -1,6 +1,8 @@
+import { hostname } from 'node:os'
 import { sql } from 'kysely'
-import { createWorker } from 'kysely-jobs'
+import { createRunner, createWorker } from 'kysely-jobs'
 import { type ActionEvent, dashboard } from 'kysely-jobs/dashboard'
+import { createJobRunners } from 'kysely-jobs/migrate'
 import type { Page } from 'playwright-core'
 import { beforeEach, expect, onTestFinished } from 'vitest'
 import { test, testBrowser } from '../support/browser.js'
@@ -8,7 +10,10 @@ import { testDatabase } from '../support/database.js'
 import { serve } from '../support/serve.js'
 import { createMailTable, fillMails, quiet, rowsIn } from './mail-table.js'
 
-const { db, pool } = await testDatabase(createMailTable)
+const { db, pool } = await testDatabase(async (handle) => {
+  await createMailTable(handle)
+  await createJobRunners(handle)
+})
 const told: ActionEvent[] = []
 const { url } = await serve(
   dashboard(db, {
@@ -169,6 +174,32 @@ test.each([
   expect(await page.getByRole('alert').innerText()).toContain(value)
   expect(await page.locator('input[name="value"]').getAttribute('value')).toBe(value)
   expect(await jobs()).toEqual([before])
+})
+
+test('a job that runs names the process that runs it', async () => {
+  const begun = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<void>()
+  const [id] = await fillMails(db, [{ to: 'grace' }])
+  const handler = () => {
+    begun.resolve()
+    return over.promise
+  }
+  const worker = createWorker(db, 'mail_jobs', handler, { logger: quiet } as never)
+  const runner = createRunner(db, { workers: [worker], logger: quiet })
+  await runner.start()
+  onTestFinished(async () => {
+    over.resolve()
+    await runner.stop()
+  })
+  await begun.promise
+  const page = await open(`${url}/tables/mail_jobs/jobs/${id}`, { javaScriptEnabled: false })
+  expect(await page.locator('main').innerText()).toContain(`${hostname()} ${process.pid}`)
+})
+
+test('what made a job fail before it succeeded is told as what is over', async () => {
+  const { page } = await openJob({ ...rowsIn.succeeded, last_error: 'Error: smtp was away' })
+  const main = await page.locator('main').innerText()
+  expect(main).toContain('Last error, before it succeeded')
 })
 
 test('a job that runs can be cancelled: its handler is told, and it ends as cancelled', async () => {

@@ -13,9 +13,14 @@ export function gateOf(token: string, port: number): (request: Request) => 'all'
       const headers = { location: '/', 'set-cookie': `${cookie}=${token}; Path=/; HttpOnly; SameSite=Strict` }
       return new Response(null, { status: 303, headers })
     }
-    return isSame(cookieOf(request, cookie), token) ? 'all' : false
+    return isSame(cookieOf(request, cookie), token) ? 'all' : refusal()
   }
 }
+
+const refusal = () =>
+  new Response('Open the address that the terminal printed when the dashboard was started: it has the token.', {
+    status: 403,
+  })
 
 function cookieOf(request: Request, name: string): string {
   const pairs = (request.headers.get('cookie') ?? '').split(';').map((pair) => pair.trim().split('='))

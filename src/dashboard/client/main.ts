@@ -1,8 +1,9 @@
 import { copyByButton } from './copy.js'
 import { followPage } from './live-page.js'
-import { focusFilterBySlash, selectAllByOne } from './shortcuts.js'
+import { countMarked, focusFilterBySlash, selectAllByOne } from './shortcuts.js'
 
 followPage()
 focusFilterBySlash()
 selectAllByOne()
+countMarked()
 copyByButton()

@@ -21,3 +21,18 @@ export function selectAllByOne(): void {
       box.checked = target.checked
   })
 }
+
+/** How many jobs of a list are marked; and where that is its whole page, how one means all of its pages. */
+export function countMarked(): void {
+  document.addEventListener('change', ({ target }) => {
+    const told = target instanceof HTMLInputElement ? target.form?.querySelector<HTMLElement>('[data-marked]') : null
+    if (!told) return
+    const boxes = [...document.querySelectorAll<HTMLInputElement>('tbody input[name="id"]')]
+    const marked = boxes.filter(({ checked }) => checked).length
+    const isPage = marked === boxes.length
+    told.textContent =
+      marked === 0
+        ? ''
+        : `${marked} marked${isPage ? `; for those of other pages choose "${told.dataset.marked}"` : ''}`
+  })
+}

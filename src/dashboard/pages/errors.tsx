@@ -40,7 +40,11 @@ async function groupsOf(visit: Visit, db: Kysely<JobDatabase>, seen: SeenTable) 
     <>
       <div class="scroll">
         <table class="stacked">
-          <ColumnHeads of={['Error', 'Jobs', 'Last day', 'First seen', 'Last seen']} numbers={['Jobs']} actions />
+          <ColumnHeads
+            of={['Error', 'Jobs', 'Last day', 'Oldest still failing', 'Last seen']}
+            numbers={['Jobs']}
+            actions
+          />
           <tbody>
             {groups.map((group) => (
               <GroupRow visit={visit} seen={seen} group={group} />
@@ -85,7 +89,7 @@ function GroupRow({
       <td data-head="Last day">
         <Sparkline label={`Failures in each of the last 24 hours: ${hours.join(', ')}`} values={hours} />
       </td>
-      <td data-head="First seen">
+      <td data-head="Oldest still failing">
         <When at={firstSeen} now={visit.now} />
       </td>
       <td data-head="Last seen">

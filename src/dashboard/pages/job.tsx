@@ -4,6 +4,7 @@ import type { Cell } from '../../observe/found-job.js'
 import { type OneJob, oneJob } from '../../observe/one-job.js'
 import type { ViewColumn } from '../../observe/view.js'
 import { pausesToRead } from '../../queue/pauses.js'
+import type { RunnerState } from '../../records/runners.js'
 import type { JobDatabase } from '../../schema/job-database.js'
 import { camelCase } from '../../schema/row.js'
 import { Missing, tableFor } from '../answers.js'
@@ -17,6 +18,7 @@ import { pauseOf } from '../parts/paused.js'
 import { StateBadge } from '../parts/states.js'
 import { ErrorText, Timeline } from '../parts/timeline.js'
 import { Span, When } from '../parts/when.js'
+import { readRunners } from '../recorded.js'
 import { type SeenTable, seenTable } from '../seen-table.js'
 import { address } from '../site.js'
 
@@ -26,6 +28,7 @@ export async function jobPage(visit: Visit, db: Kysely<JobDatabase>, { table: na
   const seen = await seenTable(db, listed)
   const job = await oneJob(db, seen.view, wantedJob(visit, id))
   if (job === undefined) throw new Missing('job')
+  const runners = job.worker === null ? [] : ((await readRunners(db)) ?? [])
   const pause = pauseOf(job, (await pausesToRead(db, listed.name)) ?? [])
   const main = (
     <>
@@ -45,9 +48,9 @@ export async function jobPage(visit: Visit, db: Kysely<JobDatabase>, { table: na
       <div class="halves">
         <OwnColumns seen={seen} job={job} />
         <div class="stack">
-          <QueueColumns visit={visit} seen={seen} job={job} />
+          <QueueColumns visit={visit} seen={seen} job={job} runners={runners} />
           <section class="sheet">
-            <h2>What has become of it</h2>
+            <h2>Timeline</h2>
             <div class="padded">
               <Timeline of={shownTimeline(seen, job)} now={visit.now} />
             </div>
@@ -111,12 +114,13 @@ function shownTimeline({ hidden }: SeenTable, { timeline }: OneJob) {
 }
 
 function OwnColumns({ seen, job }: JobOf) {
-  const own = seen.view.columns.filter(({ isOfQueue, name }) => !isOfQueue || name === 'result')
+  const own = seen.view.columns.filter(({ isOfQueue }) => !isOfQueue)
+  const result = seen.view.columns.filter(({ name }) => name === 'result' && job.values.get(name)?.text != null)
   return (
     <section class="sheet">
       <h2>Columns</h2>
       <dl class="facts padded">
-        {own.map((column) => (
+        {[...own, ...result].map((column) => (
           <>
             <dt>
               {column.name}
@@ -153,7 +157,24 @@ function Value({ column, cell }: { readonly column: ViewColumn; readonly cell: C
 
 type Fact = readonly [word: string, value: Child]
 
-function QueueColumns({ visit: { now }, seen: { hidden }, job }: JobOf & { readonly visit: Visit }) {
+/** Its process, where a runner tells of it. */
+function WorkerName({ id, runners }: { readonly id: string; readonly runners: readonly RunnerState[] }) {
+  const runner = runners.find(({ workers }) => workers.some((worker) => worker.id === id))
+  if (runner === undefined) return <span class="mono">{id}</span>
+  return (
+    <>
+      {runner.host} <span class="quiet">{runner.pid}</span>
+      <div class="quiet small mono">{id}</div>
+    </>
+  )
+}
+
+interface QueueColumnsOf extends JobOf {
+  readonly visit: Visit
+  readonly runners: readonly RunnerState[]
+}
+
+function QueueColumns({ visit: { now }, seen: { hidden }, job, runners }: QueueColumnsOf) {
   const between = (from: string | null, to: string | null) =>
     from === null || to === null ? null : Math.max(0, Date.parse(to) - Date.parse(from))
   const error = job.values.get('last_error')?.text
@@ -165,7 +186,7 @@ function QueueColumns({ visit: { now }, seen: { hidden }, job }: JobOf & { reado
     ['Waited', job.startedAt === null ? undefined : <Span of={between(job.runAt, job.startedAt)} />],
     ['Ran', job.finishedAt === null ? undefined : <Span of={between(job.startedAt, job.finishedAt)} />],
     ['Changed', <When at={job.updatedAt} now={now} />],
-    ['Worker', job.worker ?? undefined],
+    ['Worker', job.worker === null ? undefined : <WorkerName id={job.worker} runners={runners} />],
     ['Interrupted', job.interruptions === 0 ? undefined : `${job.interruptions} times`],
   ]
   return (
@@ -182,9 +203,9 @@ function QueueColumns({ visit: { now }, seen: { hidden }, job }: JobOf & { reado
           ))}
         {error != null && !hidden.includes('last_error') && (
           <>
-            <dt>Last error</dt>
+            <dt>{job.state === 'succeeded' ? 'Last error, before it succeeded' : 'Last error'}</dt>
             <dd>
-              <ErrorText text={error} />
+              <ErrorText text={error} isOver={job.state === 'succeeded'} />
             </dd>
           </>
         )}

@@ -1,6 +1,8 @@
 import type { Kysely } from 'kysely'
+import { countMatching, type Matching } from '../../observe/count-matching.js'
 import { CursorError } from '../../observe/cursor.js'
 import { findJobs, type JobPage } from '../../observe/find-jobs.js'
+import { shownStates } from '../../observe/shown-state.js'
 import { countJobs } from '../../queue/count.js'
 import { pausesToRead } from '../../queue/pauses.js'
 import { type JobDatabase, jobsOf } from '../../schema/job-database.js'
@@ -30,6 +32,7 @@ export async function jobsPage(
   const path = ['tables', listed.name]
   const counts = await countJobs(db, jobsOf(db, listed.name).name)
   const found = await jobsFor(db, seen, list)
+  const matching = await matchingOf(db, seen, list, found)
   const pauses = (await pausesToRead(db, listed.name)) ?? []
   const main = (
     <>
@@ -42,6 +45,7 @@ export async function jobsPage(
           path={path}
           view={seen.view}
           list={list}
+          matching={matching}
           error={found.jobs[0]?.error.text ?? undefined}
         />
         {/* Browsers put marks back by their places, which have other jobs when the page is loaded anew. */}
@@ -51,7 +55,7 @@ export async function jobsPage(
           ) : (
             <>
               {flaw !== undefined && <Notice tone="bad" title={flaw} />}
-              <BulkBar visit={visit} seen={seen} list={list} />
+              <BulkBar visit={visit} seen={seen} list={list} matching={matching} />
               <JobTable visit={visit} seen={seen} list={list} jobs={found.jobs} />
             </>
           )}
@@ -74,6 +78,19 @@ async function jobsFor(db: Kysely<JobDatabase>, { view, columns }: SeenTable, li
     if (error instanceof CursorError) throw new Refused(error.message)
     throw error
   }
+}
+
+/** How many there are on all pages of a list with filters; of errors of one kind their page tells it. */
+async function matchingOf(
+  db: Kysely<JobDatabase>,
+  { view }: SeenTable,
+  { state, filters, fingerprint, flaws }: ListQuery,
+  { jobs, next, previous, looked }: JobPage,
+): Promise<Matching | undefined> {
+  if (filters.length === 0 || flaws.length > 0) return undefined
+  if (next === undefined && previous === undefined) return { count: jobs.length, ...looked }
+  if (fingerprint !== undefined) return undefined
+  return countMatching(db, view, state === undefined ? shownStates : [state], filters)
 }
 
 function NoJobs({ list }: { readonly list: ListQuery }) {

@@ -54,7 +54,7 @@ export async function overviewPage(visit: Visit, db: Kysely<JobDatabase>): Promi
           ))}
         </nav>
       </Head>
-      <Warnings visit={visit} of={told} />
+      <Warnings visit={visit} of={told} isChecking={checked === undefined && tables.length > 0} />
       {shown.map((each) => (
         <TableSheet visit={visit} shown={each} />
       ))}

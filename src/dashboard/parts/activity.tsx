@@ -1,6 +1,7 @@
 import { spanText } from '../../observe/time-text.js'
 import type { HistoryPoint } from '../../records/history.js'
 import { Chart } from './chart.js'
+import { durationTicks } from './duration-ticks.js'
 
 /** The times that charts can show. Milliseconds. */
 export const ranges = [
@@ -65,10 +66,11 @@ function Durations({ points, of, label }: DurationsOf) {
       label={label}
       times={points.map(({ at }) => at)}
       say={spanText}
+      ticks={durationTicks}
       series={[
-        { name: 'half of them at most', tone: 'tone-1', values: points.map((point) => point[of]?.p50 ?? null) },
-        { name: '95 %', tone: 'tone-warn', values: points.map((point) => point[of]?.p95 ?? null) },
-        { name: '99 %', tone: 'tone-quiet', values: points.map((point) => point[of]?.p99 ?? null) },
+        { name: 'median', tone: 'tone-1', values: points.map((point) => point[of]?.p50 ?? null) },
+        { name: '95th percentile', tone: 'tone-warn', values: points.map((point) => point[of]?.p95 ?? null) },
+        { name: '99th percentile', tone: 'tone-quiet', values: points.map((point) => point[of]?.p99 ?? null) },
       ]}
     />
   )

@@ -15,6 +15,8 @@ export interface ChartOf {
   readonly series: readonly Series[]
   /** How a value is said, on the axis and on hover. */
   readonly say: (value: number) => string
+  /** The values of the axis, from 0 to one that is not below the highest. Default: round numbers. */
+  readonly ticks?: (highest: number) => readonly number[]
   /** Values are whole numbers. */
   readonly isWhole?: boolean
   /** Filled below its line, where there is but one. */
@@ -25,18 +27,21 @@ const [width, height] = [640, 180]
 const inner = { left: 52, right: width - 8, top: 10, bottom: height - 22 } as const
 
 /** Lines over time, as a picture that needs no script; each moment tells its values on hover. */
-export function Chart({ label, times, series, say, isWhole = false, filled = series.length === 1 }: ChartOf) {
+export function Chart(of: ChartOf) {
+  const { label, times, series, say, isWhole = false, filled = series.length === 1 } = of
   const [from, to] = [times[0], times.at(-1)]
   const highest = Math.max(0, ...series.flatMap(({ values }) => values.map((value) => value ?? 0)))
   if (from === undefined || to === undefined || series.every(({ values }) => values.every((value) => value === null)))
     return <p class="empty">Nothing was recorded in this time.</p>
   const x = scaleUtc([from, to], [inner.left, inner.right])
-  const y = scaleLinear([0, highest === 0 ? 1 : highest], [inner.bottom, inner.top]).nice(4)
+  const given = of.ticks?.(highest)
+  const top = given?.at(-1) ?? (highest === 0 ? 1 : highest)
+  const linear = scaleLinear([0, top], [inner.bottom, inner.top])
+  const y = given === undefined ? linear.nice(4) : linear
   return (
     <figure class="stack">
       <svg class="chart" viewBox={`0 0 ${width} ${height}`} role="img" aria-label={label}>
-        {y
-          .ticks(4)
+        {(given ?? y.ticks(4))
           .filter((value) => !isWhole || Number.isInteger(value))
           .map((value) => (
             <>

@@ -1,9 +1,11 @@
+import type { Matching } from '../../observe/count-matching.js'
 import { operators } from '../../observe/filter.js'
 import { filterText } from '../../observe/filter-text.js'
 import type { JobView } from '../../observe/view.js'
 import { joinedColumns, type ListQuery, listAddress } from '../list-query.js'
 import { address } from '../site.js'
 import { kindText } from './kind-text.js'
+import { matchingText } from './matching-text.js'
 import { Notice } from './notice.js'
 import type { Visit } from './page.js'
 
@@ -14,11 +16,12 @@ interface FiltersOf {
   readonly list: ListQuery
   /** Where it is of one kind of error: that of one of its jobs. */
   readonly error: string | undefined
+  readonly matching: Matching | undefined
 }
 
 /** The filters of a list, and a form for one more. */
 export function Filters(of: FiltersOf) {
-  const { visit, path, view, list } = of
+  const { visit, path, view, list, matching } = of
   const kept = listAddress(list)
   // What was typed stays where it was refused.
   const typed = list.flaws.length > 0 ? visit.query : new URLSearchParams()
@@ -29,7 +32,12 @@ export function Filters(of: FiltersOf) {
         <Notice tone="bad" title={flaw} />
       ))}
       {(list.filters.length > 0 || list.fingerprint !== undefined) && <Chips {...of} />}
-      <search>
+      {matching !== undefined && (
+        <p class="quiet small">
+          {matchingText(matching)} {matching.count === 1 ? 'job matches' : 'jobs match'}
+        </p>
+      )}
+      <search class="row">
         <form method="get" action={address(visit.site, path)} class="inline">
           {kept.map(([name, value]) => (
             <input type="hidden" name={name} value={value} />
@@ -44,7 +52,7 @@ export function Filters(of: FiltersOf) {
           </label>
           {view.columns.some(({ kind }) => kind === 'json') && (
             <label>
-              Keys within JSON
+              Key, of JSON only
               <input name="path" placeholder="user.id" size={10} value={typed.get('path') ?? undefined} />
             </label>
           )}
@@ -63,12 +71,20 @@ export function Filters(of: FiltersOf) {
             <input
               name="value"
               data-filter
-              placeholder="press /"
+              title="The key / leads here"
               value={typed.get('value') ?? undefined}
               aria-invalid={typed.has('value') ? 'true' : undefined}
             />
           </label>
           <button type="submit">Add filter</button>
+        </form>
+        <form method="get" action={address(visit.site, path)} class="inline">
+          <input type="hidden" name="column" value="id" />
+          <label>
+            Job id
+            <input name="value" required />
+          </label>
+          <button type="submit">Find</button>
         </form>
       </search>
     </div>

@@ -34,9 +34,7 @@ export function JobTable({ visit, seen, list, jobs }: JobTableOf) {
             {inOrder.map((column) => (
               <ColumnHead {...sorted} column={column} />
             ))}
-            <th scope="col" class="number">
-              Attempts
-            </th>
+            <AttemptsHead {...sorted} />
             <th scope="col">When</th>
             <th scope="col">Last error</th>
           </tr>
@@ -51,14 +49,27 @@ export function JobTable({ visit, seen, list, jobs }: JobTableOf) {
   )
 }
 
-function ColumnHead(props: Omit<JobTableOf, 'jobs'> & { readonly column: ViewColumn }) {
-  const { visit, seen, list, column } = props
-  const { name, kind, isOrdered } = column
-  const number = kind === 'number' ? 'number' : undefined
+/** A foreign key is shown by the name of what it points to. */
+const isNumber = ({ kind, references }: ViewColumn) => kind === 'number' && references === undefined
+
+function AttemptsHead(of: Omit<JobTableOf, 'jobs'>) {
+  const column = of.seen.view.columns.find(({ name }) => name === 'attempts_count')
+  return column === undefined ? <th scope="col">Attempts</th> : <ColumnHead {...of} column={column} text="Attempts" />
+}
+
+interface ColumnHeadOf extends Omit<JobTableOf, 'jobs'> {
+  readonly column: ViewColumn
+  /** Default: the column's name. */
+  readonly text?: string
+}
+
+function ColumnHead({ visit, seen, list, column, text = column.name }: ColumnHeadOf) {
+  const { name, isOrdered } = column
+  const number = isNumber(column) ? 'number' : undefined
   if (!isOrdered)
     return (
       <th scope="col" class={number}>
-        {name}
+        {text}
       </th>
     )
   const isSorted = list.sort?.column === name
@@ -72,7 +83,7 @@ function ColumnHead(props: Omit<JobTableOf, 'jobs'> & { readonly column: ViewCol
   return (
     <th scope="col" class={number} aria-sort={order}>
       <a href={href}>
-        {name}
+        {text}
         {order === 'descending' ? ' ↓' : order === 'ascending' ? ' ↑' : ''}
       </a>
     </th>
@@ -101,9 +112,9 @@ function JobRow({ visit, seen, job, columns }: JobRowOf) {
       <td>
         <StateBadge state={job.state} />
       </td>
-      {columns.map(({ name, kind }) => (
-        <td class={kind === 'number' ? 'number' : 'cut'}>
-          <Cell of={job.values.get(name)} />
+      {columns.map((column) => (
+        <td class={isNumber(column) ? 'number' : 'cut'}>
+          <Cell of={job.values.get(column.name)} />
         </td>
       ))}
       <td class="number">

@@ -17,7 +17,7 @@ export function Runners({
     <section class="sheet">
       <h2>Runners</h2>
       {runners === undefined ? (
-        <Empty title="Runners are not written down">
+        <Empty title="There is no table of runners">
           A migration that calls createJobRunners(db) of kysely-jobs/migrate makes the table; runners write it.
         </Empty>
       ) : runners.length === 0 ? (

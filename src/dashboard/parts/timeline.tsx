@@ -30,12 +30,13 @@ export function Timeline({ of, now }: { readonly of: readonly Happening[]; reado
 }
 
 /** Its first line, and the stack behind it. */
-export function ErrorText({ text }: { readonly text: string }) {
+export function ErrorText({ text, isOver = false }: { readonly text: string; readonly isOver?: boolean }) {
+  const tone = isOver ? 'quiet' : 'bad'
   const [first = '', ...stack] = text.split('\n')
-  if (stack.length === 0) return <pre class="bad">{first}</pre>
+  if (stack.length === 0) return <pre class={tone}>{first}</pre>
   return (
     <details>
-      <summary class="bad">{first}</summary>
+      <summary class={tone}>{first}</summary>
       <pre>{stack.join('\n')}</pre>
     </details>
   )

@@ -13,17 +13,25 @@ export interface Told {
 /** So many are shown at once: who has more begins with the worst. */
 const mostShown = 5
 
+interface WarningsOf {
+  readonly visit: Visit
+  readonly of: readonly Told[]
+  /** More may be found soon. */
+  readonly isChecking: boolean
+}
+
 /** What is not as it should be, the worst first; what is but advice, and whatever is too much, can be opened. */
-export function Warnings({ visit, of }: { readonly visit: Visit; readonly of: readonly Told[] }) {
+export function Warnings({ visit, of, isChecking }: WarningsOf) {
   const order = ['bad', 'warn', 'info'] as const
   const sorted = order.map((tone) => of.filter(({ warning }) => warning.tone === tone))
   const [advice = []] = sorted.slice(2)
   const warnings = sorted.slice(0, 2).flat()
   const [first, rest] = [warnings.slice(0, mostShown), warnings.slice(mostShown)]
-  if (of.length === 0) return null
+  if (of.length === 0 && !isChecking) return null
   return (
     <section class="stack" aria-label="Warnings">
       {notices(visit, first)}
+      {isChecking && <p class="quiet small">Checking the tables, their errors and the server…</p>}
       <More visit={visit} of={rest} called={rest.length === 1 ? 'more warning' : 'more warnings'} />
       <More visit={visit} of={advice} called={advice.length === 1 ? 'piece of advice' : 'pieces of advice'} />
     </section>
