@@ -36,7 +36,7 @@ test('status tells of all job tables what is due, for how long, what runs, waits
     stderr: '',
     stdout: [
       'TABLE               DUE  OLDEST WAIT  RUNNING  RETRYING  SCHEDULED  FAILED 1H  FAILED 1D  WORKERS',
-      'My shop.Odd "jobs"    1       60 min        0         0          0          0          0        0',
+      'My shop.Odd "jobs"    1          1 h        0         0          0          0          0        0',
       'mail_jobs             3          2 h        1         1          0          0          2        0',
       '',
       'My shop.Odd "jobs": jobs are due, and no runner works it',
@@ -115,7 +115,7 @@ test('status tells what is paused, and who works a table; runners lists them', a
   const { stdout } = await look('status')
   expect(stdout).toContain('mail_jobs: paused (the provider is down)\n')
   expect(stdout).toMatch(/^My shop.Odd "jobs" .* 1 \(0\/7\)$/m)
-  expect((await start(['runners'], url).ended).stdout).toMatch(/ running +0\/7 +60 s +off\n/)
+  expect((await start(['runners'], url).ended).stdout).toMatch(/ running +0\/7 +1 min +off\n/)
   expect((await json('runners')).runners).toMatchObject([
     { pid: process.pid, alive: true, workers: [{ concurrency: 7 }] },
   ])

@@ -51,7 +51,7 @@ test('who may not do what a run does sees it, and can not stop it', async () => 
   expect((await visit(run, {}, false)).status).toBe(403)
   expect((await visit(run)).text).toContain('Stop after')
   await release()
-  await expect.poll(async () => (await visit(run)).text).toContain('3,000 jobs were changed')
+  await expect.poll(async () => (await visit(run)).text).toContain('3,000 jobs were retried')
 })
 
 test('what a run changed before it could not go on is told to onAction', async () => {

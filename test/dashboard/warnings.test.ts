@@ -146,7 +146,7 @@ test('errors that are hidden are not told of', async () => {
 test('workers whose leases differ', async () => {
   await idleRunner()
   await idleRunner('5m')
-  await expect.poll(overviewOf()).toContain('workers have different leases: 60 s, 5 min')
+  await expect.poll(overviewOf()).toContain('workers have different leases: 1 min, 5 min')
 })
 
 test('workers that do not hear of new jobs', async () => {

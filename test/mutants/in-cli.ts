@@ -81,7 +81,7 @@ export const inCli: readonly Mutant[] = [
     name: 'the dashboard of the command line lets anybody in',
     breaks: 'each user of the machine steers the queue',
     file: 'src/cli/serve/gate.ts',
-    text: "isSame(cookieOf(request, cookie), token) ? 'all' : false",
+    text: "isSame(cookieOf(request, cookie), token) ? 'all' : refusal()",
     replacement: "'all'",
     test: 'test/cli/serve.test.ts',
     title: 'of the gate: the token is asked for each time, and the host too',

@@ -5,6 +5,7 @@ import { inBatches } from './in-batches.ts'
 import { inCli } from './in-cli.ts'
 import { inConnections } from './in-connections.ts'
 import { inDashboard } from './in-dashboard.ts'
+import { inDashboardForms } from './in-dashboard-forms.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inDoctor } from './in-doctor.ts'
 import { inEnqueues } from './in-enqueues.ts'
@@ -38,6 +39,7 @@ export const mutants: readonly Mutant[] = [
   ...inObservations,
   ...inCli,
   ...inDashboard,
+  ...inDashboardForms,
   ...aroundThem,
   ...inConnections,
 ]

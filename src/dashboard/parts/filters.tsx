@@ -21,11 +21,7 @@ interface FiltersOf {
 
 /** The filters of a list, and a form for one more. */
 export function Filters(of: FiltersOf) {
-  const { visit, path, view, list, matching } = of
-  const kept = listAddress(list)
-  // What was typed stays where it was refused.
-  const typed = list.flaws.length > 0 ? visit.query : new URLSearchParams()
-  const chosen = typed.get('column') ?? undefined
+  const { visit, path, list, matching } = of
   return (
     <div class="stack padded">
       {list.flaws.map((flaw) => (
@@ -38,46 +34,7 @@ export function Filters(of: FiltersOf) {
         </p>
       )}
       <search class="row">
-        <form method="get" action={address(visit.site, path)} class="inline">
-          {kept.map(([name, value]) => (
-            <input type="hidden" name={name} value={value} />
-          ))}
-          <label>
-            Column
-            <select name="column">
-              <Columns view={view} own={true} chosen={chosen} />
-              <Joined view={view} chosen={chosen} />
-              <Columns view={view} own={false} chosen={chosen} />
-            </select>
-          </label>
-          {view.columns.some(({ kind }) => kind === 'json') && (
-            <label>
-              Key, of JSON only
-              <input name="path" placeholder="user.id" size={10} value={typed.get('path') ?? undefined} />
-            </label>
-          )}
-          <label>
-            Is
-            <select name="operator">
-              {operators.map((operator) => (
-                <option value={operator} selected={operator === typed.get('operator')}>
-                  {operator}
-                </option>
-              ))}
-            </select>
-          </label>
-          <label>
-            Value
-            <input
-              name="value"
-              data-filter
-              title="The key / leads here"
-              value={typed.get('value') ?? undefined}
-              aria-invalid={typed.has('value') ? 'true' : undefined}
-            />
-          </label>
-          <button type="submit">Add filter</button>
-        </form>
+        <FilterForm {...of} />
         <form method="get" action={address(visit.site, path)} class="inline">
           <input type="hidden" name="column" value="id" />
           <label>
@@ -88,6 +45,55 @@ export function Filters(of: FiltersOf) {
         </form>
       </search>
     </div>
+  )
+}
+
+/** What was typed stays where it was refused. */
+function FilterForm({ visit, path, view, list }: FiltersOf) {
+  const typed = list.flaws.length > 0 ? visit.query : new URLSearchParams()
+  const chosen = typed.get('column') ?? undefined
+  const value = typed.get('value') ?? undefined
+  return (
+    <form method="get" action={address(visit.site, path)} class="inline">
+      {listAddress(list).map(([name, text]) => (
+        <input type="hidden" name={name} value={text} />
+      ))}
+      <label>
+        Column
+        <select name="column">
+          <Columns view={view} own={true} chosen={chosen} />
+          <Joined view={view} chosen={chosen} />
+          <Columns view={view} own={false} chosen={chosen} />
+        </select>
+      </label>
+      {view.columns.some(({ kind }) => kind === 'json') && (
+        <label>
+          Key, of JSON only
+          <input name="path" placeholder="user.id" size={10} value={typed.get('path') ?? undefined} />
+        </label>
+      )}
+      <label>
+        Is
+        <select name="operator">
+          {operators.map((operator) => (
+            <option value={operator} selected={operator === typed.get('operator')}>
+              {operator}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Value
+        <input
+          name="value"
+          data-filter
+          title="The key / leads here"
+          value={value}
+          aria-invalid={value === undefined ? undefined : 'true'}
+        />
+      </label>
+      <button type="submit">Add filter</button>
+    </form>
   )
 }
 
