@@ -7,13 +7,13 @@ export function spanText(time: number): string {
   return wholeText(Math.round(time / second) * second)
 }
 
-/** The same of whole seconds. */
+/** The same of whole seconds; what rounds up to an hour or a day is said so. */
 function wholeText(time: number): string {
   if (time < minute) return `${time / second} s`
   if (time < 2 * minute) return `1 min ${(time - minute) / second} s`.replace(' 0 s', '')
-  if (time < hour) return `${Math.min(59, Math.round(time / minute))} min`
-  if (time < 2 * day)
-    return `${Math.floor(time / hour)} h ${Math.floor((time % hour) / minute)} min`.replace(' 0 min', '')
+  const rounded = Math.round(time / minute) * minute
+  if (rounded < hour) return `${rounded / minute} min`
+  if (rounded < 2 * day) return `${Math.floor(rounded / hour)} h ${(rounded % hour) / minute} min`.replace(' 0 min', '')
   return `${Math.round(time / day)} d`
 }
 
