@@ -134,8 +134,8 @@ export const inCli: readonly Mutant[] = [
   {
     name: 'that nobody heeds a limit is not told',
     breaks: 'an operator takes a key for limited that is not',
-    file: 'src/cli/steer/limits.ts',
-    text: 'limit !== undefined && isSame(limit.by)',
+    file: 'src/observe/heeded-limit.ts',
+    text: 'limit !== undefined && isSame(limit)',
     replacement: 'limit !== undefined',
     test: 'test/cli/limits.test.ts',
     title: 'a limit that no worker heeds is set, and that is told',

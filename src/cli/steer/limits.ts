@@ -1,14 +1,14 @@
 import type { Kysely } from 'kysely'
+import { aliveWorkersOf, isHeeded } from '../../observe/heeded-limit.js'
 import type { JobView } from '../../observe/view.js'
 import { limitJobs, listLimits } from '../../queue/limit-jobs.js'
 import { listRunners } from '../../records/runners.js'
 import { type JobDatabase, jobsOf } from '../../schema/job-database.js'
-import { camelCase } from '../../schema/row.js'
 import { readableSideTable, runnersTable } from '../../schema/side-table.js'
 import type { ExitCode } from '../cli-command.js'
 import { limits } from '../look/limits.js'
 import { type GivenKey, keyIn, whereOf } from '../open/key.js'
-import { type CliTable, type Place, tableNamed, viewOf, withTables } from '../open/tables.js'
+import { type Place, tableNamed, viewOf, withTables } from '../open/tables.js'
 import { ofKey } from '../show/key-text.js'
 import { jsonText } from '../show/safe-text.js'
 import { complain, tell } from '../show/tell.js'
@@ -58,7 +58,7 @@ function set(options: LimitsOptions, terminal: Terminal, named: string | undefin
     const of = ofKey(table.written, key)
     if (options.json) terminal.stdout.write(`${jsonText({ table: table.written, where: key ?? null, max })}\n`)
     else tell(terminal.stdout, `${of} is limited to ${max.toLocaleString('en')} ${max === 1 ? 'job' : 'jobs'}`)
-    if (!(await isHeeded(opened.db, { table, view, key }))) {
+    if (!(await heeds(opened.db, view, key))) {
       const by = key === undefined ? 'for the whole table' : `by ${Object.keys(key).join(', ')}`
       complain(
         terminal.stderr,
@@ -69,22 +69,10 @@ function set(options: LimitsOptions, terminal: Terminal, named: string | undefin
   })
 }
 
-interface Limited {
-  readonly table: CliTable
-  readonly view: JobView
-  readonly key: GivenKey
-}
-
 /** Whether a worker has such a limit, as far as runners tell: those that tell none may have. */
-async function isHeeded(db: Kysely<JobDatabase>, { table: { table }, view, key = {} }: Limited): Promise<boolean> {
+async function heeds(db: Kysely<JobDatabase>, view: JobView, key: GivenKey): Promise<boolean> {
   if ((await readableSideTable(db, runnersTable)) === undefined) return true
-  const alive = (await listRunners(db)).flatMap(({ alive, workers }) => (alive ? workers : []))
-  const own = alive.filter((worker) => worker.schema === table.schema && worker.table === table.name)
-  const columns = Object.keys(key).toSorted().join()
-  // The worker calls its columns as its program does.
-  const realName = (name: string) => view.columns.find((column) => camelCase(column.name) === name)?.name ?? name
-  const isSame = (by: readonly string[]) => by.map(realName).toSorted().join() === columns
-  return own.length === 0 || own.some(({ limit }) => limit !== undefined && isSame(limit.by))
+  return isHeeded(view, aliveWorkersOf(view, await listRunners(db)), key)
 }
 
 /** Where there was none, the exit code is 1. */
