@@ -8,6 +8,9 @@ import { createReportTables, type ReportDatabase } from './reports.js'
 
 const { db, pool } = await testDatabase<ReportDatabase>(createReportTables)
 
+// Autovacuum would make statistics of its own, of a moment in which the table is empty, say.
+await sql`alter table job_schedules set (autovacuum_enabled = off)`.execute(db)
+
 const reportJobs = { schema: 'public', name: 'report_jobs' }
 const mailJobs = { schema: 'public', name: 'mail_jobs' }
 

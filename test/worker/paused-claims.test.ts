@@ -114,7 +114,7 @@ test('an idle worker beside due jobs of a paused key neither claims again and ag
   await polls(2)
   const from = statements.length
   await polls(25)
-  expect(statements.slice(from).filter(isFetch).length).toBeLessThan(5)
+  expect(statements.slice(from).filter(isFetch).length).toBeLessThan(15) // now and then, by time: not at each
   expect([begun, warnings.filter((text) => text.includes('triggers'))]).toEqual([[], []])
 })
 
