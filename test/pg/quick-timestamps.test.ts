@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { guardPool } from 'kysely-jobs'
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { testDatabase } from '../support/database.js'
+import { quietPool, testDatabase } from '../support/database.js'
 
 const { url } = await testDatabase()
 
@@ -36,7 +36,7 @@ test('a guarded pool reads every timestamp as node-postgres does', async () => {
 
 test('what Postgres writes in any time zone and date style is read as node-postgres reads it', async () => {
   const pool = guardedPool()
-  const plain = new pg.Pool({ connectionString: url })
+  const plain = quietPool({ connectionString: url })
   onTestFinished(() => plain.end())
   for (const zone of ['UTC', 'Asia/Kolkata', 'America/St_Johns', 'Africa/Monrovia']) {
     for (const style of ['ISO', 'SQL', 'German', 'Postgres']) {

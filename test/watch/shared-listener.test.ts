@@ -1,6 +1,5 @@
 import { createServer } from 'node:net'
 import { Kysely, PostgresDialect, sql } from 'kysely'
-import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import type { ListenSource } from '../../src/watch/listener.js'
 import { type ListenerState, type Subscription, sharedListener } from '../../src/watch/shared-listener.js'
@@ -207,7 +206,7 @@ test('closing while it connects ends everything', async () => {
 })
 
 test("a pool's settings are used, never its clients", async () => {
-  const pool = new pg.Pool({ connectionString: url, max: 1, password: 'kept out of sight' })
+  const pool = quietPool({ connectionString: url, max: 1, password: 'kept out of sight' })
   onTestFinished(() => pool.end())
   const ear = listen('pool', pool)
   await ear.listening()

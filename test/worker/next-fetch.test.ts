@@ -1,7 +1,6 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
-import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { testDatabase } from '../support/database.js'
+import { quietPool, testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, mailWorker, next } from './mail-jobs.js'
 
 // A thousand handlers that end at once keep their process busy: meanwhile the server is to be at work on the next fetch.
@@ -14,7 +13,7 @@ test.each(['lease', 'transaction'] as const)(
   'the next jobs are being fetched while handlers run, with hold: %s',
   async (hold) => {
     const sent: string[] = []
-    const pool = new pg.Pool({ connectionString: url, max: 10 })
+    const pool = quietPool({ connectionString: url, max: 10 })
     pool.on('connect', (client) => {
       const query = client.query.bind(client) as (...parameters: unknown[]) => unknown // of all overloads
       Object.assign(client, {

@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import { createBatchWorker, createWorker, guardPool } from 'kysely-jobs'
 import pg from 'pg'
 import { expect, test } from 'vitest'
-import { testDatabase } from '../support/database.js'
+import { quietPool, testDatabase } from '../support/database.js'
 import { createMailTables, quiet } from './mail-jobs.js'
 
 const { url } = await testDatabase(createMailTables)
@@ -10,7 +10,7 @@ const { url } = await testDatabase(createMailTables)
 /** What a worker warns of at its start, about its pool. */
 async function warnings(concurrency: number, made: (pool: pg.Pool) => pg.Pool): Promise<string[]> {
   const said: string[] = []
-  const pool = made(new pg.Pool({ connectionString: url, max: 4 }))
+  const pool = made(quietPool({ connectionString: url, max: 4 }))
   await using db = new Kysely<any>({ dialect: new PostgresDialect({ pool }) })
   const logger = { ...quiet, warn: (_facts: object, message: string) => void said.push(message) }
   await using worker = createWorker(db, 'mail_jobs', async () => {}, { concurrency, logger })

@@ -1,8 +1,7 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { enqueue, type WorkerOptions } from 'kysely-jobs'
-import pg from 'pg'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
-import { testDatabase } from '../support/database.js'
+import { quietPool, testDatabase } from '../support/database.js'
 import { createMailTables, type MailDatabase, type MailHandler, mailWorker, next, quiet } from './mail-jobs.js'
 
 const { db, url } = await testDatabase<MailDatabase>(createMailTables)
@@ -133,7 +132,7 @@ test('jobs that were being fetched when the worker stopped are handed back', asy
 
 test('what still waits for a connection when the worker has stopped is not sent any more', async () => {
   const [taken, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  const pool = new pg.Pool({ connectionString: url, max: 1 })
+  const pool = quietPool({ connectionString: url, max: 1 })
   await using narrow = new Kysely<MailDatabase>({ dialect: new PostgresDialect({ pool }) })
   const takeConnection = () => {
     const hold = () => {
