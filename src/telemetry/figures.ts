@@ -204,7 +204,7 @@ const ofTables: readonly Gauge[] = [
   {
     kind: 'gauge',
     name: 'retrying',
-    help: 'Jobs that have failed and wait for another attempt; 10,000 means so many or more',
+    help: 'Jobs that have failed and wait for the time of their next attempt; 10,000 means so many or more',
     value: ({ inTable }) => inTable?.retrying,
   },
   {

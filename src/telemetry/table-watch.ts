@@ -89,13 +89,11 @@ async function figuresOf(
     const name = await findTable(connection, writtenName(connection, table))
     if (name === undefined) return undefined
     const jobs = jobsOf(connection, table)
-    const { statuses, due } = await countJobs(connection, jobs.name)
+    const { statuses, due, retrying } = await countJobs(connection, jobs.name)
     const waiting = await sampleOf(connection, name)
     const uses = waiting === undefined ? [] : await usesOf(jobs, name, limits) // else what runs has no index
     return {
-      due,
-      running: statuses.job_status_running,
-      retrying: statuses.job_status_retry,
+      ...{ due, retrying, running: statuses.job_status_running },
       failed: statuses.job_status_failed + statuses.job_status_timed_out,
       oldestDue: waiting?.oldestWait ?? undefined,
       limitUse: uses.length === 0 ? undefined : Math.max(...uses.map(({ share }) => share)),

@@ -59,7 +59,7 @@ const lists: [name: string, list: List, buffers: number, found: number, isAll: b
   ['running jobs', { states: ['running'] }, 3000, 50, true], // 2,002
   ['due jobs', { states: ['due'] }, 50, 50, true], // 14 to 20
   ['scheduled jobs', { states: ['scheduled'] }, 50, 50, true], // 5
-  ['retrying jobs', { states: ['retrying'] }, 4000, 50, true],
+  ['retrying jobs', { states: ['retrying'] }, 600, 50, true], // behind what is scheduled before them
   ['failed jobs', { states: ['failed'] }, 50, 50, true], // 11
   ['succeeded jobs', { states: ['succeeded'] }, 50, 50, true], // 8
   ['cancelled jobs, of which there are none', { states: ['cancelled'] }, 5000, 0, false],

@@ -83,7 +83,8 @@ const meanings: Readonly<Record<JobStatus, Meaning>> = {
 
 const words: readonly (readonly [string, string])[] = [
   ['Due', 'Waits for nothing but a worker: its run_at has come.'],
-  ['Scheduled', 'Waits for its run_at.'],
+  ['Scheduled', 'Waits for its run_at, and has not failed before.'],
+  ['Retrying', 'Has failed, and waits for the time of its next attempt; from then on it is due.'],
   ['Attempt', 'One run of the handler. A job fails for good when it has had as many as its worker allows.'],
   ['Lease', 'How long a claim holds without a sign of life. Workers renew the leases of what they run.'],
   ['Wait', 'From when a job was due until its handler began.'],
