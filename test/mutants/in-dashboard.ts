@@ -262,4 +262,13 @@ export const inDashboard: readonly Mutant[] = [
     test: 'test/dashboard/lost-tables.test.ts',
     title: 'is told of, and takes no other away',
   },
+  {
+    name: 'filters by every column of other tables',
+    breaks: 'a viewer finds out what is in columns that no page shows',
+    file: 'src/dashboard/seen-table.ts',
+    text: 'const may = names ?? new Set([references.label])',
+    replacement: 'const may = names ?? new Set(references.columns.map(({ name }) => name))',
+    test: 'test/dashboard/joined.test.ts',
+    title: 'nothing is found out of another column',
+  },
 ]

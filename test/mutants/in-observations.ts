@@ -182,4 +182,22 @@ export const inObservations: readonly Mutant[] = [
     test: 'test/observe/overview.test.ts',
     title: 'an archive that a role may not read is left out of what it counts',
   },
+  {
+    name: 'retries among what is scheduled',
+    breaks: 'who cancels what is scheduled cancels retries too',
+    file: 'src/observe/shown-state.ts',
+    text: "...(scheduled ? [hasStatus(['job_status_not_started'])] : []),",
+    replacement: '...(scheduled ? [isPending()] : []),',
+    test: 'test/observe/filters.test.ts',
+    title: 'a verb is about the jobs that a list is of: their states, and filters',
+  },
+  {
+    name: 'due jobs that never ran among errors',
+    breaks: 'a job that was put back by hand is said to have failed for good',
+    file: 'src/observe/error-groups.ts',
+    text: "statusLiteral('job_status_not_started')",
+    replacement: "statusLiteral('job_status_running')",
+    test: 'test/observe/error-groups.test.ts',
+    title: 'jobs that have not failed are in no group',
+  },
 ]

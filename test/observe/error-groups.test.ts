@@ -141,6 +141,16 @@ test('whatever the errors say, each is in one group, and its fingerprint finds j
   )
 })
 
+test('jobs that have not failed are in no group', async () => {
+  await empty()
+  await sql`insert into mail_jobs (status, last_error) values ('job_status_not_started', 'Error: put back by hand'), ('job_status_retry', 'Error: to be tried again')`.execute(
+    db,
+  )
+  expect((await errorGroups(db, view)).groups).toMatchObject([
+    { message: 'Error: to be tried again', failed: 0, retrying: 1 },
+  ])
+})
+
 test("a seed's table, one with priorities, and one whose errors have a collation of their own have groups", async () => {
   await using seed = await createTestDatabase()
   await createIhpTable(seed.db)
