@@ -2,6 +2,7 @@ import type { QueryExecutorProvider } from 'kysely'
 import { archiveOf, type JobArchive } from './archive.js'
 import { type Catalog, type CatalogColumn, readCatalog } from './catalog.js'
 import { type JobColumns, jobColumnNames, optionalColumnNames } from './columns.js'
+import { type Home, homeOf } from './engine.js'
 import { identifyTable, NoSuchTableError } from './identify.js'
 import { jobsOf } from './job-database.js'
 import type { ReadonlyQueryable } from './job-table.js'
@@ -37,6 +38,8 @@ export interface JobTableDescription {
   readonly key: string | undefined
   /** The table of its finished jobs, which `createJobArchive` makes; undefined where there is none. */
   readonly archive: JobArchive | undefined
+  /** What the server can do, and where it has the table. */
+  readonly home: Home
   /** What the table lacks and does not need, a sentence each, with its remedy. */
   readonly advice: readonly string[]
 }
@@ -64,6 +67,7 @@ export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: 
     mayDelete: catalog.mayDelete,
     key: keyOf(catalog)?.key,
     archive: archiveOf(catalog, name),
+    home: await homeOf(db, name, catalog),
     advice: adviceOn(catalog, name),
   }
 }

@@ -1,0 +1,89 @@
+import { sql } from 'kysely'
+import type { Catalog } from './catalog.js'
+import type { Lookup } from './identify.js'
+import { quotedName, type TableName } from './names.js'
+import { textsOf } from './text.js'
+
+/** What a database server can do, as far as a queue asks it to. */
+export interface Engine {
+  /** As people call it: `PostgreSQL`, `Citus`. */
+  readonly name: string
+  /** As the server says it. */
+  readonly version: string
+  /** `FOR UPDATE SKIP LOCKED`: claims pass over what others are claiming. */
+  readonly skipLocked: boolean
+  /** LISTEN hears what other sessions notify. */
+  readonly listen: boolean
+  readonly advisoryLocks: boolean
+  /** The finest triggers that a job table may have. */
+  readonly triggers: 'statement' | 'row' | 'none'
+  /** Statement triggers see the rows of their statement. */
+  readonly transitionTables: boolean
+  /** Functions that are volatile (`clock_timestamp()`) may stand in an UPDATE. */
+  readonly volatileInUpdate: boolean
+  readonly enums: boolean
+  readonly partialIndexes: boolean
+  readonly preparedStatements: boolean
+  /** The planner's statistics can be read together with the catalog. */
+  readonly statistics: boolean
+}
+
+/** Where the rows of a table are. `one node`: each statement about it goes to one server, which is not the one that is asked. */
+export type Placement =
+  | { readonly kind: 'local' }
+  | { readonly kind: 'one node' }
+  | { readonly kind: 'every node' }
+  /** By the values of a column: all rows of a value are on one node. */
+  | { readonly kind: 'distributed'; readonly by: string }
+
+/** A server, and where it has a table. */
+export interface Home {
+  readonly engine: Engine
+  readonly placement: Placement
+}
+
+const postgres: Omit<Engine, 'version'> = {
+  name: 'PostgreSQL',
+  skipLocked: true,
+  listen: true,
+  advisoryLocks: true,
+  triggers: 'statement',
+  transitionTables: true,
+  volatileInUpdate: true,
+  enums: true,
+  partialIndexes: true,
+  preparedStatements: true,
+  statistics: true,
+}
+
+/** A distributed table has no triggers, and its updates no volatile functions. */
+const distributed: Partial<Engine> = {
+  triggers: 'none',
+  transitionTables: false,
+  volatileInUpdate: false,
+  statistics: false,
+}
+
+/** What the server is, and where it has a table. */
+export async function homeOf(db: Lookup, table: TableName, { server }: Pick<Catalog, 'server'>): Promise<Home> {
+  const { citus } = server.extensions ?? {}
+  if (citus === undefined) return { engine: { ...postgres, version: server.number }, placement: { kind: 'local' } }
+  const placement = await readPlacement(db, table)
+  const lacks = placement.kind === 'local' ? {} : distributed
+  return { engine: { ...postgres, ...lacks, name: 'Citus', version: citus }, placement }
+}
+
+/** As the catalog of Citus has it (11 and later): a table that is spread by nothing is on one node or, as a reference table, on every one. */
+async function readPlacement(db: Lookup, table: TableName): Promise<Placement> {
+  const asked = sql`
+    select pg_catalog.json_build_array(
+      p.partmethod, p.repmodel, p.colocationid, column_to_column_name(p.logicalrelid, p.partkey),
+      (select pg_catalog.count(*) from pg_dist_shard s where s.logicalrelid = p.logicalrelid))::text as asked
+    from pg_dist_partition p where p.logicalrelid = pg_catalog.to_regclass(${quotedName(table)})`
+  const [text] = await textsOf(db, asked.compile(db.withoutPlugins()))
+  if (text === undefined || text === null) return { kind: 'local' }
+  const [method, model, colocation, by, shards] = JSON.parse(text) as [string, string, number, string | null, number] // just made
+  if (method !== 'n' && by !== null) return shards === 1 ? { kind: 'one node' } : { kind: 'distributed', by }
+  if (model === 't') return { kind: 'every node' }
+  return colocation === 0 ? { kind: 'local' } : { kind: 'one node' }
+}
