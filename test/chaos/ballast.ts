@@ -23,9 +23,10 @@ export function ballast(): Ballast {
   }
 }
 
-/** The same, once the sockets of closed pools are gone: a pool says goodbye, and does not wait for the answer. */
-export async function ballastAtRest(): Promise<Ballast> {
-  for (let looks = 0; looks < 20 && ballast().connections > 0; looks++) await sleep(50)
+/** The same, once who says goodbye has gone: a pool does not wait for the server's answer, nor for long a worker for its listener's. */
+export async function ballastAtRest(before: Ballast): Promise<Ballast> {
+  const isAtRest = ({ connections, timers }: Ballast) => connections === 0 && timers <= before.timers
+  for (let looks = 0; looks < 20 && !isAtRest(ballast()); looks++) await sleep(50)
   return ballast()
 }
 

@@ -169,7 +169,7 @@ process.send?.({ event: 'ran', facts: {} })
 await db.destroy()
 await witness.told()
 await witnessDb.destroy()
-process.send?.({ event: 'left', facts: { before, after: await ballastAtRest() } }, () => {
+process.send?.({ event: 'left', facts: { before, after: await ballastAtRest(before) } }, () => {
   process.off('disconnect', orphaned).disconnect()
 })
 
