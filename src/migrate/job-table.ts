@@ -2,6 +2,7 @@ import type { CreateTableBuilder } from 'kysely'
 import type { JobColumnName, OptionalColumnName } from '../schema/columns.js'
 import { readJobTable } from '../schema/inspect.js'
 import { quotedName } from '../schema/names.js'
+import { checkDistribution, distribute, withBucket } from './distribution.js'
 import { createJobArchive, dropArchive } from './job-archive.js'
 import { jobColumns } from './job-columns.js'
 import { createJobIndexes } from './job-indexes.js'
@@ -31,7 +32,7 @@ export async function createJobTable(
   db: MigrationDatabase,
   name: string,
   build: (table: TableBuilder<JobColumnName | OptionalColumnName>) => TableBuilder = (table) => table,
-  { archive, unique = [], ...options }: JobTableOptions = {},
+  { archive, unique = [], distributeBy, ...options }: JobTableOptions = {},
 ): Promise<void> {
   checkOptions(options, { ...columnChoices, notify: ['trigger', 'none'] })
   if (typeof build !== 'function') {
@@ -39,12 +40,15 @@ export async function createJobTable(
       'The third argument adds columns: (table) => table.addColumn(...); options are the fourth',
     )
   }
+  if (distributeBy !== undefined) await checkDistribution(db, distributeBy)
   await inTransaction(db, async (trx) => {
     const columns = await jobColumns(trx.withoutPlugins(), await schemaOfNew(trx, name), options)
     const start: TableBuilder<JobColumnName | OptionalColumnName> = trx.schema.createTable(name)
     const withColumns = columns.reduce(
       (table, { name: column, type, define }) =>
-        table.addColumn(column, type, (it) => (column === 'id' ? define(it).primaryKey() : define(it))),
+        table.addColumn(column, type, (it) =>
+          column === 'id' && distributeBy === undefined ? define(it).primaryKey() : define(it),
+        ),
       start,
     )
     const built: TableBuilder | undefined = build(withColumns)
@@ -53,10 +57,11 @@ export async function createJobTable(
         'The third argument returned nothing: let it return what the last addColumn() gives',
       )
     }
-    await built.execute()
+    await (distributeBy === undefined ? built : withBucket(built, distributeBy)).execute()
+    if (distributeBy !== undefined) await distribute(trx, name, distributeBy)
     await setJobStorage(trx, name)
     await createJobIndexes(trx, name)
-    if (options.notify !== 'none') await createJobTriggers(trx, name)
+    if (options.notify !== 'none' && distributeBy === undefined) await createJobTriggers(trx, name)
     await createUniqueIndexes(trx, name, unique)
     if (archive !== undefined) await createJobArchive(trx, name, archive)
   })

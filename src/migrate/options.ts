@@ -33,6 +33,11 @@ export interface JobTableOptions extends JobColumnOptions {
   readonly notify?: 'trigger' | 'none'
   /** Where finished jobs go when a worker's options say so, as {@link createJobArchive} makes it. Default: no archive. */
   readonly archive?: JobArchiveOptions | undefined
+  /**
+   * On Citus: the column by whose values the table is spread over nodes, the tenant say; `bucket`, where you have none, is made. The primary
+   * key is then this column and the id, and there are no triggers. Default: the table is on the node that is asked.
+   */
+  readonly distributeBy?: string | undefined
   /** Sets of your own columns by which jobs are to be unique, each with its index, as {@link createUniqueIndex} makes it. Default: none. */
   readonly unique?: readonly UniqueColumns[] | undefined
 }

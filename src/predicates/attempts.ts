@@ -7,6 +7,7 @@ import { column } from './column.js'
  */
 export function nextAttempt(): RawBuilder<number> {
   const attempts = column('attempts_count')
-  const last = sql`case pg_column_size(${attempts}) when 2 then 32767 when 4 then 2147483647 else 9223372036854775807 end`
+  const isOf = (bytes: number) => sql`pg_column_size(${attempts}) = ${sql.lit(bytes)}`
+  const last = sql`case when ${isOf(2)} then 32767 when ${isOf(4)} then 2147483647 else 9223372036854775807 end`
   return sql<number>`case when ${attempts} < ${last} then ${attempts} + 1 else coalesce(${attempts}, 1) end`
 }

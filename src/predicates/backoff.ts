@@ -1,6 +1,6 @@
 import { type AliasableExpression, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { type Duration, isDuration, milliseconds } from '../schema/duration.js'
-import { earlier, now } from './clock.js'
+import { chance, earlier, now } from './clock.js'
 import { column, job } from './column.js'
 
 /** How long a failed attempt waits: a rule the database computes. */
@@ -71,7 +71,7 @@ export function backoffDelay(rule: BackoffRule, table?: string): RawBuilder<numb
   const attempts = column('attempts_count', table)
   const exponent = sql<number>`least(greatest(${attempts}, 1) - 1, ${sql.lit(maxExponent)})`
   const delay = sql<number>`least(${rule.max}::float8, ${rule.delay}::float8 * power(${sql.lit(rule.factor)}::float8, ${exponent}))`
-  return rule.jitter === 0 ? delay : sql<number>`${delay} * (1 - ${rule.jitter}::float8 * random())`
+  return rule.jitter === 0 ? delay : sql<number>`${delay} * (1 - ${rule.jitter}::float8 * ${chance()})`
 }
 
 /**

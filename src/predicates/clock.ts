@@ -1,4 +1,5 @@
 import { type Expression, type RawBuilder, sql } from 'kysely'
+import { volatile } from '../schema/fitted.js'
 
 type Milliseconds = number | Expression<number>
 
@@ -6,7 +7,10 @@ type Milliseconds = number | Expression<number>
 export const now = (): RawBuilder<Date> => sql`now()`
 
 /** The database's clock this very moment: what is written (a lease, a due time), also deep in a long transaction. */
-export const clockTimestamp = (): RawBuilder<Date> => sql`clock_timestamp()`
+export const clockTimestamp = (): RawBuilder<Date> => sql.raw(volatile.clock)
+
+/** A share of 0 to 1, another for each row. */
+export const chance = (): RawBuilder<number> => sql.raw(volatile.chance)
 
 /** A time that a statement computes once, so that an index can be read from there on. */
 export const once = (time: Expression<Date>): RawBuilder<Date> => sql`(select ${time})`

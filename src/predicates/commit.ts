@@ -1,4 +1,5 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { volatile } from '../schema/fitted.js'
 
 /**
  * True, evaluated once, and from then on the transaction's commit waits neither for the disk nor for a standby. For what a
@@ -7,5 +8,5 @@ import { type RawBuilder, type SqlBool, sql } from 'kysely'
  * lease ends earlier; a rescue, which is done again. An outcome that was written keeps its claim: it comes later in the log.
  */
 export function committedLater(): RawBuilder<SqlBool> {
-  return sql<SqlBool>`(select pg_catalog.set_config('synchronous_commit', 'off', true)) = 'off'`
+  return sql.raw(volatile.commitLater)
 }

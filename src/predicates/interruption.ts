@@ -65,8 +65,8 @@ export const interruptedAttempt = (): RawBuilder<number> =>
 /** What a rescue leaves in `last_error`, for people; nothing reads it. */
 export function interruptionError(): RawBuilder<string> {
   const worker = sql`coalesce(${column('locked_by')}::text, 'nobody')`
-  const uncounted = sql`case ${mark()} when 'f' then '; the attempt does not count, as its handler may never have begun'
-    when '1' then '; the attempt does not count, and the next one is alone in its process' else '' end`
+  const uncounted = sql`case when ${mark()} = 'f' then '; the attempt does not count, as its handler may never have begun'
+    when ${mark()} = '1' then '; the attempt does not count, and the next one is alone in its process' else '' end`
   return sql<string>`format('Lease expired (%s in a row): worker %s stopped renewing it during attempt %s; it was killed, cut off or blocked%s',
     ${interruptions()} + 1, ${worker}, ${column('attempts_count')}, ${uncounted})`
 }

@@ -1,6 +1,7 @@
 import { type Expression, type RawBuilder, sql } from 'kysely'
 import type { JobId } from '../schema/columns.js'
 import { own } from '../schema/own-names.js'
+import { clockTimestamp } from './clock.js'
 import { column } from './column.js'
 import { placeIn, type Rows } from './rows.js'
 
@@ -11,7 +12,8 @@ import { placeIn, type Rows } from './rows.js'
  */
 export function textFor(rows: Rows, values: readonly string[], empty?: string): RawBuilder<string> {
   const value = sql<string>`(${values}::text[])[${placeIn(rows)}]`
-  return empty === undefined ? value : sql<string>`nullif(${value}, ${empty})`
+  // No bare element of an array: as the value of an update it ends the process of a server with Citus 13.2.
+  return empty === undefined ? sql`coalesce(${value}, '')` : sql<string>`nullif(${value}, ${empty})`
 }
 
 /** The same of numbers. */
@@ -36,6 +38,6 @@ export const parsedJson = (text: Expression<string>): RawBuilder<unknown> => sql
 
 /** The history of failed attempts with one more entry: `{ attempt, at, error }`. */
 export function appendedError(error: Expression<string>): RawBuilder<unknown> {
-  const entry = sql`jsonb_build_object('attempt', ${column('attempts_count')}, 'at', clock_timestamp(), 'error', ${error})`
+  const entry = sql`jsonb_build_object('attempt', ${column('attempts_count')}, 'at', ${clockTimestamp()}, 'error', ${error})`
   return sql`coalesce(to_jsonb(${column('errors')}), '[]'::jsonb) || ${entry}`
 }

@@ -59,8 +59,8 @@ export async function archiveJobs<DB, Table extends keyof DB & string>(
   table: JobTable<DB, Table>,
   options: PruneOptions,
 ): Promise<ChangedJobs> {
-  const { table: name, key, archive: found } = await inspectJobTable(db, table)
-  const jobs = jobsOf(db, table, key)
+  const { table: name, key, home, archive: found } = await inspectJobTable(db, table)
+  const jobs = jobsOf(db, table, { key, home })
   const moved = { archive: usable(found, name), changes: {} }
   const ended = haveEnded(options)
   const old = jobs.db.selectFrom(jobs.table).where(ended).orderBy('updated_at')

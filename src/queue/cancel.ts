@@ -47,8 +47,8 @@ export async function cancelJobs<DB, Table extends keyof DB & string, DryRun ext
   options: CancelOptions<DryRun> = {},
 ): Promise<BulkResult<DryRun>> {
   checkBulkOptions(options, ['reason', 'finished'])
-  const { table: name, holdsCancelled, columns, key, archive } = await inspectJobTable(db, table)
-  const jobs = jobsOf(db, table, key)
+  const { table: name, holdsCancelled, columns, key, home, archive } = await inspectJobTable(db, table)
+  const jobs = jobsOf(db, table, { key, home })
   const into = options.finished === 'archive' ? usable(archive, name) : undefined
   const may = job.or([isPending(), isRunning()])
   const write: BulkWrite['write'] = async ({ db, table, isLocked }) => {

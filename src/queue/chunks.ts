@@ -6,6 +6,7 @@ import { isSelected, type JobSelection } from '../predicates/selected.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobDatabase, Jobs } from '../schema/job-database.js'
 import type { BulkRun } from './bulk-run.js'
+import { byValue } from './by-value.js'
 import { type RowKey, rowsOf } from './fenced.js'
 import { pagesOf, pagesOfKeys } from './key-pages.js'
 import { ofLocked, toldOf } from './locked.js'
@@ -51,7 +52,8 @@ export async function writeInChunks<Row>(bulk: BulkWrite, selection: JobSelectio
   const [changed, refused] = [run.changed.length, run.refused.length]
   for (const page of pages) {
     if (run.isStopped) return
-    await writeChunk(bulk, byIds ? undefined : selected, page, run)
+    for (const [ofNode, rows] of byValue(jobs, page))
+      await writeChunk({ ...bulk, jobs: ofNode }, byIds ? undefined : selected, rows, run)
     // Said of a row where a policy refuses it, and of the table where the role may not write to it.
     const error = run.refused[refused]?.error
     if (run.changed.length === changed && sqlState(error) === '42501') throw error

@@ -1,4 +1,5 @@
-import { type CompiledQuery, createQueryId, WithSchemaPlugin } from 'kysely'
+import { type CompiledQuery, createQueryId, type KyselyPlugin, WithSchemaPlugin } from 'kysely'
+import { Fitting } from '../schema/fitted.js'
 import type { Jobs } from '../schema/job-database.js'
 
 /**
@@ -13,16 +14,19 @@ export function compiled<Given extends object, Row>(
   build: (given: Given) => CompiledQuery<Row>,
 ): (given: Given) => CompiledQuery<Row> {
   let isFirst = true
-  const isOurs = jobs.db.getExecutor().plugins.every((plugin) => plugin.constructor === WithSchemaPlugin)
+  const areOurs = jobs.db.getExecutor().plugins.every(isOurs)
   let filled: typeof build | undefined
   return (given) => {
     const isOnlyOne = isFirst // as far as anybody knows
     isFirst = false
-    if (isOnlyOne || !isOurs) return build(given)
+    if (isOnlyOne || !areOurs) return build(given)
     filled ??= filling(places, build(places))
     return filled(given)
   }
 }
+
+/** Which knows nothing of a query but the query. */
+const isOurs = (plugin: KyselyPlugin): boolean => plugin.constructor === WithSchemaPlugin || plugin instanceof Fitting
 
 /** Puts what is given in the place of what stands for it. */
 function filling<Given extends object, Row>(places: Given, built: CompiledQuery<Row>) {

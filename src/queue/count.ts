@@ -5,6 +5,7 @@ import { inDueOrder } from '../predicates/due-order.js'
 import { hasStatus, isFinal, isPending, isRunning, statusLiteral } from '../predicates/status.js'
 import { type JobArchive, readableArchiveOf } from '../schema/archive.js'
 import { readCatalog } from '../schema/catalog.js'
+import { type Home, homeOf } from '../schema/engine.js'
 import { findTable, type Lookup, writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, ReadonlyQueryable } from '../schema/job-table.js'
@@ -65,11 +66,12 @@ export async function countJobs<DB, Table extends keyof DB & string>(
   table: JobTable<DB, Table>,
   options: CountOptions = {},
 ): Promise<JobCounts> {
-  const jobs = jobsOf(db, table)
+  const catalog = await catalogOf(jobsOf(db, table).db, table)
+  const jobs = jobsOf(db, table, { home: catalog?.home })
   const bound = options.exact ? Number.POSITIVE_INFINITY : countBound
   const facts = await readTableFacts(jobs.db, quotedName(writtenName(jobs.db, table)))
   const counts = await countIn(jobs, kindsOf(facts, bound), facts, bound)
-  const [archive, pauses] = [await archiveOfWritten(jobs.db, table), await pausesToRead(jobs.db, table)]
+  const [archive, pauses] = [catalog?.archive, await pausesToRead(jobs.db, table)]
   const paused = { paused: pauses?.some(({ where }) => where === undefined) ?? false, pauses }
   if (archive === undefined) return { ...counts, ...paused }
   const { known, ...ofArchive } = await readTableFacts(jobs.db, quotedName(archive.table))
@@ -79,10 +81,13 @@ export async function countJobs<DB, Table extends keyof DB & string>(
 }
 
 /** Not by `inspectJobTable`, as a table that lacks something is counted all the same. */
-async function archiveOfWritten(db: Lookup, table: string): Promise<JobArchive | undefined> {
+async function catalogOf(
+  db: Lookup,
+  table: string,
+): Promise<{ readonly home: Home; readonly archive: JobArchive | undefined } | undefined> {
   const name = await findTable(db, writtenName(db, table))
   const catalog = name && (await readCatalog(db.withoutPlugins(), name))
-  return catalog && readableArchiveOf(catalog, name, 'queue')
+  return catalog && { home: await homeOf(db, name, catalog), archive: readableArchiveOf(catalog, name, 'queue') }
 }
 
 async function countIn(jobs: Jobs, kinds: readonly Kind[], facts: TableFacts, bound: number): Promise<Numbers> {

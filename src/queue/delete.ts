@@ -36,8 +36,8 @@ export async function deleteJobs<DB, Table extends keyof DB & string, DryRun ext
   options: DeleteOptions<DryRun> = {},
 ): Promise<BulkResult<DryRun>> {
   checkBulkOptions(options, [])
-  const { table: name, key, archive } = await inspectJobTable(db, table)
-  const jobs = jobsOf(db, table, key)
+  const { table: name, key, home, archive } = await inspectJobTable(db, table)
+  const jobs = jobsOf(db, table, { key, home })
   // Who waited for them, as the next in their line, is next; what becomes of the notification stops no deletion.
   const wake = () => undoable(jobs, () => tellWorkers(jobs, name, { kind: 'due', in: 0 })).catch(() => {})
   const current = deletion(jobs, job.not(isRunning()), wake)

@@ -7,6 +7,7 @@ import { inChunks, type NewRow } from './new-rows.js'
 import { insertThrottled } from './throttled.js'
 import { HiddenJobError, JobExistsError, NoUniqueIndexError } from './unique-errors.js'
 import { byColumns, byValues, inTurns } from './unique-keys.js'
+import { insertOnNodes } from './unique-of-node.js'
 import type { Uniqueness } from './unique-options.js'
 import { changesStanding, insertUnique, type Standing, type StandingJobs } from './unique-statement.js'
 
@@ -119,6 +120,7 @@ async function standingJobs(call: Call, rows: readonly NewRow[]): Promise<Map<Ne
 async function insert(call: Call, rows: readonly NewRow[]): Promise<StandingJobs> {
   const { jobs, uniqueness, lasts } = call
   const { within, onlyWaiting } = uniqueness
+  if (jobs.distributedBy !== undefined) return insertOnNodes(jobs, uniqueness, rows)
   if (within !== undefined) return insertThrottled(jobs, { ...uniqueness, within }, rows)
   const mayLock = rows.length > 1 || (lasts && (onlyWaiting || changesStanding(uniqueness)))
   return jobs.db.isTransaction && mayLock ? insertWhole(call, rows) : insertUnique(jobs, uniqueness, rows)

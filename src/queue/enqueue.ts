@@ -3,10 +3,19 @@ import type { Duration } from '../schema/duration.js'
 import { type Lookup, noSuchTable, writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable, UniqueBy, UniqueNewJob } from '../schema/job-table.js'
+import { knownHome } from '../schema/known-home.js'
 import { enqueueUnique } from './enqueue-unique.js'
 import { checkNewJob } from './new-job.js'
 import { due, inChunks, type NewRow } from './new-rows.js'
-import { checkKey, checkNames, type EnqueueOptions, type UniqueOptions, uniquenessOf } from './unique-options.js'
+import {
+  checkKey,
+  checkNames,
+  EnqueueOptionError,
+  type EnqueueOptions,
+  type Uniqueness,
+  type UniqueOptions,
+  uniquenessOf,
+} from './unique-options.js'
 
 /** What stands after an enqueue of a unique job. */
 export interface Enqueued<DB, Table extends keyof DB> {
@@ -50,7 +59,7 @@ export async function enqueue<
   for (const row of given) checkNewJob(row, table, delay !== undefined)
   if (uniqueness !== undefined) for (const row of given) checkKey(row, table, uniqueness.columns)
   const rows = given.map(due({ delay }))
-  const enqueuing = uniqueness === undefined ? insertAll(jobs, rows) : enqueueUnique(jobs, uniqueness, rows)
+  const enqueuing = uniqueness === undefined ? insertAll(jobs, rows) : insertUnique(db, table, uniqueness, rows)
   const enqueued: readonly unknown[] = await enqueuing.catch(explained(jobs.db, table))
   // rows of the user's table, or what stands for them; of one row there is one
   return (Array.isArray(values) ? enqueued : enqueued[0]) as EnqueuedJobs<DB, Table, Item, Column>
@@ -81,6 +90,33 @@ function explained(db: Lookup, table: string): (error: unknown) => never {
     if (sqlState(error) !== undefinedTable || (error instanceof Error && Reflect.get(error, 'where'))) throw error // where: a trigger lacks it
     throw noSuchTable(writtenName(db, table), error)
   }
+}
+
+/** What Citus says of a statement that it can't spread over nodes. */
+const notSpread = /^(?:0A000|42P16)$/
+
+/** Where the table is distributed this is found out by an error; in the user's transaction, which that would end, it is asked before. */
+async function insertUnique(
+  db: Queryable<unknown>,
+  table: string,
+  uniqueness: Uniqueness,
+  rows: readonly NewRow[],
+): Promise<readonly unknown[]> {
+  const jobs = jobsOf(db, table)
+  if (!db.isTransaction) {
+    try {
+      return await enqueueUnique(jobs, uniqueness, rows)
+    } catch (error) {
+      if (!notSpread.test(sqlState(error) ?? '')) throw error
+    }
+  }
+  const home = await knownHome(jobs.db, table)
+  const known = jobsOf(db, table, { home })
+  if (known.distributedBy === undefined || uniqueness.within === undefined)
+    return enqueueUnique(known, uniqueness, rows)
+  throw new EnqueueOptionError(
+    `within: ${table} is distributed over nodes, where jobs can be unique until they have ended, but not for a time; leave it out`,
+  )
 }
 
 async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]> {

@@ -1,6 +1,6 @@
 import { isLeaseExpired } from '../predicates/lease.js'
 import type { Duration } from '../schema/duration.js'
-import { type Jobs, jobsOf } from '../schema/job-database.js'
+import { type Jobs, jobsOf, type KnownOfTable } from '../schema/job-database.js'
 import type { Job, JobTable, ReadonlyQueryable } from '../schema/job-table.js'
 import { type Choice, chosen, type RowKey } from './fenced.js'
 import { rescueLimit } from './rescue.js'
@@ -14,9 +14,9 @@ import { type Asked, returnedOf } from './returned.js'
 export async function findExpired<DB, Table extends keyof DB & string>(
   db: ReadonlyQueryable<DB>,
   table: JobTable<DB, Table>,
-  options: { readonly lease: Duration; readonly except?: readonly RowKey[]; readonly key?: string | undefined },
+  options: { readonly lease: Duration; readonly except?: readonly RowKey[] } & KnownOfTable,
 ): Promise<Job<DB, Table>[]> {
-  const jobs = jobsOf(db, table, options.key)
+  const jobs = jobsOf(db, table, options)
   return (await expiredJobs(jobs, { ...options, columns: [] })) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
 }
 

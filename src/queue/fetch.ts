@@ -8,7 +8,8 @@ import { isDueFrom } from '../predicates/due-order.js'
 import { claimToken, placeOfClaim } from '../predicates/interruption.js'
 import { statusLiteral } from '../predicates/status.js'
 import type { Duration } from '../schema/duration.js'
-import { type Jobs, jobsOf } from '../schema/job-database.js'
+import type { Home } from '../schema/engine.js'
+import { type Jobs, jobsOf, jobsOfValue } from '../schema/job-database.js'
 import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { own } from '../schema/own-names.js'
 import { hiddenLevel } from '../schema/own-part.js'
@@ -22,6 +23,7 @@ import { ofLocked } from './locked.js'
 import { prepared } from './prepared.js'
 import { levelSince, withPriorityLevels } from './priority-levels.js'
 import { type Returned, returnedOf } from './returned.js'
+import { dueValues } from './values.js'
 
 export interface FetchOptions<Row> {
   /** The claiming worker's uuid. */
@@ -45,6 +47,8 @@ export interface FetchOptions<Row> {
   readonly dueSince?: Date
   /** The table's key, where `inspectJobTable` tells one; `leaseOf(job)` then has the job's. */
   readonly key?: string | undefined
+  /** The table's home, where `inspectJobTable` tells one that is not Postgres. */
+  readonly home?: Home | undefined
 }
 
 /**
@@ -64,11 +68,21 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
   table: JobTable<DB, Table>,
   options: FetchOptions<DB[Table]>,
 ): Promise<Job<DB, Table>[]> {
-  const jobs = jobsOf(db, table, options.key)
+  const jobs = jobsOf(db, table, options)
   const { limit, dueSince, columns = [], ...claim } = options
   const since = dueSince && { runAt: dueSince, levels: '{}', times: '{}', others: '-infinity' }
-  const fetch = compileFetch(jobs, { ...claim, columns, fromCursor: since !== undefined })
-  return (await fetch(jobs.db, { limit, since })) as Job<DB, Table>[] // rows of the user's table, after the user's plugins
+  const fetched: object[] = []
+  for (const some of await nodesToFetch(jobs, { ...claim, columns }, limit)) {
+    const fetch = compileFetch(some, { ...claim, columns, fromCursor: since !== undefined })
+    if (fetched.length < limit) fetched.push(...(await fetch(jobs.db, { limit: limit - fetched.length, since })))
+  }
+  return fetched as Job<DB, Table>[] // rows of the user's table, after the user's plugins
+}
+
+/** The table; where it is distributed, its rows of each value that has due jobs. */
+async function nodesToFetch(jobs: Jobs, claim: Claim, limit: number): Promise<readonly Jobs[]> {
+  if (jobs.distributedBy === undefined) return [jobs]
+  return (await dueValues(jobs, claim, limit)).map((value) => jobsOfValue(jobs, value))
 }
 
 /** What makes a fetch another statement. */

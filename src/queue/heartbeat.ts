@@ -1,7 +1,7 @@
 import { clockTimestamp } from '../predicates/clock.js'
 import { renewedToken } from '../predicates/interruption.js'
 import type { Lease } from '../predicates/lease.js'
-import { jobsOf } from '../schema/job-database.js'
+import { jobsOf, type KnownOfTable } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
 import { compileFenced } from './fenced.js'
 import { inGroups } from './outcome.js'
@@ -18,9 +18,9 @@ export async function heartbeat<DB, Table extends keyof DB & string, Held extend
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   leases: readonly Held[],
-  options: { readonly worker: string; readonly key?: string | undefined },
+  options: { readonly worker: string } & KnownOfTable,
 ): Promise<Held[]> {
-  const jobs = jobsOf(db, table, options.key)
+  const jobs = jobsOf(db, table, options)
   const token = renewedToken(options.worker)
   const changes = { locked_at: clockTimestamp(), ...(token && { locked_by: token }) }
   const renew = compileFenced(jobs, changes, { worker: options.worker, skipLocked: true, mayBeForgotten: true })

@@ -3,6 +3,7 @@ import { holdsLease, type Lease } from '../predicates/lease.js'
 import { isAmong } from '../predicates/rows.js'
 import type { Jobs } from '../schema/job-database.js'
 import { valuesOf } from '../schema/text.js'
+import { byValue } from './by-value.js'
 import { among, rowsOf, toldAsText } from './fenced.js'
 import { inGroups } from './outcome.js'
 import { type JobState, statesOf } from './state.js'
@@ -20,10 +21,12 @@ export async function holdRows<Held extends Lease>(
 ): Promise<Held[]> {
   const held: Held[] = []
   for (const group of inGroups(leases)) {
-    const isHeld = holdsLease({ worker, attempt: group[0].attempt, ...rowsOf(jobs, group) })
-    const rows = jobs.db.selectFrom(jobs.table).where(isHeld).select(toldAsText(jobs))
-    const locked = deletes ? rows.forUpdate() : rows.forNoKeyUpdate()
-    held.push(...among(group, await valuesOf(jobs.db, locked.compile()), jobs.key !== undefined))
+    for (const [ofNode, some] of byValue(jobs, group)) {
+      const isHeld = holdsLease({ worker, attempt: group[0].attempt, ...rowsOf(jobs, some) })
+      const rows = ofNode.db.selectFrom(jobs.table).where(isHeld).select(toldAsText(jobs))
+      const locked = deletes ? rows.forUpdate() : rows.forNoKeyUpdate()
+      held.push(...among(some, await valuesOf(ofNode.db, locked.compile()), jobs.key !== undefined))
+    }
   }
   return held
 }

@@ -19,6 +19,6 @@ export async function inspectJobTable<DB, Table extends string>(
   if (options.where === undefined) return found
   const where = conditionOf(options.where as Parameters<typeof conditionOf>[0]) // its own types have checked it
   const columns = [...found.columns.keys()]
-  const wanted = await adviceOnCondition(jobsOf(handle, table, found.key), { columns, where }, found.table)
+  const wanted = await adviceOnCondition(jobsOf(handle, table, found), { columns, where }, found.table)
   return { ...found, advice: [...found.advice, ...(wanted === undefined ? [] : [wanted])] }
 }

@@ -4,11 +4,12 @@ import { column, job } from '../predicates/column.js'
 import { hasStatus, isFinal } from '../predicates/status.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { inspectJobTable } from '../schema/inspect.js'
-import { jobsOf } from '../schema/job-database.js'
+import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
 import type { FinalStatus } from '../schema/statuses.js'
 import { asText, textsOf } from '../schema/text.js'
 import { ofLocked, toldRows } from './locked.js'
+import { eachNodeOf } from './values.js'
 
 export interface PruneOptions {
   /** How long ago a job must have ended (its `updated_at`). */
@@ -30,8 +31,16 @@ export async function pruneJobs<DB, Table extends keyof DB & string>(
   table: JobTable<DB, Table>,
   options: PruneOptions,
 ): Promise<number> {
-  const { key } = await inspectJobTable(db, table)
-  const jobs = jobsOf(db, table, key)
+  const { key, home } = await inspectJobTable(db, table)
+  const limit = options.limit ?? 1000
+  let count = 0
+  for await (const some of eachNodeOf(jobsOf(db, table, { key, home }), haveEnded(options), limit)) {
+    if (count < limit) count += await pruneOf(some, { ...options, limit: limit - count })
+  }
+  return count
+}
+
+async function pruneOf(jobs: Jobs, options: PruneOptions): Promise<number> {
   const old = toldRows(jobs)
     .where(haveEnded(options))
     .orderBy('updated_at')

@@ -1,4 +1,5 @@
 import type { Lease } from '../predicates/lease.js'
+import type { KnownOfTable } from '../schema/job-database.js'
 import type { JobTable, Queryable } from '../schema/job-table.js'
 import { settle } from './settle.js'
 
@@ -13,9 +14,9 @@ export async function release<DB, Table extends keyof DB & string>(
   db: Queryable<DB>,
   table: JobTable<DB, Table>,
   leases: readonly Lease[],
-  options: { readonly worker: string; readonly key?: string | undefined },
+  options: { readonly worker: string } & KnownOfTable,
 ): Promise<Lease[]> {
   const outcomes = leases.map(({ id, attempt, key }) => ({ id, attempt, key, kind: 'released' }) as const)
-  const released = await settle(db, table, outcomes, { worker: options.worker, key: options.key })
+  const released = await settle(db, table, outcomes, { worker: options.worker, key: options.key, home: options.home })
   return released.map(({ kind, ...lease }) => lease)
 }

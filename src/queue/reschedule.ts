@@ -65,8 +65,8 @@ export async function rescheduleJobs<DB, Table extends keyof DB & string, DryRun
   options: RescheduleOptions<DB[Table], DryRun>,
 ): Promise<BulkResult<DryRun>> {
   const when = checkedOptions(options, table)
-  const { key, columns } = await inspectJobTable(db, table)
-  const jobs = jobsOf(db, table, key)
+  const { key, home, columns } = await inspectJobTable(db, table)
+  const jobs = jobsOf(db, table, { key, home })
   if (when.priority !== undefined) refuseWithoutPriority(columns, table)
   await proveValues(jobs, when)
   const changes = { ...changesOf(when), updated_at: clockTimestamp() }

@@ -9,11 +9,13 @@ import { isRunning, statusLiteral } from '../predicates/status.js'
 import { appendedError, asColumnType } from '../predicates/values.js'
 import type { JobId } from '../schema/columns.js'
 import type { Duration } from '../schema/duration.js'
+import type { Home } from '../schema/engine.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import { asJsonText, valuesOf } from '../schema/text.js'
 import { type Changes, type Choice, chosen } from './fenced.js'
 import { ofLocked, toldRows } from './locked.js'
+import { eachNodeOf } from './values.js'
 
 /** The most rows of one rescue; what is left waits for the next. */
 export const rescueLimit = 100
@@ -32,6 +34,8 @@ export interface RescueOptions<Row> {
   readonly columns?: readonly OptionalColumn<Row>[]
   /** The table's key, where `inspectJobTable` tells one. */
   readonly key?: string | undefined
+  /** The table's home, where `inspectJobTable` tells one that is not Postgres. */
+  readonly home?: Home | undefined
 }
 
 /** A job taken from a worker that is gone. */
@@ -58,7 +62,14 @@ export async function rescue<DB, Table extends keyof DB & string>(
   table: JobTable<DB, Table>,
   options: RescueOptions<DB[Table]>,
 ): Promise<Rescued[]> {
-  const jobs = jobsOf(db, table, options.key)
+  const rescued: Rescued[] = []
+  const jobs = jobsOf(db, table, options)
+  for await (const some of eachNodeOf(jobs, isLeaseExpired(options.lease), rescueLimit))
+    rescued.push(...(await rescueOf(some, options)))
+  return rescued
+}
+
+async function rescueOf<Row>(jobs: Jobs, options: RescueOptions<Row>): Promise<Rescued[]> {
   const { db: locking, isLocked } = ofLocked(jobs, expiredRows(jobs, options))
   const told = jobs.key === undefined ? job.lit(null) : keyText(jobs.key)
   const query = locking

@@ -43,9 +43,9 @@ export async function retryJobs<DB, Table extends keyof DB & string, DryRun exte
   options: RetryOptions<DB[Table], DryRun> = {},
 ): Promise<BulkResult<DryRun>> {
   checkBulkOptions(options, ['delay', 'columns'])
-  const { key, archive } = await inspectJobTable(db, table)
+  const { key, home, archive } = await inspectJobTable(db, table)
   const changes = changesOf(options)
-  const jobs = jobsOf(db, table, key)
+  const jobs = jobsOf(db, table, { key, home })
   const write: BulkWrite = {
     jobs,
     may: job.not(isRunning()),

@@ -5,6 +5,7 @@ import { keptInterruptions } from '../predicates/interruption.js'
 import type { Rows } from '../predicates/rows.js'
 import { statusLiteral } from '../predicates/status.js'
 import { appendedError, asColumnType, numberFor, parsedJson, textFor } from '../predicates/values.js'
+import type { Home } from '../schema/engine.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobStatus } from '../schema/statuses.js'
@@ -24,6 +25,8 @@ export interface SettleOptions<Row> extends FinishedRows {
   readonly columns?: readonly OptionalColumn<Row>[]
   /** The table's key, where `inspectJobTable` tells one; the leases then have theirs too. */
   readonly key?: string | undefined
+  /** The table's home, where `inspectJobTable` tells one that is not Postgres. */
+  readonly home?: Home | undefined
   /** The table has just the seed's six statuses: a cancelled job is written as failed, "Cancelled: ...". Default false. */
   readonly seedStatuses?: boolean
   /**
@@ -47,7 +50,7 @@ export async function settle<DB, Table extends keyof DB & string>(
   outcomes: readonly LeasedOutcome[],
   options: SettleOptions<DB[Table]>,
 ): Promise<LeasedOutcome[]> {
-  const jobs = jobsOf(db, table, options.key)
+  const jobs = jobsOf(db, table, options)
   if ([options.succeeded, options.finished].includes('archive') && options.archive === undefined)
     throw new TypeError(`settle: give the archive of ${table}, which inspectJobTable tells, with 'archive'`)
   return compileSettle(jobs, options)(jobs.db, outcomes)

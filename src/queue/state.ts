@@ -49,7 +49,7 @@ export async function statesOf<Held extends Pick<Lease, 'id' | 'key'>>(
   const states = await statesIn(jobs, leases)
   const gone = archive === undefined ? [] : leases.filter((lease) => !states.has(lease))
   if (archive === undefined || gone.length === 0) return states
-  return new Map([...states, ...(await statesIn(realJobsOf(jobs.db, archive.table, jobs.key), gone))])
+  return new Map([...states, ...(await statesIn(realJobsOf(jobs.db, archive.table, { key: jobs.key }), gone))])
 }
 
 async function statesIn<Held extends Pick<Lease, 'id' | 'key'>>(

@@ -97,7 +97,7 @@ export function ownNames(rows: readonly NewRow[]): OwnNames {
 }
 
 /** The insert, and what it does with a job that stands. */
-function inserting(db: QueryCreator<JobDatabase>, jobs: Jobs, uniqueness: Uniqueness, rows: readonly NewRow[]) {
+export function inserting(db: QueryCreator<JobDatabase>, jobs: Jobs, uniqueness: Uniqueness, rows: readonly NewRow[]) {
   const { columns, onConflict, onlyWaiting } = uniqueness
   // Of this index `status` is a column too, so that no statement takes the one for the other.
   const indexed = (onlyWaiting ? [...columns, 'status'] : columns) as 'status'[] // the door has checked the user's
@@ -141,7 +141,7 @@ function columnOfKnown(db: QueryCreator<JobDatabase>, jobs: Jobs, name: string):
 }
 
 /** Which jobs stand that the insert has not answered with. */
-function mayStand(uniqueness: Uniqueness): Expression<SqlBool> {
+export function mayStand(uniqueness: Uniqueness): Expression<SqlBool> {
   const isChanged = changesStanding(uniqueness)
   if (uniqueness.onlyWaiting) return isChanged ? job.lit(false) : isUnbegun()
   return isChanged ? isRunning() : isUnfinished()

@@ -6,7 +6,7 @@ import { type Home, homeOf } from './engine.js'
 import { identifyTable, NoSuchTableError } from './identify.js'
 import { jobsOf } from './job-database.js'
 import type { ReadonlyQueryable } from './job-table.js'
-import { keyFlaw, keyOf } from './key.js'
+import { distributedKey, keyFlaw, keyOf } from './key.js'
 import { hasIndex } from './known-indexes.js'
 import {
   dueOrder,
@@ -59,15 +59,16 @@ export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: 
   const { db } = jobsOf(handle, table)
   const name = await identifyTable(db, table)
   const catalog = await readJobTable(db.withoutPlugins(), name)
+  const home = await homeOf(db, name, catalog)
   return {
     table: name,
     columns: new Map(catalog.columns.map((column) => [column.name, column.type])),
     nullable: new Set(catalog.columns.filter(({ notNull }) => !notNull).map(({ name }) => name)),
     holdsCancelled: heldStatuses(catalog).includes('job_status_cancelled'),
     mayDelete: catalog.mayDelete,
-    key: keyOf(catalog)?.key,
+    key: home.placement.kind === 'distributed' ? distributedKey(home.placement.by) : keyOf(catalog)?.key,
     archive: archiveOf(catalog, name),
-    home: await homeOf(db, name, catalog),
+    home,
     advice: adviceOn(catalog, name),
   }
 }

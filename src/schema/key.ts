@@ -1,11 +1,21 @@
 import type { Catalog } from './catalog.js'
-import { quotedName, type TableName } from './names.js'
+import { quoted, quotedName, type TableName } from './names.js'
 
 /** What tells a row from all others; as text in SQL where that is more than its id. Undefined: nothing is proven to. */
 export function keyOf({ indexes }: Pick<Catalog, 'indexes'>): { readonly key: string | undefined } | undefined {
   const proofs = indexes.filter(({ proves, names }) => proves && names.includes('id'))
   const [shortest] = proofs.sort((a, b) => a.columns.length - b.columns.length)
   return shortest && { key: shortest.columns.length === 1 ? undefined : (shortest.key ?? undefined) }
+}
+
+/** The same of a table that is distributed by a column: its value and the id, as the text of a JSON array. */
+export const distributedKey = (by: string): string =>
+  `pg_catalog.json_build_array(${quoted(by)}::text, ${quoted('id')}::text)::text`
+
+/** The value in such a key. */
+export function valueInKey(key: string): string {
+  const [value = ''] = JSON.parse(key) as string[] // as it is made
+  return value
 }
 
 /** Why a table whose rows can't be told apart is no job table, and the remedy. */

@@ -20,11 +20,11 @@ export interface ScopeParts<DB>
 /** What all parts of a worker know: what it brings, and what it has seen of its table. */
 export function scopeOf<DB>({ db, name, report, ...own }: ScopeParts<DB>, sight: FirstSight): WorkerScope {
   const { description, connections, kept, pauseReader } = sight
-  const { table, key } = description
+  const { table } = description
   const { settings, pauses } = own
   const known = new KnownTable(settings, description, { look: () => inspectJobTable(db, name), report })
   const { backoff, lease, seedBackoff, select, where } = settings
-  const [userJobs, jobs] = [jobsOf(db, name, key), realJobsOf(db, table, key)]
+  const [userJobs, jobs] = [jobsOf(db, name, description), realJobsOf(db, table, description)]
   const forAll = {
     ...{ lease, select, where, aging: settings.priorityAging },
     retryBackoff: seedBackoff && typeof backoff === 'object' ? backoff : undefined,

@@ -93,7 +93,7 @@ export const rules: Rule[] = [
   {
     name: 'declared names are in the words of the house',
     breaches: everywhere((node) => {
-      const word = declaredName(node)?.match(foreignWords)
+      const word = declaredName(node)?.replace(databaseEngine, '').match(foreignWords)
       return word ? `${word.input}: we do not say ${word[0].toLowerCase()}` : undefined
     }),
     bad: parse('src/worker/a.ts', 'export class QueueManager {}'),
@@ -170,10 +170,15 @@ function longFunction(source: Source, node: ts.Node): string | undefined {
 const foreignWords =
   /(?<![a-z])(task|consumer|producer|engine|manager|processor|util|helper)s?(?![a-z])|(?:Task|Consumer|Producer|Engine|Manager|Processor|Util|Helper)s?(?![a-z])/
 
+/** An engine is a database's, and nothing else. */
+const databaseEngine = /^engine$|^Engine$|(?<=src\/schema\/)engine(?=\.ts$)/
+
 function badFileName(path: string): string | undefined {
   const parts = path.split('/')
   if (!parts.every((part) => /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)?\.?([a-z]+)?$/.test(part))) return 'not in kebab-case'
-  const word = path.match(/(?<=[/-])(types|common|misc|message-queue)(?=[/.-])/) ?? path.match(foreignWords)
+  const word =
+    path.match(/(?<=[/-])(types|common|misc|message-queue)(?=[/.-])/) ??
+    path.replace(databaseEngine, '').match(foreignWords)
   return word ? `we call nothing ${word[0]}` : undefined
 }
 

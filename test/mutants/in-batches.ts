@@ -160,7 +160,7 @@ export const inBatches: readonly Mutant[] = [
     name: 'leases that are not renewed where a batch fails',
     breaks: 'jobs of a worker that is well are taken for those of a dead one',
     file: 'src/worker/batch/leased-batch.ts',
-    text: '      await heartbeat(db, jobs.name, ours, { worker, key: jobs.key })\n',
+    text: '      await heartbeat(db, jobs.name, ours, { worker, key: jobs.key, home: jobs.home })\n',
     replacement: '',
     test: 'test/worker/batch-faults.test.ts',
     title: 'the jobs of a batch that took longer than a lease',

@@ -347,7 +347,7 @@ export const inStatements: readonly Mutant[] = [
   {
     name: 'claim after which its connection waits no more',
     breaks: 'outcomes are lost in a crash, though they were committed',
-    file: 'src/predicates/commit.ts',
+    file: 'src/schema/fitted.ts',
     text: "'off', true)",
     replacement: "'off', false)",
     test: 'test/queue/commits.test.ts',

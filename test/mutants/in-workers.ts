@@ -332,7 +332,7 @@ export const inWorkers: readonly Mutant[] = [
     name: 'complete outside of the transaction',
     breaks: 'a job whose effects were rolled back has succeeded',
     file: 'src/worker/run/context.ts',
-    text: 'return realJobsOf(trx, scope.table, scope.jobs.key)',
+    text: 'return realJobsOf(trx, scope.table, scope.jobs)',
     replacement: 'return scope.jobs',
     test: 'test/worker/complete.test.ts',
     title: 'where the transaction rolls back there is neither effect nor completion',

@@ -32,8 +32,8 @@ test('a fetch locks the next ids once, in an array, and updates by primary key',
   expect(await sent((db) => fetchNextJobs(db, 'mail_jobs', { worker, limit: 10 }))).toEqual([
     lines(
       `update "mail_jobs" as "kysely_jobs_row" set "status" = 'job_status_running', "locked_at" = clock_timestamp(), "locked_by" = $1,`,
-      `"attempts_count" = case when "attempts_count" < case pg_column_size("attempts_count") when 2 then 32767`,
-      `when 4 then 2147483647 else 9223372036854775807 end then "attempts_count" + 1 else coalesce("attempts_count", 1) end`,
+      `"attempts_count" = case when "attempts_count" < case when pg_column_size("attempts_count") = 2 then 32767`,
+      `when pg_column_size("attempts_count") = 4 then 2147483647 else 9223372036854775807 end then "attempts_count" + 1 else coalesce("attempts_count", 1) end`,
       `where "id" = any(array((select "id" from "mail_jobs" as "kysely_jobs_row"`,
       `where "status" in ('job_status_not_started', 'job_status_retry')`,
       `and ("locked_by" = "locked_by") is not true and "run_at" <= now() order by "run_at" limit $2`,

@@ -92,7 +92,7 @@ export class LeasedBatch implements Holder {
     const renew = async () => {
       const db = trx.withoutPlugins()
       await backToHeld(db)
-      await heartbeat(db, jobs.name, ours, { worker, key: jobs.key })
+      await heartbeat(db, jobs.name, ours, { worker, key: jobs.key, home: jobs.home })
       await commit()
     }
     try {

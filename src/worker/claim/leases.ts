@@ -5,6 +5,7 @@ import type { WorkerScope } from '../scope.js'
 import type { ClaimStatements, ToClaim } from './claim-statements.js'
 import type { Claimed } from './claimed.js'
 import { KeyedClaims } from './keyed-claims.js'
+import { ValueClaims } from './value-claims.js'
 
 /** How a claim by leases is to be sent. */
 export interface LeaseOptions extends ToClaim {
@@ -19,11 +20,15 @@ export interface LeaseOptions extends ToClaim {
 export class Leases {
   readonly #scope: WorkerScope
   readonly #keyed: KeyedClaims | undefined
+  /** Of a distributed table. */
+  readonly #byValue: ValueClaims | undefined
 
   constructor(scope: WorkerScope) {
     this.#scope = scope
     const { keyed } = scope.settings
     this.#keyed = keyed && new KeyedClaims(scope, keyed, (rows) => this.release(rows))
+    const isDistributed = scope.jobs.distributedBy !== undefined
+    this.#byValue = isDistributed ? new ValueClaims(scope, (rows) => this.release(rows)) : undefined
   }
 
   /**
@@ -36,6 +41,7 @@ export class Leases {
     isStopped: () => boolean,
   ): Promise<Claimed | undefined> {
     if (this.#keyed !== undefined) return this.#keyed.claim({ limit: given.limit, isOne, departed }, isStopped)
+    if (this.#byValue !== undefined) return this.#byValue.claim({ ...given, isOne }, isStopped)
     const { userJobs, settings } = this.#scope
     const fetch = statements.fetch(given.since)
     const late = (rows: readonly object[] = []) => void this.release(rows)
@@ -55,7 +61,7 @@ export class Leases {
     const attempts = rows.map((row) => new Attempt(row, 0))
     try {
       const released = await ask(jobs.db, settings.lease / 3, 'release', (db) =>
-        release(db, jobs.name, attempts, { worker, key: jobs.key }),
+        release(db, jobs.name, attempts, { worker, key: jobs.key, home: jobs.home }),
       )
       for (const { id, attempt } of released) this.#scope.tell('released', { job: { id }, attempt })
     } catch (error) {

@@ -120,7 +120,8 @@ export class LeaseRenewer {
       for (const attempt of held) attempt.renewed(sent)
     }
     try {
-      const send = (db: typeof jobs.db) => heartbeat(db, jobs.name, attempts, { worker, key: jobs.key })
+      const send = (db: typeof jobs.db) =>
+        heartbeat(db, jobs.name, attempts, { worker, key: jobs.key, home: jobs.home })
       const held = await ask(jobs.db, settings.lease / 6, 'heartbeat', send, renew)
       renew(held)
       const renewed = new Set(held)

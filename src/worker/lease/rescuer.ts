@@ -134,7 +134,15 @@ export class Rescuer {
 
   #take(maxAttempts: number, only?: readonly RowKey[]): Promise<Rescued[]> {
     const { jobs, columns, settings } = this.#scope
-    const options = { lease: settings.lease, maxAttempts, columns, key: jobs.key, only, except: this.#except }
+    const options = {
+      lease: settings.lease,
+      maxAttempts,
+      columns,
+      key: jobs.key,
+      home: jobs.home,
+      only,
+      except: this.#except,
+    }
     return ask(jobs.db, settings.lease / 3, 'rescue', async (db) => {
       return this.#stopped ? [] : rescue(db, jobs.name, options)
     })

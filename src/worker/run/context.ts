@@ -85,7 +85,7 @@ async function complete(scope: WorkerScope, attempt: Attempt, trx: Queryable<unk
   const jobs = jobsIn(scope, trx, 'complete')
   await attempt.holder?.end()
   const { worker, columns, finished } = scope
-  const options = { worker, columns, key: scope.jobs.key, ...finished }
+  const options = { worker, columns, key: scope.jobs.key, home: scope.jobs.home, ...finished }
   const json = columns.includes('result') && finished.succeeded !== 'delete' ? jsonOf(result) : undefined
   const outcome = { id: attempt.id, attempt: attempt.attempt, key: attempt.key, kind: 'succeeded', json } as const
   const settled: CompiledSettle = (db, outcomes) => settle(db, jobs.name, outcomes, options)
@@ -124,7 +124,7 @@ async function archiving<Value>(
 }
 
 function jobsIn(scope: WorkerScope, trx: Queryable<unknown>, verb: 'hold' | 'complete'): Jobs {
-  if (trx.isTransaction) return realJobsOf(trx, scope.table, scope.jobs.key)
+  if (trx.isTransaction) return realJobsOf(trx, scope.table, scope.jobs)
   throw new TypeError(
     `context.${verb}(trx) takes a transaction: call it within db.transaction().execute(async (trx) => ...)`,
   )

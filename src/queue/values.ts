@@ -1,0 +1,33 @@
+import { type Expression, type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
+import { isDue } from '../predicates/claimable.js'
+import { column, job } from '../predicates/column.js'
+import { type JobAlias, type JobDatabase, type Jobs, jobsOfValue } from '../schema/job-database.js'
+import { quoted } from '../schema/names.js'
+import { asText, textsOf } from '../schema/text.js'
+import { type Claim, waitingJobs } from './claim.js'
+
+/** The values, of the column by which a table is distributed, that have due jobs; those whose jobs wait longest first. It reads what is due, on each node by the index. */
+export function dueValues(jobs: Jobs, claim: Claim, most: number): Promise<string[]> {
+  const due = waitingJobs(jobs, claim).where(isDue())
+  return valuesOfRows(jobs, due, job.fn.min(column('run_at')), most)
+}
+
+/** The values that rows have, in the order of an expression over the rows of each. */
+export async function valuesOfRows<Selected>(
+  { db, distributedBy = '' }: Jobs,
+  rows: SelectQueryBuilder<JobDatabase, JobAlias, Selected>,
+  order: Expression<unknown>,
+  most: number,
+): Promise<string[]> {
+  const value = sql.raw<unknown>(quoted(distributedBy))
+  const query = rows.select(asText(value)).groupBy(value).orderBy(order).limit(most)
+  return (await textsOf(db, query.compile())).filter((text) => text !== null)
+}
+
+/** A table's rows, or those of one value after the other that has any of those that are meant. */
+export async function* eachNodeOf(jobs: Jobs, isMeant: Expression<SqlBool>, most: number): AsyncGenerator<Jobs> {
+  if (jobs.distributedBy === undefined) return yield jobs
+  const rows = jobs.db.selectFrom(jobs.table).where(isMeant)
+  for (const value of await valuesOfRows(jobs, rows, job.fn.min(column('updated_at')), most))
+    yield jobsOfValue(jobs, value)
+}
