@@ -33,6 +33,19 @@ async function trigger(when: string, body: string): Promise<void> {
   onTestFinished(() => sql`drop function act cascade`.execute(db).then(() => {}))
 }
 
+test('a table in a schema that is searched by nobody is served as any other', async () => {
+  await sql`create schema apart`.execute(db)
+  onTestFinished(() => sql`drop schema apart cascade`.execute(db).then(() => {}))
+  const apart = db.withSchema('apart')
+  await createMailTables(apart)
+  const { worker, errors } = await startNew(apart, (jobs, { trx }) => send(trx.withSchema('apart'), jobs))
+  const done = next(worker, 'succeeded')
+  await enqueueTogether(apart, 'a')
+  await done
+  expect(await apart.selectFrom('sent').select('attempt').execute()).toEqual([{ attempt: 1 }])
+  expect(errors).toEqual([])
+})
+
 describe.each<[string, StartBatches, string]>([
   ['that follows their claim', startNew, 'running'],
   ['that claims them', startTried, 'not_started'],

@@ -4,7 +4,7 @@ import { backToHeld, HeldRowsError, markHeld } from '../../queue/held.js'
 import { holdRows } from '../../queue/hold.js'
 import type { Outcome } from '../../queue/outcome.js'
 import type { CompiledSettle } from '../../queue/settle.js'
-import type { Jobs } from '../../schema/job-database.js'
+import { type Jobs, realJobsOf } from '../../schema/job-database.js'
 import { withDeadline } from '../../watch/deadline.js'
 import { lend } from '../ask.js'
 import type { BatchEnd, BatchWork } from '../hold/held-batch.js'
@@ -90,7 +90,7 @@ export class LeasedBatch implements Holder {
     const { jobs, worker, settings } = this.#scope
     let renewedAt = performance.now()
     const renew = async () => {
-      const db = trx.withoutPlugins()
+      const { db } = realJobsOf(trx, this.#scope.table)
       await backToHeld(db)
       await heartbeat(db, jobs.name, ours, { worker, key: jobs.key, home: jobs.home })
       await commit()
@@ -136,10 +136,10 @@ export class LeasedBatch implements Holder {
   }
 
   async #lock(trx: Jobs['db'], attempts: readonly Attempt[]): Promise<Attempt[]> {
-    const { jobs, worker, settings } = this.#scope
+    const { jobs, table, worker, settings } = this.#scope
     await trx.selectNoFrom(endingSilence(settings.lease).as('set')).execute()
     const deletes = settings.succeeded !== 'keep' || settings.finished !== 'keep'
-    const held = new Set(await holdRows({ ...jobs, db: trx }, attempts, { worker, deletes }))
+    const held = new Set(await holdRows(realJobsOf(trx, table, jobs), attempts, { worker, deletes }))
     const taken = attempts.filter((attempt) => attempt.isOpen && !held.has(attempt))
     for (const attempt of taken) tellLost(this.#scope, attempt, 'its row was taken, cancelled or deleted')
     await markHeld(trx)
