@@ -13,6 +13,7 @@ import { keptLimits } from './kept-limits.js'
 import { archives } from './known-table.js'
 import { WorkerOptionError } from './option-values.js'
 import type { Settings } from './options.js'
+import { refusePlacement } from './unfit-placement.js'
 import { adviceOnLimits } from './unheeded-limits.js'
 
 /** What a worker's options find in the database. */
@@ -29,10 +30,12 @@ export interface Fitted {
  * @throws WorkerOptionError with the remedy, SideTableError; whatever else the database says
  */
 export async function fitted(settings: Settings, real: JobTableDescription, jobs: Jobs): Promise<Fitted> {
+  refusePlacement(settings, real, jobs)
   refuseFinished(settings, real, jobs.name)
   refuseColumns(settings, real, jobs)
   refuseAging(settings, real, jobs.name)
-  const { where, keyed, lease } = settings
+  const { where, lease } = settings
+  const keyed = jobs.distributedBy === undefined ? settings.keyed : undefined
   const claim = { columns: [...real.columns.keys()], where, lease }
   const advice: (string | undefined)[] = []
   if (where !== undefined) {

@@ -95,7 +95,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
 
   /** What does not fit is an error; what is paused is known before anything is claimed. */
   async #check(real: JobTableDescription): Promise<Fit> {
-    const jobs = jobsOf(this.db, this.table)
+    const jobs = jobsOf(this.db, this.table, real)
     const fit = await fitted(this.#settings, real, jobs)
     const limit = Math.min(longestRead, this.#settings.lease / 3)
     const pauseReader = new PauseReader({

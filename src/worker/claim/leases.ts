@@ -19,16 +19,16 @@ export interface LeaseOptions extends ToClaim {
 /** Claims jobs by leases. */
 export class Leases {
   readonly #scope: WorkerScope
-  readonly #keyed: KeyedClaims | undefined
+  readonly #keyed: KeyedClaims | undefined = undefined
   /** Of a distributed table. */
-  readonly #byValue: ValueClaims | undefined
+  readonly #byValue: ValueClaims | undefined = undefined
 
   constructor(scope: WorkerScope) {
     this.#scope = scope
     const { keyed } = scope.settings
-    this.#keyed = keyed && new KeyedClaims(scope, keyed, (rows) => this.release(rows))
-    const isDistributed = scope.jobs.distributedBy !== undefined
-    this.#byValue = isDistributed ? new ValueClaims(scope, (rows) => this.release(rows)) : undefined
+    const late = (rows: readonly object[]) => this.release(rows)
+    if (scope.jobs.distributedBy !== undefined) this.#byValue = new ValueClaims(scope, late)
+    else this.#keyed = keyed && new KeyedClaims(scope, keyed, late)
   }
 
   /**

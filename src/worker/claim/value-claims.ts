@@ -1,8 +1,10 @@
-import { mayPass } from '../../pg/error-class.js'
+import { concernsAll, mayPass } from '../../pg/error-class.js'
+import { answered, onNodes } from '../../queue/by-value.js'
 import { compileFetch, firstDue } from '../../queue/fetch.js'
 import { compileNextDue } from '../../queue/next-due.js'
 import { dueValues } from '../../queue/values.js'
 import { type Jobs, jobsOfValue } from '../../schema/job-database.js'
+import { withDeadline } from '../../watch/deadline.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
@@ -15,6 +17,9 @@ const knownFor = 1_000
 
 /** A fetch takes from so many values at once, where there are as many: of one that has a million jobs no more than comes to it. */
 const valuesAtOnce = 4
+
+/** Values whose node does not answer are left alone for so long (milliseconds). */
+const awayFor = 5_000
 
 /** What a claim by values is given. */
 interface ToClaim {
@@ -31,8 +36,13 @@ interface ToClaim {
 export class ValueClaims {
   readonly #scope: WorkerScope
   readonly #release: (rows: readonly object[]) => Promise<void>
-  /** Those that had due jobs, the next one first. */
+  /** Those that have due jobs as far as is known, the next one first; and all that have had some. */
   #values: string[] = []
+  #seen = new Set<string>()
+  /** Until when (monotonic milliseconds) values are left alone. */
+  readonly #away = new Map<string, number>()
+  /** A job of the first value was refused: until it is found, jobs are taken of that one alone. */
+  #isRefused = false
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #lockedPause = new Pause()
   #left: LeftBehind | undefined
@@ -54,40 +64,94 @@ export class ValueClaims {
   }
 
   async #claim(db: Jobs['db'], given: ToClaim): Promise<Claimed | undefined> {
-    const rows: object[] = []
     if (this.#values.length === 0 || performance.now() - this.#askedAt > knownFor) await this.#look(db)
-    const most = Math.ceil(given.limit / Math.max(1, Math.min(valuesAtOnce, this.#values.length)))
-    for (let value = this.#values[0]; value !== undefined && rows.length < given.limit; value = this.#values[0]) {
-      const limit = Math.min(most, given.limit - rows.length)
-      const found = await this.#ofValue(db, value, { ...given, limit })
-      if (found === undefined) return undefined
-      this.#values.shift()
-      if (found.length >= limit) this.#values.push(value)
+    if (given.isOne) return this.#one(db, given)
+    const rows: object[] = []
+    while (rows.length < given.limit && this.#values.length > 0) {
+      const found = await this.#ofSome(db, { ...given, limit: given.limit - rows.length })
       rows.push(...found)
+      if (this.#isRefused) break
     }
     if (rows.length > 0) this.#lockedPause.reset()
-    this.#left = new LeftBehind(this.#values.length > 0, () => this.#rest(rows.length), this.#left)
-    return { rows, left: this.#left }
+    return { rows, left: this.#leftBehind(rows.length) }
+  }
+
+  #leftBehind(brought: number): LeftBehind {
+    this.#left = new LeftBehind(this.#values.length > 0, () => this.#rest(brought), this.#left)
+    return this.#left
   }
 
   /** Which values have due jobs: those that were not known are next, then the others as it was their turn. */
   async #look(db: Jobs['db']): Promise<void> {
-    const { claimedJobs, claim } = this.#scope
-    const found = new Set(await dueValues({ ...claimedJobs, db }, claim, mostValues))
+    this.#askedAt = performance.now()
+    const found = new Set((await this.#due(db)).filter((value) => !this.#isAway(value)))
     const known = this.#values.filter((value) => found.has(value))
     for (const value of known) found.delete(value)
     this.#values = [...found, ...known]
-    this.#askedAt = performance.now()
   }
 
-  async #ofValue(db: Jobs['db'], value: string, { limit, ahead, isOne }: ToClaim): Promise<object[] | undefined> {
-    const { userJobs, claim, worker, passedOver, report } = this.#scope
-    const jobs = jobsOfValue(userJobs, value)
-    if (!isOne) return compileFetch(jobs, { ...claim, worker })(db, { limit, ahead })
-    const row = await firstDue(jobs, claim)
-    if (row === undefined) return []
+  /** Of a node that is away nobody can tell; then all are tried that were seen before. */
+  async #due(db: Jobs['db']): Promise<readonly string[]> {
+    const { claimedJobs, claim, settings, report } = this.#scope
     try {
-      return await compileFetch(jobs, { ...claim, worker, only: [row] })(db, { limit: 1, ahead })
+      const asked = dueValues({ ...claimedJobs, db }, claim, mostValues)
+      const values = await withDeadline(asked, settings.lease / 6, 'which values have due jobs')
+      if (this.#seen.size > mostValues) this.#seen = new Set()
+      for (const value of values) this.#seen.add(value)
+      return values
+    } catch (error) {
+      if (this.#seen.size === 0) throw error
+      report(error, 'asking all nodes which values have due jobs')
+      return [...this.#seen]
+    }
+  }
+
+  #isAway(value: string): boolean {
+    const until = this.#away.get(value) ?? 0
+    if (until < performance.now()) this.#away.delete(value)
+    return this.#away.has(value)
+  }
+
+  /** Of the next values, as many of each as comes to it. @throws why, where none of them answers */
+  async #ofSome(db: Jobs['db'], { limit, ahead }: ToClaim): Promise<object[]> {
+    const { userJobs, claim, worker, settings } = this.#scope
+    const values = this.#values.splice(0, this.#isRefused ? 1 : Math.min(valuesAtOnce, limit))
+    this.#isRefused = false
+    const most = Math.floor(limit / values.length)
+    const late = (rows: readonly object[]) => void this.#release(rows)
+    const found = await onNodes(userJobs, db, values, (by, value) => {
+      const fetch = compileFetch(jobsOfValue(userJobs, value), { ...claim, worker })
+      return withDeadline(fetch(by, { limit: most, ahead }), settings.lease / 6, `fetch of ${value}`, late)
+    })
+    for (const [place, value] of values.entries()) this.#seenOf(value, found[place], most)
+    return answered(found).flat()
+  }
+
+  #seenOf(value: string, found: PromiseSettledResult<object[]> | undefined, most: number): void {
+    if (found?.status === 'fulfilled') {
+      if (found.value.length >= most) this.#values.push(value)
+    } else if (concernsAll(found?.reason)) {
+      this.#away.set(value, performance.now() + awayFor)
+      this.#scope.report(found?.reason, `fetching jobs of ${this.#scope.jobs.distributedBy} ${value}`)
+    } else {
+      this.#values.unshift(value)
+      this.#isRefused = true
+    }
+  }
+
+  /** The job that is first of the first value. Where the table refuses its claim, it is passed over. */
+  async #one(db: Jobs['db'], { ahead }: ToClaim): Promise<Claimed | undefined> {
+    const { userJobs, claim, worker, passedOver, report } = this.#scope
+    const [value] = this.#values
+    const jobs = value === undefined ? undefined : jobsOfValue(userJobs, value)
+    const row = jobs && (await firstDue(jobs, claim))
+    if (jobs === undefined || row === undefined) {
+      this.#values.shift()
+      return { rows: [], left: this.#leftBehind(0) }
+    }
+    try {
+      const rows = await compileFetch(jobs, { ...claim, worker, only: [row] })(db, { limit: 1, ahead })
+      return { rows, left: this.#leftBehind(rows.length) }
     } catch (error) {
       if (mayPass(error)) throw error
       passedOver.add([row])
@@ -101,7 +165,7 @@ export class ValueClaims {
     const nextDue = compileNextDue(claimedJobs, claim)
     const due = await ask(claimedJobs.db, settings.lease / 3, 'next due time', (db) => nextDue(db))
     if (due === undefined) return { isBlocked: false, due: Number.POSITIVE_INFINITY }
-    const isLocked = due <= 0 && brought === 0 // by somebody who claims them, as far as is known
+    const isLocked = due <= 0 && brought === 0 // by somebody who claims them, as far as is known; or its node is away
     return { isBlocked: false, due: isLocked ? this.#lockedPause.next() : due }
   }
 }
