@@ -60,7 +60,7 @@ export const inBatches: readonly Mutant[] = [
     name: 'a batch that does not lock its rows',
     breaks: 'what was cancelled before its batch began is done',
     file: 'src/worker/batch/leased-batch.ts',
-    text: 'new Set(await holdRows({ ...jobs, db: trx }, attempts, { worker, deletes }))',
+    text: 'new Set(await holdRows(realJobsOf(trx, table, jobs), attempts, { worker, deletes }))',
     replacement: 'new Set(attempts)',
     test: 'test/worker/batch-transaction.test.ts',
     title: 'a job that was cancelled before the transaction',
