@@ -1,5 +1,6 @@
 import { sqlState } from '../pg/error-class.js'
 import type { Duration } from '../schema/duration.js'
+import type { Home } from '../schema/engine.js'
 import { type Lookup, noSuchTable, writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable, UniqueBy, UniqueNewJob } from '../schema/job-table.js'
@@ -7,6 +8,7 @@ import { knownHome } from '../schema/known-home.js'
 import { enqueueUnique } from './enqueue-unique.js'
 import { checkNewJob } from './new-job.js'
 import { due, inChunks, type NewRow } from './new-rows.js'
+import { NoUniqueIndexError } from './unique-errors.js'
 import {
   checkKey,
   checkNames,
@@ -107,7 +109,8 @@ async function insertUnique(
     try {
       return await enqueueUnique(jobs, uniqueness, rows)
     } catch (error) {
-      if (!notSpread.test(sqlState(error) ?? '')) throw error
+      const isTold = notSpread.test(sqlState(error) ?? '') || error instanceof NoUniqueIndexError
+      if (!isTold || !isDistributed(await knownHome(jobs.db, table))) throw error
     }
   }
   const home = await knownHome(jobs.db, table)
@@ -118,6 +121,8 @@ async function insertUnique(
     `within: ${table} is distributed over nodes, where jobs can be unique until they have ended, but not for a time; leave it out`,
   )
 }
+
+const isDistributed = (home: Home | undefined): boolean => home?.placement.kind === 'distributed'
 
 async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]> {
   const chunks = inChunks(rows)
