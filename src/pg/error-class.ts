@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import { codeOf } from '../schema/error-code.js'
 import { driverFault } from './driver-fault.js'
 
 /**
@@ -70,7 +71,4 @@ export function sqlState(error: unknown): string | undefined {
   return /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
-/** The code of an error, whoever made it; empty where it has none. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error ? String(Reflect.get(error, 'code') ?? '') : ''
-}
+export { codeOf }

@@ -5,6 +5,7 @@ import { isAmong } from '../predicates/rows.js'
 import { isSelected, type JobSelection } from '../predicates/selected.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobDatabase, Jobs } from '../schema/job-database.js'
+import { unlessUndone } from '../schema/undone.js'
 import type { BulkRun } from './bulk-run.js'
 import { byValue } from './by-value.js'
 import { type RowKey, rowsOf } from './fenced.js'
@@ -13,9 +14,6 @@ import { ofLocked, toldOf } from './locked.js'
 
 /** The most rows of one statement: locked, written and committed together. */
 const chunkSize = 1000
-
-/** How often a chunk is written that others undo: by a deadlock, or a snapshot that is too old. */
-const mostTries = 5
 
 /** Rows of a chunk, as the statement that writes to them finds them. */
 interface Chunk {
@@ -79,7 +77,8 @@ async function writeChunk(
   }
   const target = selected === undefined ? { db: jobs.db, isLocked: job.and([among, onceFound(may)]) } : locking()
   try {
-    run.add(await unlessUndone(jobs, () => undoable(jobs, () => write({ ...target, table: jobs.table }))))
+    const written = () => undoable(jobs, () => write({ ...target, table: jobs.table }))
+    run.add(await unlessUndone(jobs.db, written, true)) // workers lock the same rows in an order of theirs
   } catch (error) {
     if (concernsAll(error)) throw error
     const [row, ...others] = rows
@@ -103,18 +102,6 @@ function oneOfEach(ids: readonly JobId[]): RowKey[] {
 function halves<Entry>(entries: readonly Entry[]): Entry[][] {
   const middle = Math.ceil(entries.length / 2)
   return [entries.slice(0, middle), entries.slice(middle)]
-}
-
-/** What others undo is written again: workers lock the same rows in an order of theirs. A snapshot of the user's stays too old. */
-export async function unlessUndone<Result>({ db }: Jobs, statement: () => Promise<Result>): Promise<Result> {
-  const passing = db.isTransaction ? /^40P01$/ : /^40(?:P01|001)$/
-  for (let tries = 1; ; tries++) {
-    try {
-      return await statement()
-    } catch (error) {
-      if (tries === mostTries || !passing.test(sqlState(error) ?? '')) throw error
-    }
-  }
 }
 
 /** In a transaction of the user's, a statement that fails must not end it. */

@@ -2,6 +2,7 @@ import { CompiledQuery } from 'kysely'
 import { textOfTransaction } from '../pg/whole-transaction.js'
 import type { Jobs } from '../schema/job-database.js'
 import { quotedName, type TableName } from '../schema/names.js'
+import { unlessUndone } from '../schema/undone.js'
 
 /**
  * The transaction of a claim by keys. Where anything is limited, all who claim jobs of the table wait for each other until it ends, by a
@@ -16,8 +17,16 @@ export interface ClaimTransaction {
   readonly silence: number
 }
 
-/** Runs a claim as a transaction of a connection. */
-export async function inClaim<Result>(
+/** Runs a claim as a transaction of a connection; again where others undo it. */
+export function inClaim<Result>(
+  connection: Jobs['db'],
+  transaction: ClaimTransaction,
+  claim: () => Promise<Result>,
+): Promise<Result> {
+  return unlessUndone(connection, () => claimOnce(connection, transaction, claim))
+}
+
+async function claimOnce<Result>(
   connection: Jobs['db'],
   transaction: ClaimTransaction,
   claim: () => Promise<Result>,

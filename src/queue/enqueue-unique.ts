@@ -2,7 +2,8 @@ import { sqlState } from '../pg/error-class.js'
 import { writtenName } from '../schema/identify.js'
 import type { Jobs } from '../schema/job-database.js'
 import { idOf } from '../schema/row.js'
-import { undoable, unlessUndone } from './chunks.js'
+import { unlessUndone } from '../schema/undone.js'
+import { undoable } from './chunks.js'
 import { inChunks, type NewRow } from './new-rows.js'
 import { insertThrottled } from './throttled.js'
 import { HiddenJobError, JobExistsError, NoUniqueIndexError } from './unique-errors.js'
@@ -38,8 +39,7 @@ export async function enqueueUnique(
     return checked(call, [...(await standingJobs(call, rows)).values()])
   }
   try {
-    // Of what was undone nothing is left; but in the user's transaction the locks are that it has.
-    return await (call.lasts ? enqueuing() : unlessUndone(jobs, enqueuing))
+    return await unlessUndone(jobs.db, enqueuing)
   } catch (error) {
     if (sqlState(error) !== noSuchIndex) throw error
     throw new NoUniqueIndexError(jobs.name, writtenName(jobs.db, jobs.name), uniqueness, error)

@@ -5,6 +5,7 @@ import { type Lookup, noSuchTable, writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable, UniqueBy, UniqueNewJob } from '../schema/job-table.js'
 import { knownHome } from '../schema/known-home.js'
+import { unlessUndone } from '../schema/undone.js'
 import { enqueueUnique } from './enqueue-unique.js'
 import { checkNewJob } from './new-job.js'
 import { due, inChunks, type NewRow } from './new-rows.js'
@@ -127,7 +128,8 @@ const isDistributed = (home: Home | undefined): boolean => home?.placement.kind 
 async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]> {
   const chunks = inChunks(rows)
   if (chunks.length > 1 && !jobs.db.isTransaction) {
-    return jobs.db.transaction().execute((trx) => insertChunks({ ...jobs, db: trx }, chunks))
+    const inserting = () => jobs.db.transaction().execute((trx) => insertChunks({ ...jobs, db: trx }, chunks))
+    return unlessUndone(jobs.db, inserting)
   }
   return insertChunks(jobs, chunks)
 }
@@ -135,7 +137,7 @@ async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]
 async function insertChunks({ db, name }: Jobs, chunks: readonly NewRow[][]): Promise<unknown[]> {
   const inserted: unknown[] = []
   for (const chunk of chunks) {
-    const rows = await db.insertInto(name).values(chunk).returningAll().execute()
+    const rows = await unlessUndone(db, () => db.insertInto(name).values(chunk).returningAll().execute())
     for (const row of rows) inserted.push(row)
   }
   return inserted

@@ -2,6 +2,7 @@ import { isLeaseExpired } from '../predicates/lease.js'
 import type { Duration } from '../schema/duration.js'
 import { type Jobs, jobsOf, type KnownOfTable } from '../schema/job-database.js'
 import type { Job, JobTable, ReadonlyQueryable } from '../schema/job-table.js'
+import { unlessUndone } from '../schema/undone.js'
 import { type Choice, chosen, type RowKey } from './fenced.js'
 import { rescueLimit } from './rescue.js'
 import { type Asked, returnedOf } from './returned.js'
@@ -26,12 +27,11 @@ export async function expiredJobs(
   { lease, except, ...asked }: Asked & Pick<Choice, 'except'> & { readonly lease: Duration },
 ): Promise<object[]> {
   const { isWhole, list, rowsOf } = returnedOf(jobs, asked)
-  const rows = await chosen(jobs, jobs.db.selectFrom(jobs.table), { except })
+  const query = chosen(jobs, jobs.db.selectFrom(jobs.table), { except })
     .where(isLeaseExpired(lease))
     .$if(isWhole, (query) => query.selectAll())
     .$if(list.length > 0, (query) => query.select(list))
     .orderBy('locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
-    .execute()
-  return rowsOf(rows)
+  return rowsOf(await unlessUndone(jobs.db, () => query.execute()))
 }

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { earlier, now } from '../predicates/clock.js'
 import type { Jobs } from '../schema/job-database.js'
 import { quotedName } from '../schema/names.js'
+import { unlessUndone } from '../schema/undone.js'
 import type { KeptLimits } from './allowance.js'
 
 /** The most rows of one statement. */
@@ -19,7 +20,7 @@ export async function forgetLimits({ db }: Jobs, { table, of }: KeptLimits, afte
     // Of what was locked none is in use by then; an array, as the planner of a table without statistics would join it row by row.
     const keys = sql`array(select key from ${name} where ${isUnused} limit ${most} for update skip locked)`
     const query = sql`delete from ${name} where ${isUnused} and key = any(${keys})`
-    const { numAffectedRows = 0n } = await plain.executeQuery(query.compile(plain))
+    const { numAffectedRows = 0n } = await unlessUndone(plain, () => plain.executeQuery(query.compile(plain)))
     deleted = Number(numAffectedRows)
   }
 }

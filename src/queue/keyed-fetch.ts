@@ -7,6 +7,7 @@ import type { Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { camelCase } from '../schema/row.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
+import { unlessUndone } from '../schema/undone.js'
 import { levelText } from './aging.js'
 import { type KeyedClaim, type KeyedGiven, ofAllowed } from './allowed-jobs.js'
 import { type Claim, hasPaused, type Keyed } from './claim.js'
@@ -38,7 +39,8 @@ export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKey
   return async (db, { walk, limit, quota }, whole) => {
     const last = Object.fromEntries(Object.keys(lastPlaces(claim.keyed)).map((name, n) => [name, walk.last[n] ?? null]))
     const query = fetch({ limit, quota, most: walk.most, ...last } as typeof places) // a text or null for each place
-    const { rows } = await db.executeQuery(whole ? inOneMessage(query, whole, question) : query)
+    const sent = whole ? inOneMessage(query, whole, question) : query
+    const { rows } = await unlessUndone(db, () => db.executeQuery(sent))
     const { bare, told } = withoutWalk(rows)
     const text = told ?? (await textsOf(db, CompiledQuery.raw(question)))[0] ?? ''
     return { rows: inTurn(returned.rowsOf(bare), claim), ...toldOf(text) }

@@ -7,6 +7,7 @@ import { quotedName } from '../schema/names.js'
 import { shown } from '../schema/shown.js'
 import { limitsTable, sideTable } from '../schema/side-table.js'
 import { asJsonText, textsOf } from '../schema/text.js'
+import { unlessUndone } from '../schema/undone.js'
 import { keyGiven } from './key-given.js'
 import { tellWorkers } from './notify.js'
 import type { PausedKey } from './paused-keys.js'
@@ -61,7 +62,7 @@ export async function limitJobs<DB, Table extends keyof DB & string>(
       : sql`
     insert into ${limits.name} as kept (job_schema, job_table, key, kind, max) values (${of.schema}, ${of.name}, ${key}::jsonb, 'limit', ${max}::integer)
     on conflict (job_schema, job_table, key, kind) do update set max = excluded.max`
-  await limits.db.executeQuery(query.compile(limits.db))
+  await unlessUndone(limits.db, () => limits.db.executeQuery(query.compile(limits.db)))
   await tellWorkers(jobs, of, { kind: 'due', in: 0 })
 }
 

@@ -10,6 +10,7 @@ import { channelName, quotedName, type TableName } from '../schema/names.js'
 import { shown } from '../schema/shown.js'
 import { pausesTable, sideTable } from '../schema/side-table.js'
 import { asText, textsOf } from '../schema/text.js'
+import { unlessUndone } from '../schema/undone.js'
 import { keyGiven } from './key-given.js'
 import { isActive, isOf, type Pause, pausesOf } from './pauses.js'
 import { payloadOf } from './signal.js'
@@ -47,7 +48,7 @@ export async function pauseJobs<DB, Table extends keyof DB & string>(
   const key = JSON.stringify(await keyGiven(jobs, options.where))
   const { name, of } = await sideOf(db, table)
   const end = untilOf(until)
-  const { rows } = await sql`
+  const query = sql`
     with gone as (delete from ${name} where ${isOf(of)} and paused_key <> ${key}::jsonb and not ${isActive}),
     put as (
       insert into ${name} as was (job_schema, job_table, paused_key, reason, until, paused_at)
@@ -56,7 +57,8 @@ export async function pauseJobs<DB, Table extends keyof DB & string>(
       on conflict (job_schema, job_table, paused_key) do update set reason = excluded.reason, until = excluded.until,
         paused_at = case when coalesce(was.until > clock_timestamp(), true) then was.paused_at else excluded.paused_at end
       returning true)
-    select ${told(of)} from put`.execute(jobs.db.withoutPlugins())
+    select ${told(of)} from put`
+  const { rows } = await unlessUndone(jobs.db, () => query.execute(jobs.db.withoutPlugins()))
   if (rows.length === 0)
     throw new PauseOptionError(
       `until: ${shown(until instanceof Date ? until.toISOString() : until)} is over by the database's clock; give a later time, or call resumeJobs to end a pause`,

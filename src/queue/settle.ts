@@ -9,6 +9,7 @@ import type { Home } from '../schema/engine.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, OptionalColumn, Queryable } from '../schema/job-table.js'
 import type { JobStatus } from '../schema/statuses.js'
+import { unlessUndone } from '../schema/undone.js'
 import { type Changes, compileFenced, type Fenced, rowsOf, type Write } from './fenced.js'
 import { type FinishedRows, fateOf } from './finished.js'
 import { type Effect, inGroups, type LeasedOutcome } from './outcome.js'
@@ -83,7 +84,7 @@ export function compileSettle(jobs: Jobs, options: Settings): CompiledSettle {
     const groups = inGroups(outcomes)
     const isOne = groups.length <= 1 && outcomes.every(({ effect }) => effect === undefined)
     if (isOne || db.isTransaction) return settleGroups(db, groups)
-    return db.transaction().execute((trx) => settleGroups(trx, groups))
+    return unlessUndone(db, () => db.transaction().execute((trx) => settleGroups(trx, groups)))
   }
 }
 

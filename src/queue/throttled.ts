@@ -7,6 +7,7 @@ import type { JobDatabase, Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { idOf } from '../schema/row.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
+import { unlessUndone } from '../schema/undone.js'
 import { undoable } from './chunks.js'
 import type { NewRow } from './new-rows.js'
 import { EnqueueOptionError, type Uniqueness } from './unique-options.js'
@@ -68,7 +69,7 @@ async function recent(jobs: Jobs, { columns, within }: Throttle, row: NewRow): P
     )
     .selectAll(own.standing)
     .select([asText(sql`null`, names.isNew), asText(columnOf(own.given, names.place), names.place)])
-  return standingOf(await query.execute(), names).get(0)
+  return standingOf(await unlessUndone(jobs.db, () => query.execute()), names).get(0)
 }
 
 /** Undefined where another was quicker. */
@@ -89,7 +90,7 @@ async function insertOne(jobs: Jobs, throttle: Throttle, row: NewRow): Promise<F
 /** What fails comes to nothing, in a transaction of the user's too. */
 function undone<Result>(jobs: Jobs, work: (db: Jobs['db']) => Promise<Result>): Promise<Result> {
   if (jobs.db.isTransaction) return undoable(jobs, () => work(jobs.db))
-  return jobs.db.transaction().setIsolationLevel('read committed').execute(work)
+  return unlessUndone(jobs.db, () => jobs.db.transaction().setIsolationLevel('read committed').execute(work))
 }
 
 /** Whether no other job of its values was enqueued within the time before it. @throws EnqueueOptionError in a snapshot, which does not know */

@@ -4,6 +4,7 @@ import type { ReadonlyQueryable } from '../schema/job-table.js'
 import { quotedName, type TableName } from '../schema/names.js'
 import { runnersTable, sideTable } from '../schema/side-table.js'
 import { asJsonText, textsOf } from '../schema/text.js'
+import { unlessUndone } from '../schema/undone.js'
 import type { WorkerState } from './worker-state.js'
 
 /** A runner, which is a process, as it has written itself down. */
@@ -48,13 +49,15 @@ export async function writeRunner(db: Kysely<JobDatabase>, table: TableName, run
     insert into ${name} (id, host, pid, package_version, node_version, started_at, workers)
     values (${id}::uuid, ${host}, ${pid}::integer, ${version}, ${nodeVersion}, now() - ${seconds(uptime / 1000)}, ${JSON.stringify(workers)}::jsonb)
     on conflict (id) do update set seen_at = excluded.seen_at, workers = excluded.workers`
-  await plain.executeQuery(query.compile(plain))
+  await unlessUndone(plain, () => plain.executeQuery(query.compile(plain)))
 }
 
 /** Deletes the row of a runner that has stopped. */
 export async function deleteRunner(db: Kysely<JobDatabase>, table: TableName, id: string): Promise<void> {
   const plain = db.withoutPlugins()
-  await plain.executeQuery(sql`delete from ${sql.raw(quotedName(table))} where id = ${id}::uuid`.compile(plain))
+  await unlessUndone(plain, () =>
+    plain.executeQuery(sql`delete from ${sql.raw(quotedName(table))} where id = ${id}::uuid`.compile(plain)),
+  )
 }
 
 const milliseconds = (time: string) => sql.raw(`(extract(epoch from ${time}) * 1000)::numeric`)

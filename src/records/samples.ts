@@ -5,6 +5,7 @@ import { type JobDatabase, realJobsOf } from '../schema/job-database.js'
 import { readKnownIndexes } from '../schema/known-indexes.js'
 import type { TableName } from '../schema/names.js'
 import { asJsonText, textsOf } from '../schema/text.js'
+import { unlessUndone } from '../schema/undone.js'
 import { began, conflict, nameOf, sampleColumns } from './history-table.js'
 
 /** The tables that are this runner's to sample in this minute, and when (milliseconds from now) the next minute begins. */
@@ -58,5 +59,5 @@ export async function writeSample(
     select ${of.schema}, ${of.name}, step, ${began(sql`step`)}, now(), ${sql.join([...values, sql`${oldestWait ?? 0}::float8`])}
     from (values ('hour'), ('minute')) as steps(step) order by step
     ${conflict} sampled_at = excluded.sampled_at, ${sql.join(highest)}`
-  await plain.executeQuery(query.compile(plain))
+  await unlessUndone(plain, () => plain.executeQuery(query.compile(plain)))
 }

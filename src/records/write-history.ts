@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { JobDatabase } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
+import { unlessUndone } from '../schema/undone.js'
 import { began, conflict, countColumns, countList, histogramColumns, nameOf } from './history-table.js'
 import { counted, type WorkerStats } from './stats.js'
 
@@ -35,7 +36,7 @@ export async function writeHistory(
     cross join (values ('hour'), ('minute')) as steps(step)
     order by 1, 2, 3, 4
     ${conflict} ${sql.join([...added, ...sums, ...histogramColumns.map(sumOf)])}`
-  await plain.executeQuery(query.compile(plain))
+  await unlessUndone(plain, () => plain.executeQuery(query.compile(plain)))
 }
 
 const countTypes = sql.raw(counted.map((name) => `${countColumns[name]} bigint`).join(', '))
@@ -73,5 +74,5 @@ export async function deleteHistory(
     delete from ${nameOf(table)} where ctid = any(array(
       select ctid from ${nameOf(table)} where (${isOld('minute')}) or (${isOld('hour')})
       limit ${sql.lit(deletedAtOnce)} for update skip locked))`
-  await plain.executeQuery(query.compile(plain))
+  await unlessUndone(plain, () => plain.executeQuery(query.compile(plain)))
 }

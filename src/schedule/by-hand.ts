@@ -5,6 +5,7 @@ import { jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, Queryable } from '../schema/job-table.js'
 import { schedulesChannel } from '../schema/names.js'
 import { shown } from '../schema/shown.js'
+import { unlessUndone } from '../schema/undone.js'
 import { declaredOf, deleteSchedules, jobTableOf, writeSchedules } from './declare.js'
 import { dueSlots } from './due-slots.js'
 import { insertKept } from './fire.js'
@@ -204,7 +205,8 @@ async function change(
   where: RawBuilder<unknown>,
 ): Promise<void> {
   const [table, isMeant] = [nameOf(schedules), sql`${isSchedule(key)} and ${where}`]
-  await sql`update ${table} set ${changes}, updated_at = now() where ${isMeant}`.execute(schedules.db)
+  const query = sql`update ${table} set ${changes}, updated_at = now() where ${isMeant}`
+  await unlessUndone(schedules.db, () => query.execute(schedules.db))
 }
 
 /** Wakes runners that listen, once it is committed: a schedule may be due earlier than they know. */

@@ -4,6 +4,7 @@ import { readJobTable } from '../schema/inspect.js'
 import type { Jobs } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
 import { shown } from '../schema/shown.js'
+import { unlessUndone } from '../schema/undone.js'
 import { grace } from './due-slots.js'
 import { type KeptValues, keptValues } from './kept-values.js'
 import { ScheduleError, slotsOf } from './recurrence.js'
@@ -193,21 +194,21 @@ export async function reviewDeclared(
     nameOf({ db, table }),
     sql<boolean>`declared and ${isOfTable(tables)} and not ${isOneOf(declared)}`,
   ]
-  await sql`update ${name} set undeclared_at = null where undeclared_at is not null and ${isOneOf(declared)}`.execute(
-    db,
-  )
+  const write = (query: RawBuilder<unknown>) => unlessUndone(db, () => query.execute(db))
+  await write(sql`update ${name} set undeclared_at = null where undeclared_at is not null and ${isOneOf(declared)}`)
   if (!mark) return readSchedules({ db, table }, isOther, sql`order by job_schema, job_table, name`)
   const isNew = sql<boolean>`${isOther} and undeclared_at is null`
   const left = await readSchedules({ db, table }, isNew, sql`order by job_schema, job_table, name`)
   if (left.length > 0) {
-    await sql`update ${name} set undeclared_at = now() where undeclared_at is null and ${isOneOf(left)}`.execute(db)
+    await write(sql`update ${name} set undeclared_at = now() where undeclared_at is null and ${isOneOf(left)}`)
   }
-  await sql`delete from ${name} where ${isOther} and undeclared_at < now() - ${keptUndeclared}`.execute(db)
+  await write(sql`delete from ${name} where ${isOther} and undeclared_at < now() - ${keptUndeclared}`)
   return left
 }
 
 /** Removes schedules. @returns whether there were some */
 export async function deleteSchedules(schedules: Schedules, isMeant: RawBuilder<SqlBool>): Promise<boolean> {
-  const gone = await sql`delete from ${nameOf(schedules)} where ${isMeant} returning true`.execute(schedules.db)
+  const query = sql`delete from ${nameOf(schedules)} where ${isMeant} returning true`
+  const gone = await unlessUndone(schedules.db, () => query.execute(schedules.db))
   return gone.rows.length > 0
 }

@@ -64,7 +64,7 @@ export async function fireDue(
     return await inTransaction(schedules, async (trx) => {
       const isDue = sql<boolean>`${isServed(of, served, except)} and fires_at <= now()`
       const kept = await readSchedules(trx, isDue, sql`order by fires_at limit ${most} for update of s skip locked`)
-      keys.push(...kept.map(({ of, name }) => ({ of, name })))
+      keys.splice(0, keys.length, ...kept.map(({ of, name }) => ({ of, name })))
       return kept.length === 0 ? [] : await fire(trx, of, kept, served)
     })
   } catch (error) {

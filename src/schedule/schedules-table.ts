@@ -6,6 +6,7 @@ import type { ReadonlyQueryable } from '../schema/job-table.js'
 import { quotedName, type TableName } from '../schema/names.js'
 import { schedulesTable, sideTable } from '../schema/side-table.js'
 import { asJsonText, textsOf } from '../schema/text.js'
+import { unlessUndone } from '../schema/undone.js'
 import type { Missed } from './due-slots.js'
 import type { KeptValues } from './kept-values.js'
 import type { KeptRecurrence } from './recurrence.js'
@@ -134,16 +135,17 @@ export const timeOrNull = (time: Date | undefined): RawBuilder<unknown> =>
 const longestLockWait = 10_000
 const longestSilence = 20_000
 
-/** Begins a transaction of our own: each of its statements sees what was committed before it. */
+/** Runs a transaction of our own, again where others undo it: each of its statements sees what was committed before it. */
 export function inTransaction<Result>(
   { db, table }: Schedules,
   work: (schedules: Schedules) => Promise<Result>,
 ): Promise<Result> {
   if (db.isTransaction) return work({ db, table })
   const transaction = db.transaction().setIsolationLevel('read committed')
-  return transaction.execute(async (trx) => {
+  const working = async (trx: Schedules['db']) => {
     const bounds = `set local lock_timeout = ${longestLockWait}; set local idle_in_transaction_session_timeout = ${longestSilence}`
     await sql.raw(bounds).execute(trx)
     return work({ db: trx, table })
-  })
+  }
+  return unlessUndone(db, () => transaction.execute(working))
 }

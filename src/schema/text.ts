@@ -1,5 +1,6 @@
 import { type CompiledQuery, createQueryId, type Expression, type QueryExecutorProvider, sql } from 'kysely'
 import { own } from './own-names.js'
+import { unlessUndone } from './undone.js'
 
 /**
  * A value as text that no type parser of the user's sees: of a type (cstring) for which nobody sets one. What a driver is
@@ -16,13 +17,14 @@ export function asJsonText(values: readonly Expression<unknown>[]) {
 
 /** A statement of the user's schema and case, but whose answer no plugin of theirs sees. */
 interface Answering {
+  readonly isTransaction?: boolean
   withoutPlugins(): QueryExecutorProvider
 }
 
 /** The rows of the answer, each with its values by position: a plugin may call them differently. */
 export async function valuesOf(db: Answering, query: CompiledQuery): Promise<unknown[][]> {
   const executor = db.withoutPlugins().getExecutor()
-  const { rows } = await executor.executeQuery({ ...query, queryId: createQueryId() })
+  const { rows } = await unlessUndone(db, () => executor.executeQuery({ ...query, queryId: createQueryId() }))
   return rows.map((row) => Object.values(row as object)) // the driver makes objects of rows
 }
 

@@ -249,7 +249,7 @@ export const inStatements: readonly Mutant[] = [
     name: 'a batch in pieces',
     breaks: 'of a batch that is refused a part is written, and written again',
     file: 'src/queue/settle.ts',
-    text: 'return db.transaction().execute((trx) => settleGroups(trx, groups))',
+    text: 'return unlessUndone(db, () => db.transaction().execute((trx) => settleGroups(trx, groups)))',
     replacement: 'return settleGroups(db, groups)',
     test: 'test/queue/settle.test.ts',
     title: 'a batch may mix all kinds and attempts',
