@@ -53,7 +53,10 @@ export {
   type ScheduleOptions,
   schedule,
 } from './schedule/schedule.js'
+export { CatalogError } from './schema/catalog-error.js'
 export { type Duration, DurationError } from './schema/duration.js'
+export type { Engine, EngineOptions } from './schema/engines/engine.js'
+export { EngineError } from './schema/engines/recognize.js'
 export { NoSuchTableError } from './schema/identify.js'
 export { JobTableError } from './schema/inspect.js'
 export type {

@@ -1,5 +1,6 @@
 import { type Expression, type Kysely, sql } from 'kysely'
 import { codeOf, sqlState } from '../pg/error-class.js'
+import { CatalogError } from '../schema/catalog-error.js'
 import type { TableName } from '../schema/names.js'
 import { asText, textsOf } from '../schema/text.js'
 import { DeadlineError } from '../watch/deadline.js'
@@ -32,7 +33,8 @@ export async function readOr<Facts>(
   try {
     return await read()
   } catch (error) {
-    if (!(error instanceof DeadlineError) && !ofStatement.test(sqlState(error) ?? '')) throw error
+    const isTold = error instanceof DeadlineError || error instanceof CatalogError
+    if (!isTold && !ofStatement.test(sqlState(error) ?? '')) throw error
     notes.push(notExamined(what, error, table))
     return undefined
   }

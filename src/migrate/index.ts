@@ -1,3 +1,4 @@
+export type { EngineOptions } from '../schema/engines/engine.js'
 export type { JobArchiveOptions } from './archive-options.js'
 export { createJobArchive, dropJobArchive, JobArchiveError, keepJobArchive } from './job-archive.js'
 export { addJobColumns, type DropJobColumnsOptions, dropJobColumns } from './job-columns.js'

@@ -106,7 +106,7 @@ async function createArchive({ db, table }: Target): Promise<void> {
  * Gives the archive the columns that it lacks, takes NOT NULL from those that the table lacks, has row-level security hold for it
  * where it holds for the table, and makes the view that is of the columns there are now.
  */
-export async function syncArchive({ db, table }: Target): Promise<void> {
+export async function syncArchive({ db, table }: Pick<Target, 'db' | 'table'>): Promise<void> {
   const archive = nameOf(table)
   const differing = await catalogQuery<{ change: string }>(db, differences(table))
   if (differing.length > 0)

@@ -1,13 +1,14 @@
 import { type AlterTableBuilder, type ColumnDefinitionBuilder, sql } from 'kysely'
 import type { Catalog } from '../schema/catalog.js'
 import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalColumnNames } from '../schema/columns.js'
+import type { Engine } from '../schema/engines/engine.js'
 import { quoted, quotedName, type TableName } from '../schema/names.js'
 import { jobStatuses } from '../schema/statuses.js'
 import { JobArchiveError, syncArchive } from './job-archive.js'
-import { execute, literal, type MigrationDatabase, serverVersion } from './migration-database.js'
-import { checkOptions, columnChoices, type JobColumnOptions } from './options.js'
+import { execute, hasFunction, literal, type MigrationDatabase } from './migration-database.js'
+import { checkOptions, columnChoices, type JobColumnOptions, JobTableOptionError } from './options.js'
 import { dropUnusedType, findOrCreateStatusType } from './status-type.js'
-import { changeTable } from './target.js'
+import { changeTable, type Target } from './target.js'
 
 /** A column as the schema builder takes it. */
 interface JobColumn extends Definition {
@@ -23,8 +24,10 @@ interface Definition {
 export async function jobColumns(
   db: MigrationDatabase,
   schema: string,
-  { id = 'uuid', status = 'enum', columns = [] }: JobColumnOptions,
+  { name: engine, enums }: Pick<Engine, 'name' | 'enums'>,
+  { id = 'uuid', status = enums ? 'enum' : 'text', columns = [] }: JobColumnOptions,
 ): Promise<JobColumn[]> {
+  if (status === 'enum' && !enums) throw new JobTableOptionError(`status: 'enum': ${engine} has no enums; take 'text'`)
   const statusType = status === 'enum' ? await findOrCreateStatusType(db, schema) : undefined
   const definitions = { ...plainColumns, id: await idColumn(db, id), status: statusColumn(statusType) }
   return [...jobColumnNames, ...new Set(columns)].map((name) => ({ name, ...definitions[name] }))
@@ -43,17 +46,18 @@ export async function addJobColumns(
   name: string,
   options: JobColumnOptions = {},
 ): Promise<void> {
-  checkOptions(options, columnChoices)
-  await changeTable(db, name, async ({ db: plain, table, catalog }) => {
+  checkOptions(options, { ...columnChoices, engine: [] })
+  const add = async ({ db: plain, table, catalog, engine }: Target) => {
     const present = new Set(catalog.columns.map((column) => column.name))
-    for (const { name: column, type, define } of await jobColumns(plain, table.schema, options)) {
+    for (const { name: column, type, define } of await jobColumns(plain, table.schema, engine, options)) {
       if (present.has(column)) continue
       const altered = plain.schema.withSchema(table.schema).alterTable(table.name)
       const defined = (it: ColumnDefinitionBuilder) => (column === 'id' ? unique(define(it), catalog) : define(it))
       await altered.addColumn(column, type, defined).execute()
     }
-    if (catalog.archive !== null) await syncArchive({ db: plain, table, catalog })
-  })
+    if (catalog.archive !== null) await syncArchive({ db: plain, table })
+  }
+  await changeTable(db, name, add, options.engine)
 }
 
 /** As jobs are updated by their id. A partitioned table can have no key without the columns that it is partitioned by. */
@@ -134,6 +138,6 @@ async function idColumn(db: MigrationDatabase, type: NonNullable<JobColumnOption
     return { type: type === 'int' ? 'integer' : type, define: (column) => column.generatedByDefaultAsIdentity() }
   }
   // In the order of time, version 7 keeps inserts on the last page of the primary key's index.
-  const make = (await serverVersion(db)) >= 180_000 ? sql`uuidv7()` : sql`gen_random_uuid()`
+  const make = (await hasFunction(db, 'uuidv7()')) ? sql`uuidv7()` : sql`gen_random_uuid()`
   return { type, define: (column) => column.notNull().defaultTo(make) }
 }

@@ -1,3 +1,4 @@
+import type { Engine } from '../schema/engines/engine.js'
 import {
   dueIndexName,
   dueOrder,
@@ -11,10 +12,10 @@ import {
 } from '../schema/names.js'
 import { type JobStatus, pendingStatuses } from '../schema/statuses.js'
 import { execute, literal, type MigrationDatabase } from './migration-database.js'
-import { checkOptions } from './options.js'
-import { changeTable, existingTarget, type Target } from './target.js'
+import { checkOptions, type EngineChoice } from './options.js'
+import { changeTable, onTarget, type Target } from './target.js'
 
-export interface JobIndexOptions {
+export interface JobIndexOptions extends EngineChoice {
   /**
    * Build without blocking writes, for a table in use. Outside of a transaction only: a migration of its own,
    * run with transactions off. Default false.
@@ -36,9 +37,10 @@ export async function createJobIndexes(
   name: string,
   options: JobIndexOptions = {},
 ): Promise<void> {
-  checkOptions(options, { concurrently: [true, false] })
-  if (options.concurrently) await createIndexes(await existingTarget(db, name), ' concurrently')
-  else await changeTable(db, name, (target) => createIndexes(target, ''))
+  checkOptions(options, { concurrently: [true, false], engine: [] })
+  const { concurrently, engine } = options
+  if (concurrently) await onTarget(db, name, (target) => createIndexes(target, ' concurrently'), engine)
+  else await changeTable(db, name, createIndexes, engine)
 }
 
 /**
@@ -48,20 +50,39 @@ export async function createJobIndexes(
 export async function dropJobIndexes(
   db: MigrationDatabase,
   name: string,
-  options: JobIndexOptions = {},
+  options: Pick<JobIndexOptions, 'concurrently'> = {},
 ): Promise<void> {
   checkOptions(options, { concurrently: [true, false] })
-  const target = await existingTarget(db, name)
-  for (const [index] of wantedIndexes(target.table, true)) {
-    await dropIndex(target, index, options.concurrently ? ' concurrently' : '')
-  }
+  await onTarget(db, name, async (target) => {
+    for (const [index] of wantedIndexes(target.table, true)) {
+      await dropIndex(target, index, options.concurrently ? ' concurrently' : '')
+    }
+  })
 }
 
-/** Of rows whose status is as the predicate says. */
-export type WantedIndex = readonly [name: string, columns: readonly string[], predicate: string]
+/** Of rows whose status is as the predicate says; undefined: of all rows. */
+export type WantedIndex = readonly [name: string, columns: readonly string[], predicate: string | undefined]
 
-/** The indexes of a job table. */
-export function wantedIndexes(table: TableName, hasPriority: boolean): WantedIndex[] {
+/** The indexes of a job table. Where none can be partial they begin with the status, so that each leads to the same rows. */
+export function wantedIndexes(
+  table: TableName,
+  hasPriority: boolean,
+  { partialIndexes }: IndexForm = inPart,
+): WantedIndex[] {
+  const wanted = partialOnes(table, hasPriority)
+  if (partialIndexes) return wanted
+  const whole = wanted.map(([name, columns]): WantedIndex => {
+    return [name, columns[0] === 'status' ? columns : ['status', ...columns], undefined]
+  })
+  return whole.filter(([, columns], place) => whole.findIndex(([, other]) => other.join() === columns.join()) === place)
+}
+
+/** What an engine has to do with indexes. */
+type IndexForm = Pick<Engine, 'partialIndexes' | 'heap'>
+
+const inPart: IndexForm = { partialIndexes: true, heap: true }
+
+function partialOnes(table: TableName, hasPriority: boolean): WantedIndex[] {
   const isIn = (...statuses: JobStatus[]) => `in (${statuses.map(literal).join(', ')})`
   const pending = isIn(...pendingStatuses)
   const ready = hasPriority ? ['priority desc', 'run_at'] : ['run_at']
@@ -76,15 +97,16 @@ export function wantedIndexes(table: TableName, hasPriority: boolean): WantedInd
   ]
 }
 
-async function createIndexes(target: Target, concurrently: string): Promise<void> {
-  const { db, table, catalog } = target
+/** @param concurrently with a space before it, or empty */
+export async function createIndexes(target: Target, concurrently = ''): Promise<void> {
+  const { db, table, catalog, engine } = target
   const hasPriority = catalog.columns.some((column) => column.name === 'priority')
-  for (const wanted of wantedIndexes(table, hasPriority)) {
+  for (const wanted of wantedIndexes(table, hasPriority, engine)) {
     const [name, columns] = wanted
     const found = catalog.indexes.find((index) => index.name === name)
     if (found?.valid && found.columns.join() === columns.join()) continue
     if (found !== undefined) await dropIndex(target, name, concurrently)
-    await execute(db, indexStatement(table, wanted, concurrently))
+    await execute(db, indexStatement(table, wanted, concurrently, engine))
   }
 }
 
@@ -93,9 +115,15 @@ export function indexStatement(
   table: TableName,
   [name, columns, predicate]: WantedIndex,
   concurrently: string,
+  { heap }: Pick<Engine, 'heap'> = inPart,
 ): string {
-  const on = `${quotedName(table)} (${columns.join(', ')})`
-  return `create index${concurrently} ${quoted(name)} on ${on} where status ${predicate}`
+  const on = `${quotedName(table)} (${orderedColumns(columns, heap).join(', ')})`
+  return `create index${concurrently} ${quoted(name)} on ${on}${predicate === undefined ? '' : ` where status ${predicate}`}`
+}
+
+/** YugabyteDB would spread an index by a hash of its first column where nothing is said of its order. */
+export function orderedColumns(columns: readonly string[], heap: boolean): readonly string[] {
+  return heap ? columns : columns.map((column) => (column.endsWith(' desc') ? column : `${column} asc`))
 }
 
 async function dropIndex({ db, table }: Target, name: string, concurrently: string): Promise<void> {

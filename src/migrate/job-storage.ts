@@ -1,6 +1,6 @@
 import { quotedName, type TableName } from '../schema/names.js'
 import { catalogQuery, execute, literal, type MigrationDatabase } from './migration-database.js'
-import { existingTarget } from './target.js'
+import { onTarget, type Target } from './target.js'
 
 /**
  * A job is written three times or more. Room on its page keeps the heartbeat off the indexes (HOT), and thresholds in
@@ -22,8 +22,7 @@ export const storageSettings = {
  * @example await setJobStorage(db, 'orders')
  */
 export async function setJobStorage(db: MigrationDatabase, name: string): Promise<void> {
-  const list = Object.entries(storageSettings).map(([setting, value]) => `${setting} = ${value}`)
-  await changeStorage(db, name, `set (${list.join(', ')})`)
+  await changeStorage(db, name, setting())
 }
 
 /**
@@ -34,8 +33,21 @@ export async function resetJobStorage(db: MigrationDatabase, name: string): Prom
   await changeStorage(db, name, `reset (${Object.keys(storageSettings).join(', ')})`)
 }
 
+function setting(): string {
+  return `set (${Object.entries(storageSettings)
+    .map(([name, value]) => `${name} = ${value}`)
+    .join(', ')})`
+}
+
 async function changeStorage(db: MigrationDatabase, name: string, change: string): Promise<void> {
-  const { db: plain, table } = await existingTarget(db, name)
+  await onTarget(db, name, (target) => changeParts(target, change))
+}
+
+/** Gives a new table these settings. */
+export const createStorage = (target: Target): Promise<void> => changeParts(target, setting())
+
+async function changeParts({ db: plain, table, engine }: Target, change: string): Promise<void> {
+  if (!engine.heap) return // it has neither, and may refuse the names
   const oid = `${literal(quotedName(table))}::pg_catalog.regclass`
   // The tables in which its rows are: itself, or its partitions; not those of another server.
   const parts = await catalogQuery<TableName>(

@@ -1,3 +1,4 @@
+import { type InsertTrigger, insertTriggerOf } from '../schema/engines/lacks.js'
 import {
   channelName,
   fullQueue,
@@ -10,29 +11,46 @@ import {
 } from '../schema/names.js'
 import { pendingStatuses } from '../schema/statuses.js'
 import { execute, literal, type MigrationDatabase, serverVersion } from './migration-database.js'
-import { changeTable } from './target.js'
+import { checkOptions, type EngineChoice, JobTableOptionError } from './options.js'
+import { changeTable, type Target } from './target.js'
 
 const pending = pendingStatuses.map(literal).join(', ')
 
 /**
  * Makes the triggers that tell workers of new and retried jobs, under the seed's names: `did_insert_job_<table>`
  * and `did_update_job_<table>`, the function `notify_job_queued_<table>`, the channel `job_available_<table>`.
- * Those that are there, IHP's too, are replaced. The payload is the milliseconds until the earliest job is due.
+ * Those that are there, IHP's too, are replaced. The payload is the milliseconds until the earliest job is due. Where the engine has no
+ * triggers of statements that see their rows, the insert's is one of rows.
  *
  * @example await createJobTriggers(db, 'orders')
- * @throws JobTableNameError, NoSuchTableError
+ * @throws JobTableOptionError where the engine has no triggers, or nobody would hear them; JobTableNameError, NoSuchTableError
  */
-export async function createJobTriggers(db: MigrationDatabase, name: string): Promise<void> {
-  await changeTable(db, name, async ({ db: plain, table }) => {
-    for (const statement of triggerStatements(table, await serverVersion(plain))) await execute(plain, statement)
-  })
+export async function createJobTriggers(
+  db: MigrationDatabase,
+  name: string,
+  options: EngineChoice = {},
+): Promise<void> {
+  checkOptions(options, { engine: [] })
+  await changeTable(db, name, createTriggers, options.engine)
+}
+
+export async function createTriggers({ db, table, engine }: Target): Promise<void> {
+  const form = insertTriggerOf(engine)
+  if (form === 'none') {
+    const what = engine.listen ? 'triggers for it' : 'LISTEN, so nobody would hear them'
+    throw new JobTableOptionError(
+      `${quotedName(table)} is on ${engine.name}, which has no ${what}: leave the triggers out (notify: 'none'), and workers find jobs by polling`,
+    )
+  }
+  for (const statement of triggerStatements(table, await serverVersion(db), form)) await execute(db, statement)
 }
 
 /** The statements that make or replace them, on a server of a version as `180004` of 18.4. */
-export function triggerStatements(table: TableName, version: number): string[] {
+export function triggerStatements(table: TableName, version: number, form: InsertTrigger): string[] {
+  if (form === 'none') return []
   // Replaced where the server can: DROP TRIGGER would ask for a lock that stops every reader of the table.
   const replace = version >= 140_000
-  const made = triggers(table).flatMap(([trigger, when]) => {
+  const made = triggers(table, form).flatMap(([trigger, when]) => {
     const on = `${quoted(trigger)} after ${when} execute function ${functionOf(table)}()`
     return [...(replace ? [] : [dropTrigger(trigger, table)]), `create ${replace ? 'or replace ' : ''}trigger ${on}`]
   })
@@ -60,10 +78,21 @@ export const updateCondition = `
     new.status in (${pending}) and new.locked_by is null and
     (old.status not in (${pending}) or old.locked_by is not null or new.run_at < old.run_at)`
 
+/** Which rows are told that are inserted, where each is asked about. */
+export const insertCondition = `
+    new.status in (${pending}) and new.locked_by is null`
+
 /** Each trigger's name, and what fires it. */
-function triggers(table: TableName): [name: string, when: string][] {
+function triggers(
+  table: TableName,
+  form: Exclude<InsertTrigger, 'none'> = 'statement',
+): [name: string, when: string][] {
   // One notification per statement: inserting 100k rows costs 1.00 to 1.03 of no trigger, per row 1.28 to 1.52.
-  const inserted = `insert on ${quotedName(table)} referencing new table as new_rows for each statement`
+  const inserts = {
+    statement: 'referencing new table as new_rows for each statement',
+    row: `for each row when (${insertCondition})`,
+  }
+  const inserted = `insert on ${quotedName(table)} ${inserts[form]}`
   // Per row, but only for a row that becomes claimable, or claimable earlier: no claim and no success pays for it.
   const updated = `update on ${quotedName(table)} for each row when (${updateCondition})`
   return [
@@ -82,7 +111,7 @@ export function triggerFunctionBody(table: TableName): string {
 declare
   due timestamptz;
 begin
-  if tg_op = 'INSERT' then
+  if tg_level = 'STATEMENT' then
     select min(run_at) into due from new_rows where status in (${pending}) and locked_by is null;
   else
     due := new.run_at;

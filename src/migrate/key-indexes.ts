@@ -1,11 +1,12 @@
 import { keyIndexNames, quoted, quotedName } from '../schema/names.js'
 import { type JobStatus, pendingStatuses } from '../schema/statuses.js'
+import { orderedColumns } from './job-indexes.js'
 import type { MigrationDatabase } from './migration-database.js'
 import { execute, literal } from './migration-database.js'
-import { checkOptions, JobTableOptionError } from './options.js'
-import { changeTable, existingTarget, type Target } from './target.js'
+import { checkOptions, type EngineChoice, JobTableOptionError } from './options.js'
+import { changeTable, onTarget, type Target } from './target.js'
 
-export interface KeyIndexOptions {
+export interface KeyIndexOptions extends EngineChoice {
   /** For workers with `fifo`: also the index of who is next in line, as their `onFailure` says. Default: none. */
   readonly fifo?: 'continue' | 'block' | undefined
   /** Build without blocking writes, for a table in use. Outside of a transaction only. Default false. */
@@ -26,8 +27,10 @@ export async function createKeyIndexes(
   options: KeyIndexOptions = {},
 ): Promise<void> {
   check(columns, options)
-  if (options.concurrently) await createIndexes(await existingTarget(db, name), columns, options, ' concurrently')
-  else await changeTable(db, name, (target) => createIndexes(target, columns, options, ''))
+  const { concurrently, engine } = options
+  if (concurrently)
+    await onTarget(db, name, (target) => createIndexes(target, columns, options, ' concurrently'), engine)
+  else await changeTable(db, name, (target) => createIndexes(target, columns, options, ''), engine)
 }
 
 /**
@@ -41,15 +44,16 @@ export async function dropKeyIndexes(
   options: Pick<KeyIndexOptions, 'concurrently'> = {},
 ): Promise<void> {
   check(columns, options)
-  const { db: plain, table } = await existingTarget(db, name)
-  for (const nameOf of Object.values(keyIndexNames)) {
-    const index = quotedName({ schema: table.schema, name: nameOf(table, columns) })
-    await execute(plain, `drop index${options.concurrently ? ' concurrently' : ''} if exists ${index}`)
-  }
+  await onTarget(db, name, async ({ db: plain, table }) => {
+    for (const nameOf of Object.values(keyIndexNames)) {
+      const index = quotedName({ schema: table.schema, name: nameOf(table, columns) })
+      await execute(plain, `drop index${options.concurrently ? ' concurrently' : ''} if exists ${index}`)
+    }
+  })
 }
 
 function check(columns: readonly string[], options: KeyIndexOptions): void {
-  checkOptions(options, { concurrently: [true, false], fifo: ['continue', 'block'] })
+  checkOptions(options, { concurrently: [true, false], fifo: ['continue', 'block'], engine: [] })
   if (Array.isArray(columns) && columns.length > 0 && columns.every((each) => typeof each === 'string')) return
   throw new JobTableOptionError("The third argument names the columns of the key, as in ['tenant_id']")
 }
@@ -61,7 +65,7 @@ type Wanted = readonly [
 ]
 
 async function createIndexes(
-  { db, table, catalog }: Target,
+  { db, table, catalog, engine }: Target,
   columns: readonly string[],
   { fifo }: KeyIndexOptions,
   concurrently: string,
@@ -93,8 +97,8 @@ async function createIndexes(
     if (found?.valid && kind !== 'line') continue
     const name = quotedName({ schema: table.schema, name: index })
     if (found !== undefined) await execute(db, `drop index${concurrently} if exists ${name}`)
-    const predicate = `status in (${statuses.map(literal).join(', ')})`
-    const on = `${quotedName(table)} (${of.join(', ')})`
-    await execute(db, `create index${concurrently} ${quoted(index)} on ${on} where ${predicate}`)
+    const on = `${quotedName(table)} (${orderedColumns(of, engine.heap).join(', ')})`
+    const partial = engine.partialIndexes ? ` where status in (${statuses.map(literal).join(', ')})` : ''
+    await execute(db, `create index${concurrently} ${quoted(index)} on ${on}${partial}`)
   }
 }

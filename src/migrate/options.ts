@@ -1,13 +1,21 @@
 import { type OptionalColumnName, optionalColumnNames } from '../schema/columns.js'
+import type { EngineOptions } from '../schema/engines/engine.js'
+import { engineFlaw } from '../schema/engines/given.js'
 import type { JobArchiveOptions } from './archive-options.js'
 
-export interface JobColumnOptions {
+/** What DDL may be told of the engine. */
+export interface EngineChoice {
+  /** What the database's engine is, or lacks, where that is not found out: `{ name: 'YugabyteDB' }`, `{ triggers: 'none' }`. Default: as the server says. */
+  readonly engine?: EngineOptions | undefined
+}
+
+export interface JobColumnOptions extends EngineChoice {
   /**
    * The type of `id`: `uuid` (default; made by `uuidv7()` where the server has it, else by `gen_random_uuid()`),
    * `bigint` or `int` (counted), or `text` (no default: whoever inserts gives it).
    */
   readonly id?: 'uuid' | 'bigint' | 'int' | 'text'
-  /** `status` as the enum `job_status` (default; shared by all job tables), or as text with a CHECK. */
+  /** `status` as the enum `job_status` (default, where the engine has enums; shared by all job tables), or as text with a CHECK. */
   readonly status?: 'enum' | 'text'
   /**
    * Optional columns, each for an ability: `priority` (smallint, higher runs first), `max_attempts` (int), `result`
@@ -27,8 +35,8 @@ export type UniqueColumns =
 
 export interface JobTableOptions extends JobColumnOptions {
   /**
-   * `trigger` (default): inserts and retries wake the workers at once. `none`: commits stay free of NOTIFY's lock;
-   * workers find jobs by polling, or are woken by `notifyWorkers` after the commit.
+   * `trigger` (default, where the engine has triggers and LISTEN): inserts and retries wake the workers at once. `none`: commits stay free
+   * of NOTIFY's lock; workers find jobs by polling, or are woken by `notifyWorkers` after the commit.
    */
   readonly notify?: 'trigger' | 'none'
   /** Where finished jobs go when a worker's options say so, as {@link createJobArchive} makes it. Default: no archive. */
@@ -66,6 +74,11 @@ export function checkOptions(options: object, choices: Choices): void {
       throw new JobTableOptionError(`There is no option ${JSON.stringify(name)} here; there is ${names}`)
     }
     if (value === undefined) continue
+    if (name === 'engine') {
+      const flaw = engineFlaw(value)
+      if (flaw === undefined) continue
+      throw new JobTableOptionError(`engine${flaw}`)
+    }
     if (name === 'columns' && !Array.isArray(value)) {
       throw new JobTableOptionError(`columns: ${shown(value)} is no array; give names, as in ['priority', 'result']`)
     }

@@ -1,6 +1,9 @@
 import { type Catalog, readCatalog } from '../schema/catalog.js'
+import { homeOf } from '../schema/engine.js'
+import type { Engine, EngineOptions } from '../schema/engines/engine.js'
 import { findTable, noSuchTable, type WrittenName, writtenName } from '../schema/identify.js'
 import { maxNameBytes, type TableName } from '../schema/names.js'
+import { unlessUndone } from '../schema/undone.js'
 import { catalogQuery, inTransaction, type MigrationDatabase } from './migration-database.js'
 
 /** A table name that can't be kept as it is. */
@@ -15,19 +18,32 @@ export interface Target {
   readonly db: MigrationDatabase
   readonly table: TableName
   readonly catalog: Catalog
+  /** What the server can do, for this table. */
+  readonly engine: Engine
 }
 
 /**
  * A table that must be there, found as the user's plugins (schema, case) and the search_path say.
- * @throws JobTableNameError, NoSuchTableError
+ * @param given what the user says of the engine
+ * @throws CatalogError, JobTableNameError, NoSuchTableError
  */
-export async function existingTarget(db: MigrationDatabase, name: string): Promise<Target> {
+export async function existingTarget(db: MigrationDatabase, name: string, given?: EngineOptions): Promise<Target> {
   const written = checkedName(db, name)
   const plain = db.withoutPlugins()
   const table = await findTable(db, written)
   const catalog = table && (await readCatalog(plain, table))
   if (table === undefined || catalog === undefined) throw noSuchTable(written)
-  return { db: plain, table, catalog }
+  return { db: plain, table, catalog, engine: (await homeOf(plain, table, catalog, given)).engine }
+}
+
+/** Does what can't be one transaction; from the beginning where others undo it. @throws JobTableNameError, NoSuchTableError */
+export function onTarget(
+  db: MigrationDatabase,
+  name: string,
+  work: (target: Target) => Promise<void>,
+  given?: EngineOptions,
+): Promise<void> {
+  return unlessUndone(db, async () => work(await existingTarget(db, name, given)))
 }
 
 /** Changes such a table, all or nothing. @throws JobTableNameError, NoSuchTableError */
@@ -35,8 +51,9 @@ export function changeTable(
   db: MigrationDatabase,
   name: string,
   change: (target: Target) => Promise<void>,
+  given?: EngineOptions,
 ): Promise<void> {
-  return inTransaction(db, async (trx) => change(await existingTarget(trx, name)))
+  return inTransaction(db, async (trx) => change(await existingTarget(trx, name, given)))
 }
 
 /**

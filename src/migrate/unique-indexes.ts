@@ -1,14 +1,15 @@
 import { AlterTableNode, DropColumnNode } from 'kysely'
 import { jobColumnNames, optionalColumnNames } from '../schema/columns.js'
+import type { EngineOptions } from '../schema/engines/engine.js'
 import { quoted, quotedName, uniqueIndexName, waitingIndexName, withinIndexName } from '../schema/names.js'
 import { shown } from '../schema/shown.js'
 import { unfinishedStatuses } from '../schema/statuses.js'
 import { execute, literal, type MigrationDatabase } from './migration-database.js'
-import { checkOptions, JobTableOptionError, type UniqueColumns } from './options.js'
-import { changeTable, existingTarget, type Target } from './target.js'
+import { checkOptions, type EngineChoice, JobTableOptionError, type UniqueColumns } from './options.js'
+import { changeTable, onTarget, type Target } from './target.js'
 
 /** Options of `createUniqueIndex`. */
-export interface UniqueIndexOptions {
+export interface UniqueIndexOptions extends EngineChoice {
   /**
    * `ignore` (default): an index over unfinished jobs. `queue`: over jobs that no worker has begun, for `enqueue` with
    * `whileRunning: 'queue'`. A set of columns has the one or the other.
@@ -43,14 +44,19 @@ export async function createUniqueIndex(
   columns: readonly string[],
   options: UniqueIndexOptions = {},
 ): Promise<void> {
-  checkOptions(options, { whileRunning: ['ignore', 'queue'], within: [true, false], concurrently: [true, false] })
+  checkOptions(options, {
+    whileRunning: ['ignore', 'queue'],
+    within: [true, false],
+    concurrently: [true, false],
+    engine: [],
+  })
   if (options.within && options.whileRunning === 'queue') {
     throw new JobTableOptionError("within can't go with whileRunning: 'queue': within counts running jobs")
   }
   const written = writtenColumns(db, columns)
   const create = (target: Target) => createIndexes(target, written, options)
-  if (options.concurrently) await create(await existingTarget(db, name))
-  else await changeTable(db, name, create)
+  if (options.concurrently) await onTarget(db, name, create, options.engine)
+  else await changeTable(db, name, create, options.engine)
 }
 
 /**
@@ -65,10 +71,11 @@ export async function dropUniqueIndex(
   options: Pick<UniqueIndexOptions, 'concurrently'> = {},
 ): Promise<void> {
   checkOptions(options, { concurrently: [true, false] })
-  const target = await existingTarget(db, name)
-  for (const nameBy of [uniqueIndexName, waitingIndexName, withinIndexName]) {
-    await dropIndex(target, nameBy(target.table, writtenColumns(db, columns)), options.concurrently)
-  }
+  await onTarget(db, name, async (target) => {
+    for (const nameBy of [uniqueIndexName, waitingIndexName, withinIndexName]) {
+      await dropIndex(target, nameBy(target.table, writtenColumns(db, columns)), options.concurrently)
+    }
+  })
 }
 
 /** Makes the indexes that `createJobTable` is given. */
@@ -76,13 +83,11 @@ export async function createUniqueIndexes(
   db: MigrationDatabase,
   name: string,
   sets: readonly UniqueColumns[],
+  engine?: EngineOptions,
 ): Promise<void> {
   for (const set of sets) {
-    if (isNames(set)) await createUniqueIndex(db, name, set)
-    else {
-      const { columns, ...options } = set
-      await createUniqueIndex(db, name, columns, options)
-    }
+    const { columns, ...options } = isNames(set) ? { columns: set } : set
+    await createUniqueIndex(db, name, columns, { ...options, engine })
   }
 }
 
@@ -117,6 +122,7 @@ interface Wanted {
 
 async function createIndexes(target: Target, columns: readonly string[], options: UniqueIndexOptions): Promise<void> {
   checkColumns(target, columns)
+  checkEngine(target)
   const { table, catalog } = target
   const [unique, waiting] = [uniqueIndexName(table, columns), waitingIndexName(table, columns)]
   const other = options.whileRunning === 'queue' ? unique : waiting
@@ -148,6 +154,14 @@ function uniqueIndex(name: string, columns: readonly string[]): Wanted {
 function waitingIndex(name: string, columns: readonly string[]): Wanted {
   const predicate = `status = ${literal('job_status_not_started')} and locked_at is null`
   return { name, columns: [...columns, 'status'], only: { called: 'jobs that no worker has begun', predicate } }
+}
+
+/** @throws JobTableOptionError where an index can't be over some of the jobs alone */
+function checkEngine({ table, engine }: Target): void {
+  if (engine.partialIndexes) return
+  throw new JobTableOptionError(
+    `unique: ${table.name} is on ${engine.name}, which has no partial indexes, so jobs that have ended would keep new ones out; leave it out, and let the id say what a job is`,
+  )
 }
 
 /** @throws JobTableOptionError where `created_at` means another moment to each session */

@@ -110,7 +110,7 @@ function compileOfOneNode(
     const { ids, keys } = rowsOf(jobs, entries)
     const query = statement({ ids, attempt: first.attempt, ...(keys && { keys: keys.of }) })
     const isPrepared = skipLocked && entries.length <= fewEntries
-    return among(entries, await valuesOf(db, isPrepared ? prepared(query) : query), keys !== undefined)
+    return among(entries, await valuesOf(db, isPrepared ? prepared(jobs, query) : query), keys !== undefined)
   }
 }
 

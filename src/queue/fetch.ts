@@ -14,6 +14,7 @@ import type { Job, JobTable, OptionalColumn, Queryable } from '../schema/job-tab
 import { own } from '../schema/own-names.js'
 import { hiddenLevel } from '../schema/own-part.js'
 import { columnValue } from '../schema/row.js'
+import { unlessUndone } from '../schema/undone.js'
 import { levelText, nextByAge } from './aging.js'
 import { agingOf, type Claim, isByPriority, type Since } from './claim.js'
 import { compiled, numberPlace, textPlace } from './compiled.js'
@@ -117,7 +118,7 @@ export function compileFetch(jobs: Jobs, claim: FetchSettings): CompiledFetch {
   const fetch = compiledClaim(jobs, claim, (given) => build(jobs, claim, returned, given))
   return async (db, { isPrepared = false, ahead = false, ...given }) => {
     const query = fetch({ ...given, place: placeOfClaim(ahead) })
-    const { rows } = await db.executeQuery(isPrepared ? prepared(query) : query)
+    const { rows } = await unlessUndone(db, () => db.executeQuery(isPrepared ? prepared(jobs, query) : query))
     return inTurn(returned.rowsOf(rows), claim)
   }
 }

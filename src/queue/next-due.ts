@@ -37,9 +37,9 @@ export async function nextDueAt<DB, Table extends keyof DB & string>(
 export type CompiledNextDue = (db: Jobs['db'], since?: Date) => Promise<number | undefined>
 
 export function compileNextDue(jobs: Jobs, claim: Claim): CompiledNextDue {
-  const whole = prepared(question(jobs, claim))
+  const whole = prepared(jobs, question(jobs, claim))
   const from = compiled<{ since: Date }, unknown>(jobs, { since: new Date(0) }, ({ since }) =>
-    prepared(question(jobs, claim, since)),
+    prepared(jobs, question(jobs, claim, since)),
   )
   return async (db, since) => answer(await textsOf(db, since === undefined ? whole : from({ since })))
 }

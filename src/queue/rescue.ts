@@ -86,9 +86,11 @@ async function rescueOf<Row>(jobs: Jobs, options: RescueOptions<Row>): Promise<R
 }
 
 function expiredRows(jobs: Jobs, { lease, ...choice }: Choice & { readonly lease: Duration }) {
+  const { advisoryLocks } = jobs.home?.engine ?? { advisoryLocks: true }
+  const isTaken = advisoryLocks ? isNotKept() : job.lit(true)
   return chosen(jobs, toldRows(jobs), choice)
     .where(isRunning())
-    .where(job.case().when(isLeaseExpired(lease)).then(isNotKept()).else(false).end()) // locks no other
+    .where(job.case().when(isLeaseExpired(lease)).then(isTaken).else(false).end()) // locks no other
     .orderBy('locked_by') // as the running index is: with stale statistics the table itself would be read
     .limit(rescueLimit)
     .forNoKeyUpdate()

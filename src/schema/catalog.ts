@@ -1,5 +1,7 @@
 import { type QueryExecutorProvider, sql } from 'kysely'
+import { readingCatalog } from './catalog-error.js'
 import { archiveComment, archiveName, keepArchiveName, type TableName } from './names.js'
+import { type CatalogServer, server } from './server.js'
 
 /** What the catalog says of a table, as far as it matters to jobs. */
 export interface Catalog {
@@ -18,16 +20,6 @@ export interface Catalog {
   /** The table of its finished jobs; null: it has none. */
   readonly archive: CatalogArchive | null
   readonly server: CatalogServer
-}
-
-/** What the server says of itself. */
-export interface CatalogServer {
-  /** A sentence: `PostgreSQL 18.4 on x86_64 ...`. */
-  readonly version: string
-  /** As `server_version` has it: `18.4`. */
-  readonly number: string
-  /** The version of each of its extensions that makes it another engine. */
-  readonly extensions: Readonly<Record<string, string>> | null
 }
 
 export interface CatalogArchive {
@@ -75,17 +67,19 @@ export interface CatalogIndex {
   readonly key: string | null
 }
 
-/** Reads it in one query; undefined: there is no such table. */
+/** Reads it in one query; undefined: there is no such table. @throws CatalogError */
 export async function readCatalog(db: QueryExecutorProvider, table: TableName): Promise<Catalog | undefined> {
   const { schema, name } = table
-  const { rows } = await sql<{ catalog: string }>`
+  const { rows } = await readingCatalog(db, () =>
+    sql<{ catalog: string }>`
     select pg_catalog.textout(pg_catalog.json_build_object(
       'kind', c.relkind, 'columns', ${columns}, 'statusChecks', ${statusChecks}, 'indexes', ${indexes}, 'triggers', ${triggers},
       'mayDelete', ${may('DELETE', 'c')}, 'archive', ${archiveOf(table)}, 'server', ${server},
       'isArchive', coalesce(pg_catalog.obj_description(c.oid, 'pg_class') like ${`${archiveComment} %`}, false)
     )::text) as catalog
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = ${schema} and c.relname = ${name}`.execute(db)
+    where n.nspname = ${schema} and c.relname = ${name}`.execute(db),
+  )
   // As a text that no type parser of the user's sees; the query above makes the shape.
   return rows[0] && (JSON.parse(rows[0].catalog) as Catalog)
 }
@@ -178,13 +172,6 @@ const archiveOf = (table: TableName) => sql`(
   from pg_catalog.pg_class r join pg_catalog.pg_proc p on p.pronamespace = r.relnamespace
   where r.relnamespace = c.relnamespace and r.relname = ${archiveName(table)} and r.relkind = 'p'
     and p.proname = ${keepArchiveName(table)} and p.pronargs = 0
-)`
-
-const server = sql`pg_catalog.json_build_object(
-  'version', pg_catalog.version(),
-  'number', pg_catalog.current_setting('server_version'),
-  'extensions', (
-    select pg_catalog.json_object_agg(e.extname, e.extversion) from pg_catalog.pg_extension e where e.extname in ('citus'))
 )`
 
 const triggers = sql`array(

@@ -1,32 +1,10 @@
 import { sql } from 'kysely'
 import type { Catalog } from './catalog.js'
+import type { Engine, EngineOptions } from './engines/engine.js'
+import { engineOf } from './engines/recognize.js'
 import type { Lookup } from './identify.js'
 import { quotedName, type TableName } from './names.js'
 import { textsOf } from './text.js'
-
-/** What a database server can do, as far as a queue asks it to. */
-export interface Engine {
-  /** As people call it: `PostgreSQL`, `Citus`. */
-  readonly name: string
-  /** As the server says it. */
-  readonly version: string
-  /** `FOR UPDATE SKIP LOCKED`: claims pass over what others are claiming. */
-  readonly skipLocked: boolean
-  /** LISTEN hears what other sessions notify. */
-  readonly listen: boolean
-  readonly advisoryLocks: boolean
-  /** The finest triggers that a job table may have. */
-  readonly triggers: 'statement' | 'row' | 'none'
-  /** Statement triggers see the rows of their statement. */
-  readonly transitionTables: boolean
-  /** Functions that are volatile (`clock_timestamp()`) may stand in an UPDATE. */
-  readonly volatileInUpdate: boolean
-  readonly enums: boolean
-  readonly partialIndexes: boolean
-  readonly preparedStatements: boolean
-  /** The planner's statistics can be read together with the catalog. */
-  readonly statistics: boolean
-}
 
 /** Where the rows of a table are. `one node`: each statement about it goes to one server, which is not the one that is asked. */
 export type Placement =
@@ -42,20 +20,6 @@ export interface Home {
   readonly placement: Placement
 }
 
-const postgres: Omit<Engine, 'version'> = {
-  name: 'PostgreSQL',
-  skipLocked: true,
-  listen: true,
-  advisoryLocks: true,
-  triggers: 'statement',
-  transitionTables: true,
-  volatileInUpdate: true,
-  enums: true,
-  partialIndexes: true,
-  preparedStatements: true,
-  statistics: true,
-}
-
 /** A distributed table has no triggers, and its updates no volatile functions. */
 const distributed: Partial<Engine> = {
   triggers: 'none',
@@ -64,13 +28,18 @@ const distributed: Partial<Engine> = {
   statistics: false,
 }
 
-/** What the server is, and where it has a table. */
-export async function homeOf(db: Lookup, table: TableName, { server }: Pick<Catalog, 'server'>): Promise<Home> {
+/** What the server is, and where it has a table. @param given what the user says is otherwise */
+export async function homeOf(
+  db: Lookup,
+  table: TableName,
+  { server }: Pick<Catalog, 'server'>,
+  given?: EngineOptions,
+): Promise<Home> {
   const { citus } = server.extensions ?? {}
-  if (citus === undefined) return { engine: { ...postgres, version: server.number }, placement: { kind: 'local' } }
+  if (citus === undefined) return { engine: engineOf(server, given), placement: { kind: 'local' } }
   const placement = await readPlacement(db, table)
   const lacks = placement.kind === 'local' ? {} : distributed
-  return { engine: { ...postgres, ...lacks, name: 'Citus', version: citus }, placement }
+  return { engine: engineOf(server, given, { ...lacks, name: 'Citus', version: citus }), placement }
 }
 
 /** As the catalog of Citus has it (11 and later): a table that is spread by nothing is on one node or, as a reference table, on every one. */

@@ -3,6 +3,8 @@ import { archiveOf, type JobArchive } from './archive.js'
 import { type Catalog, type CatalogColumn, readCatalog } from './catalog.js'
 import { type JobColumns, jobColumnNames, optionalColumnNames } from './columns.js'
 import { type Home, homeOf } from './engine.js'
+import type { Engine, EngineOptions } from './engines/engine.js'
+import { adviceOnEngine, insertTriggerOf } from './engines/lacks.js'
 import { identifyTable, NoSuchTableError } from './identify.js'
 import { jobsOf } from './job-database.js'
 import type { ReadonlyQueryable } from './job-table.js'
@@ -52,14 +54,19 @@ export class JobTableError extends Error {
 
 /**
  * Reads from the catalog whether a table is a job table, and what it can do beyond that.
- * @throws JobTableError, NoSuchTableError
+ * @param engine what the user says of the engine
+ * @throws CatalogError, JobTableError, NoSuchTableError
  * @example const { advice } = await inspectJobTable(db, 'send_mail_jobs')
  */
-export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: string): Promise<JobTableDescription> {
+export async function inspectJobTable<DB>(
+  handle: ReadonlyQueryable<DB>,
+  table: string,
+  engine?: EngineOptions,
+): Promise<JobTableDescription> {
   const { db } = jobsOf(handle, table)
   const name = await identifyTable(db, table)
   const catalog = await readJobTable(db.withoutPlugins(), name)
-  const home = await homeOf(db, name, catalog)
+  const home = await homeOf(db, name, catalog, engine)
   return {
     table: name,
     columns: new Map(catalog.columns.map((column) => [column.name, column.type])),
@@ -69,7 +76,7 @@ export async function inspectJobTable<DB>(handle: ReadonlyQueryable<DB>, table: 
     key: home.placement.kind === 'distributed' ? distributedKey(home.placement.by) : keyOf(catalog)?.key,
     archive: archiveOf(catalog, name),
     home,
-    advice: adviceOn(catalog, name),
+    advice: adviceOn(catalog, name, home.engine),
   }
 }
 
@@ -199,12 +206,13 @@ function names(text: string, status: JobStatus): boolean {
   return text.includes(`'${status}'`)
 }
 
-function adviceOn(catalog: Catalog, table: TableName): string[] {
+function adviceOn(catalog: Catalog, table: TableName, engine: Engine): string[] {
   const { columns, triggers, archive } = catalog
   const dueColumns = columns.some(({ name }) => name === 'priority') ? ['priority', dueOrder] : ['run_at']
-  const areFound =
-    dueColumns.every((column) => hasIndex(catalog, column, pendingStatuses)) &&
-    hasIndex(catalog, 'locked_by', ['job_status_running'])
+  const areFound = engine.partialIndexes
+    ? dueColumns.every((column) => hasIndex(catalog, column, pendingStatuses)) &&
+      hasIndex(catalog, 'locked_by', ['job_status_running'])
+    : hasIndex(catalog, 'status', [])
   const lacking = [insertTriggerName(table), updateTriggerName(table)].filter((name) => !triggers.includes(name))
   const sentences = [
     !hasIndex(catalog, 'id', []) &&
@@ -212,9 +220,11 @@ function adviceOn(catalog: Catalog, table: TableName): string[] {
     !areFound &&
       'lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them',
     lacking.length > 0 &&
+      insertTriggerOf(engine) !== 'none' &&
       `has no enabled trigger ${lacking.join(' nor ')}, so new jobs are found by polling only: createJobTriggers, in a migration, makes it`,
   ]
   if (archive?.mayKeep === false) sentences.push(keepAdvice(table))
+  sentences.push(...adviceOnEngine(engine))
   return sentences.filter(Boolean).map((sentence) => `${shown(table)} ${sentence}`)
 }
 

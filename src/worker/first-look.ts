@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { startError } from '../pg/connection-error.js'
 import { mayPass, sqlState } from '../pg/error-class.js'
+import type { EngineOptions } from '../schema/engines/engine.js'
 import { inspectJobTable, type JobTableDescription } from '../schema/inspect.js'
 import { Pause } from '../watch/pause.js'
 import type { PauseReader } from './pause/pause-reader.js'
@@ -22,7 +23,13 @@ export interface FirstSight extends Fit {
 /** How a worker looks at its table before it starts. */
 export class FirstLook {
   readonly #pause = new Pause()
+  readonly #engine: EngineOptions | undefined
   #stopped = false
+
+  /** @param engine what the user says of it */
+  constructor(engine?: EngineOptions) {
+    this.#engine = engine
+  }
 
   /** Ends the wait for a server that is away. */
   stop(): void {
@@ -34,7 +41,7 @@ export class FirstLook {
    * @param check looks whether the worker's options fit the table, and what is paused of it
    * @param retry is told why, once for each reason, where a server that is away is waited for; without it that is an error
    * @returns undefined where it was stopped
-   * @throws what does not fit; ConnectionError, JobTableError, NoSuchTableError, StatementPoolingError; whatever else the database says
+   * @throws what does not fit; CatalogError, ConnectionError, JobTableError, NoSuchTableError, StatementPoolingError; whatever else the database says
    */
   async at<DB>(
     db: Kysely<DB>,
@@ -44,7 +51,7 @@ export class FirstLook {
   ): Promise<FirstSight | undefined> {
     for (let told: string | undefined; !this.#stopped; ) {
       try {
-        const description = await inspectJobTable(db, table)
+        const description = await inspectJobTable(db, table, this.#engine)
         const connections = await poolSize(db)
         const fit = await check(description)
         return this.#stopped ? undefined : { description, connections, ...fit }

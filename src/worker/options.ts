@@ -2,9 +2,11 @@ import type { Expression, SqlBool } from 'kysely'
 import { type Backoff, exponential, isBackoffRule, linear } from '../predicates/backoff.js'
 import type { Keyed } from '../queue/claim.js'
 import type { Duration } from '../schema/duration.js'
+import type { EngineOptions } from '../schema/engines/engine.js'
 import { shown } from '../schema/shown.js'
 import type { ListenSource } from '../watch/listener.js'
 import { aging, type ClaimOptions, condition } from './claim-options.js'
+import { saidOf } from './engine-option.js'
 import { keyed } from './key-options.js'
 import { listenSource } from './listen-source.js'
 import { consoleLogger, type Logger, loggerOf } from './logger.js'
@@ -52,6 +54,8 @@ export interface WorkerOptions<Job = object, Columns = undefined> {
   readonly pollInterval?: Duration | undefined
   /** Where to listen for new jobs: a connection string, a pg config, or a pg Pool whose settings are used. Default: poll only. */
   readonly listen?: ListenSource | undefined
+  /** What the database's engine is, or lacks, where that is not found out: `{ name: 'YugabyteDB' }`, `{ listen: false }`. Default: as the server says. */
+  readonly engine?: EngineOptions | undefined
   /** Pino's shape. Default: warnings and errors to the console. */
   readonly logger?: Logger | undefined
   /**
@@ -83,6 +87,7 @@ export interface Settings {
   readonly lease: number
   readonly pollInterval: number
   readonly listen: ListenSource | undefined
+  readonly engine: EngineOptions | undefined
   readonly logger: Logger
   /** Never throws; its text can be stored. */
   readonly describeError: (error: unknown, job?: object) => string
@@ -113,6 +118,7 @@ const defaults = {
   lease: '60s',
   pollInterval: undefined,
   listen: undefined,
+  engine: undefined,
   logger: consoleLogger,
   describeError: undefined,
   seedBackoff: false,
@@ -162,6 +168,7 @@ export function settingsOf(options: GivenOptions = {}): Settings {
       'pollInterval',
     ),
     listen: source(given.listen),
+    engine: saidOf(given.engine),
     logger: loggerOf(given.logger),
     describeError: describing(given.describeError),
     seedBackoff: flag(given.seedBackoff, 'seedBackoff'),

@@ -3,6 +3,7 @@ import type { Claim } from '../queue/claim.js'
 import type { FinishedRows } from '../queue/finished.js'
 import type { JobArchive } from '../schema/archive.js'
 import type { OptionalColumnName } from '../schema/columns.js'
+import type { Engine } from '../schema/engines/engine.js'
 import type { Jobs } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
 import type { ToldEvent, WorkerEvents } from './events.js'
@@ -47,6 +48,8 @@ export interface WorkerScope {
   readonly passedOver: PassedOver
   /** How many connections the pool may have, where it tells. */
   readonly connections: number | undefined
+  /** What the server can do, for this table. */
+  readonly engine: Engine
   /** Where limits of single keys are kept, and how far rates are used; undefined: nowhere. */
   readonly kept: KeptLimits | undefined
   /** The table's status can not hold `job_status_cancelled`. */

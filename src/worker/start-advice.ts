@@ -32,7 +32,7 @@ export function adviceOnOptions(options: GivenOptions): string[] {
 
 /** What a table lacks of what its worker relies on, a sentence each. */
 export function adviceOnTable({ advice }: JobTableDescription, { listen }: GivenOptions): string[] {
-  return listen === undefined ? [] : advice.filter((sentence) => sentence.includes('createJobTriggers'))
+  return listen === undefined ? [] : advice.filter((sentence) => /createJobTriggers|notifyWorkers/.test(sentence))
 }
 
 /** What a worker needs connections for. */

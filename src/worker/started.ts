@@ -47,7 +47,7 @@ export class StartedWorker {
 
   constructor(scope: WorkerScope, makeHandling: MakeHandling) {
     this.#scope = scope
-    this.#untold = new UntoldJobs(scope.userJobs.name, scope.settings)
+    this.#untold = new UntoldJobs(scope)
     this.#settler = new Settler(
       scope,
       (attempt) => this.#settled(attempt),

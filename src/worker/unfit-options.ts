@@ -13,6 +13,7 @@ import { keptLimits } from './kept-limits.js'
 import { archives } from './known-table.js'
 import { WorkerOptionError } from './option-values.js'
 import type { Settings } from './options.js'
+import { refuseEngine } from './unfit-engine.js'
 import { refusePlacement } from './unfit-placement.js'
 import { adviceOnLimits } from './unheeded-limits.js'
 
@@ -27,9 +28,10 @@ export interface Fitted {
 
 /**
  * Refuses options that do not fit the real table.
- * @throws WorkerOptionError with the remedy, SideTableError; whatever else the database says
+ * @throws EngineError, WorkerOptionError with the remedy, SideTableError; whatever else the database says
  */
 export async function fitted(settings: Settings, real: JobTableDescription, jobs: Jobs): Promise<Fitted> {
+  refuseEngine(settings, real, jobs.name)
   refusePlacement(settings, real, jobs)
   refuseFinished(settings, real, jobs.name)
   refuseColumns(settings, real, jobs)

@@ -1,4 +1,5 @@
-import type { Settings } from './options.js'
+import { insertTriggerOf } from '../schema/engines/lacks.js'
+import type { WorkerScope } from './scope.js'
 
 /** So long (milliseconds) a job is due of which a listener should have told. */
 const untoldFor = 100
@@ -8,13 +9,11 @@ const mostUntold = 3
 
 /** Notices that polling finds, again and again, what the listener should have told, and says so once. */
 export class UntoldJobs {
-  readonly #table: string
-  readonly #settings: Settings
+  readonly #scope: WorkerScope
   #inARow = 0
 
-  constructor(table: string, settings: Settings) {
-    this.#table = table
-    this.#settings = settings
+  constructor(scope: WorkerScope) {
+    this.#scope = scope
   }
 
   /** A notification came. */
@@ -26,8 +25,11 @@ export class UntoldJobs {
   found(due: number): void {
     if (due > -untoldFor) return
     this.#inARow += 1
-    if (this.#inARow !== mostUntold) return
-    const text = `${this.#table}: polling found jobs of which no notification told, though the listener hears: are the table's triggers missing, or of another name? createJobTriggers, in a migration, makes them`
-    this.#settings.logger.warn({ table: this.#table }, text)
+    const { userJobs, settings, engine } = this.#scope
+    // Where there can be no triggers it was said at the start.
+    if (this.#inARow !== mostUntold || insertTriggerOf(engine) === 'none') return
+    const table = userJobs.name
+    const text = `${table}: polling found jobs of which no notification told, though the listener hears: are the table's triggers missing, or of another name? createJobTriggers, in a migration, makes them`
+    settings.logger.warn({ table }, text)
   }
 }

@@ -22,7 +22,8 @@ export function scopeOf<DB>({ db, name, report, ...own }: ScopeParts<DB>, sight:
   const { description, connections, kept, pauseReader } = sight
   const { table } = description
   const { settings, pauses } = own
-  const known = new KnownTable(settings, description, { look: () => inspectJobTable(db, name), report })
+  const look = () => inspectJobTable(db, name, settings.engine)
+  const known = new KnownTable(settings, description, { look, report })
   const { backoff, lease, seedBackoff, select, where } = settings
   const [userJobs, jobs] = [jobsOf(db, name, description), realJobsOf(db, table, description)]
   const forAll = {
@@ -51,6 +52,7 @@ export function scopeOf<DB>({ db, name, report, ...own }: ScopeParts<DB>, sight:
     },
     passedOver: new PassedOver(lease),
     connections,
+    engine: description.home.engine,
     kept,
     seedStatuses: !description.holdsCancelled,
     saw: (row) => known.saw(row),

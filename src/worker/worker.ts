@@ -39,7 +39,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
   readonly db: Kysely<DB>
   readonly #makeHandling: MakeHandling
   readonly #settings: Settings
-  readonly #firstLook = new FirstLook()
+  readonly #firstLook: FirstLook
   readonly #pauses = new Pauses((event, payload) => this.tell(event, payload))
   #state: WorkerHealth['state'] = 'new'
   #starting: Promise<void> | undefined
@@ -56,6 +56,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
     this.db = db
     this.#makeHandling = makeHandling
     this.#settings = settings
+    this.#firstLook = new FirstLook(settings.engine)
   }
 
   /**
@@ -63,7 +64,7 @@ export class Worker<DB, Table extends keyof DB & string, Seen = Job<DB, Table>> 
    * it still looks at the table, it resolves and does nothing more.
    *
    * @param options `retry`: wait for a server that is away, or not up yet; events and log tell. Default false.
-   * @throws ConnectionError that says what is wrong where the server can't be reached; JobTableError naming everything the table lacks; StatementPoolingError behind a pooler in statement mode; WorkerOptionError where an option does not fit it; whatever else the database says.
+   * @throws ConnectionError that says what is wrong where the server can't be reached; JobTableError naming everything the table lacks; StatementPoolingError behind a pooler in statement mode; WorkerOptionError where an option does not fit it; EngineError or CatalogError where the server is no engine that is known; whatever else the database says.
    *   After an error it may be called again.
    */
   start(options: { readonly retry?: boolean | undefined } = {}): Promise<void> {

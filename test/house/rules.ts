@@ -170,8 +170,8 @@ function longFunction(source: Source, node: ts.Node): string | undefined {
 const foreignWords =
   /(?<![a-z])(task|consumer|producer|engine|manager|processor|util|helper)s?(?![a-z])|(?:Task|Consumer|Producer|Engine|Manager|Processor|Util|Helper)s?(?![a-z])/
 
-/** An engine is a database's, and nothing else. */
-const databaseEngine = /^engine$|^Engine$|(?<=src\/schema\/)engine(?=\.ts$)/
+/** An engine is a database's, and nothing else: none of jobs, queues, workers or what runs them. */
+const databaseEngine = /(?<!(?:job|queue|worker|run|runner|schedule)s?-?)engines?/gi
 
 function badFileName(path: string): string | undefined {
   const parts = path.split('/')

@@ -8,6 +8,7 @@ import { inDashboard } from './in-dashboard.ts'
 import { inDashboardForms } from './in-dashboard-forms.ts'
 import { inDeletions } from './in-deletions.ts'
 import { inDoctor } from './in-doctor.ts'
+import { inEngines } from './in-engines.ts'
 import { inEnqueues } from './in-enqueues.ts'
 import { inHolds } from './in-holds.ts'
 import { inLimits } from './in-limits.ts'
@@ -25,6 +26,7 @@ export const mutants: readonly Mutant[] = [
   ...inStatements,
   ...inTelemetry,
   ...inEnqueues,
+  ...inEngines,
   ...inWorkers,
   ...inAging,
   ...inDeletions,

@@ -1,5 +1,6 @@
 import { triggerStatements } from '../../migrate/job-triggers.js'
 import { jobColumnNames } from '../../schema/columns.js'
+import { insertTriggerOf } from '../../schema/engines/lacks.js'
 import { flawsOf, heldStatuses, seedJobStatuses, zoneRemedy } from '../../schema/inspect.js'
 import { quoted, quotedName, updateTriggerName } from '../../schema/names.js'
 import type { TableFacts } from '../facts/table-facts.js'
@@ -35,10 +36,17 @@ function mended(facts: TableFacts): string[] {
 }
 
 /** Postgres changes the type of no column that the condition of a trigger names. */
-function withoutTrigger({ table, triggers, version }: TableFacts, statements: readonly string[]): readonly string[] {
+function withoutTrigger(
+  { table, triggers, version, engine }: TableFacts,
+  statements: readonly string[],
+): readonly string[] {
   const name = updateTriggerName(table)
   if (statements.length === 0 || !triggers.some((each) => each.name === name)) return statements
-  return [`drop trigger ${quoted(name)} on ${quotedName(table)}`, ...statements, ...triggerStatements(table, version)]
+  return [
+    `drop trigger ${quoted(name)} on ${quotedName(table)}`,
+    ...statements,
+    ...triggerStatements(table, version, insertTriggerOf(engine)),
+  ]
 }
 
 /** What the queue writes is as long as this, in characters. */

@@ -30,7 +30,7 @@ const missing: Check<TableFacts> = (facts) => {
       ),
       why,
       remedy: catalog.kind === 'p' ? 'Make them.' : 'Make them; the table stays usable while they are built.',
-      sql: absent.map((each) => indexStatement(table, each, concurrently(facts))),
+      sql: absent.map((each) => indexStatement(table, each, concurrently(facts), facts.engine)),
       migration: call(facts),
     },
     table,
@@ -50,7 +50,10 @@ const wrong: Check<TableFacts> = (facts) => {
       what: `${listed(differing.map(([name]) => name))} of ${shown(table)} has other columns, or another condition, than its name stands for.`,
       why,
       remedy: 'Make them anew.',
-      sql: differing.flatMap((each) => [dropped(facts, each[0]), indexStatement(table, each, concurrently(facts))]),
+      sql: differing.flatMap((each) => [
+        dropped(facts, each[0]),
+        indexStatement(table, each, concurrently(facts), facts.engine),
+      ]),
     },
     table,
   )
@@ -68,7 +71,10 @@ const broken: Check<TableFacts> = (facts) =>
     const isForUnique = unique.test(details.name) && !isLeft
     const name = quotedName({ schema: table.schema, name: details.name })
     const wanted = facts.wanted.find(([each]) => each === details.name)
-    const again = wanted && [dropped(facts, details.name), indexStatement(table, wanted, concurrently(facts))]
+    const again = wanted && [
+      dropped(facts, details.name),
+      indexStatement(table, wanted, concurrently(facts), facts.engine),
+    ]
     const rebuilt = catalog.kind === 'p' ? undefined : [`reindex index concurrently ${name}`]
     return [
       finding(

@@ -28,8 +28,8 @@ const off: Check<TableFacts> = ({ table, parts }) => {
 const lackingSettings = (part: Part) =>
   Object.entries(storageSettings).filter(([name]) => settingOf(part, name) === undefined)
 
-const settings: Check<TableFacts> = ({ table, parts }) => {
-  const found = parts.filter((part) => lackingSettings(part).length > 0)
+const settings: Check<TableFacts> = ({ table, parts, engine }) => {
+  const found = engine.heap ? parts.filter((part) => lackingSettings(part).length > 0) : []
   if (found.length === 0) return undefined
   const names = new Set(found.flatMap((part) => lackingSettings(part).map(([name]) => name)))
   return finding(

@@ -1,4 +1,5 @@
-import { triggerFunctionBody, triggerStatements, updateCondition } from '../../migrate/job-triggers.js'
+import { insertCondition, triggerFunctionBody, triggerStatements, updateCondition } from '../../migrate/job-triggers.js'
+import { type InsertTrigger, insertTriggerOf } from '../../schema/engines/lacks.js'
 import { insertTriggerName, quoted, quotedName, type TableName, updateTriggerName } from '../../schema/names.js'
 import type { TableFacts, TriggerDetails } from '../facts/table-facts.js'
 import { callOf, listed, missingText, shown } from '../figures.js'
@@ -7,13 +8,14 @@ import { isSameCondition } from '../same-condition.js'
 
 const namesOf = (table: TableName) => [insertTriggerName(table), updateTriggerName(table)] as const
 
-const made = ({ table, version }: TableFacts) => ({
-  sql: triggerStatements(table, version),
+const made = ({ table, version, engine }: TableFacts) => ({
+  sql: triggerStatements(table, version, insertTriggerOf(engine)),
   migration: callOf('createJobTriggers', table),
 })
 
 const missing: Check<TableFacts> = (facts) => {
-  const { table, triggers } = facts
+  const { table, triggers, engine } = facts
+  if (insertTriggerOf(engine) === 'none') return undefined // nobody would be told
   const lacking = namesOf(table).filter((name) => !triggers.some((each) => each.name === name))
   if (lacking.length === 0) return undefined
   const areAll = lacking.length === 2
@@ -47,8 +49,9 @@ const disabled: Check<TableFacts> = ({ table, triggers }) => {
 }
 
 const old: Check<TableFacts> = (facts) => {
-  const { table, triggers } = facts
-  const differing = triggers.filter((trigger) => !isAsMade(table, trigger)).map(({ name }) => name)
+  const { table, triggers, engine } = facts
+  const form = insertTriggerOf(engine)
+  const differing = triggers.filter((trigger) => !isAsMade(table, form, trigger)).map(({ name }) => name)
   if (differing.length === 0) return undefined
   return finding(
     'old-trigger',
@@ -62,17 +65,21 @@ const old: Check<TableFacts> = (facts) => {
   )
 }
 
-/** pg_trigger.tgtype: after each INSERT statement; after the UPDATE of each row. */
-const kinds = { insert: 4, update: 17 } as const
+/** pg_trigger.tgtype: after each INSERT statement, after the INSERT of each row; after the UPDATE of each row. */
+const inserts = { statement: 4, row: 5, none: undefined } as const
+const update = 17
 
-function isAsMade(table: TableName, trigger: TriggerDetails): boolean {
+function isAsMade(table: TableName, form: InsertTrigger, trigger: TriggerDetails): boolean {
   const isOfInserts = trigger.name === insertTriggerName(table)
+  const wanted = isOfInserts
+    ? { type: inserts[form], seesRows: form === 'statement', condition: form === 'row' ? insertCondition : '' }
+    : { type: update, seesRows: false, condition: updateCondition }
   const [, condition = ''] = / WHEN \((.*)\) EXECUTE /s.exec(trigger.definition) ?? []
   return (
-    trigger.type === (isOfInserts ? kinds.insert : kinds.update) &&
+    trigger.type === wanted.type &&
     trigger.columns === 0 &&
-    (trigger.newTable !== null) === isOfInserts &&
-    isSameCondition(condition, isOfInserts ? '' : updateCondition) &&
+    (trigger.newTable !== null) === wanted.seesRows &&
+    isSameCondition(condition, wanted.condition) &&
     trigger.body === triggerFunctionBody(table) &&
     (trigger.settings ?? []).some((each) => each.startsWith('search_path=pg_catalog'))
   )

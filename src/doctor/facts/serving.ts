@@ -7,7 +7,8 @@ export function isAsWanted({ columns, predicate }: CatalogIndex, [, wanted, cond
   return columns.join() === wanted.join() && isSameCondition(predicate ?? '', predicateOf(condition))
 }
 
-const predicateOf = (condition: string) => {
+const predicateOf = (condition: string | undefined) => {
+  if (condition === undefined) return ''
   const [, negated] = /^not (in .*)$/s.exec(condition) ?? []
   return negated === undefined ? `status ${condition}` : `status not ${negated}`
 }

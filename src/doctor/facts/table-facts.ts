@@ -2,6 +2,8 @@ import { sql } from 'kysely'
 import { type WantedIndex, wantedIndexes } from '../../migrate/job-indexes.js'
 import { type Catalog, type CatalogIndex, readCatalog } from '../../schema/catalog.js'
 import { jobColumnNames, optionalColumnNames } from '../../schema/columns.js'
+import { homeOf } from '../../schema/engine.js'
+import type { Engine } from '../../schema/engines/engine.js'
 import { insertTriggerName, type TableName, updateTriggerName } from '../../schema/names.js'
 import { type Examined, readJson } from '../read.js'
 
@@ -13,6 +15,8 @@ export interface TableFacts extends Details {
   readonly wanted: readonly WantedIndex[]
   readonly version: number
   readonly role: string
+  /** What the server can do, for this table. */
+  readonly engine: Engine
 }
 
 /** An index beyond what {@link CatalogIndex} says of it. */
@@ -83,7 +87,8 @@ export async function readTable(
   const [details] = await readJson<Details>(db, detailsOf(table), from)
   if (catalog === undefined || details === undefined) return undefined
   const hasPriority = catalog.columns.some(({ name }) => name === 'priority')
-  return { ...details, table, catalog, version, role, wanted: wantedIndexes(table, hasPriority) }
+  const { engine } = await homeOf(db, table, catalog)
+  return { ...details, table, catalog, version, role, engine, wanted: wantedIndexes(table, hasPriority, engine) }
 }
 
 /** What a worker writes. */

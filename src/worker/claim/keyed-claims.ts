@@ -61,7 +61,7 @@ export class KeyedClaims {
     this.#keyed = { ...keyed, kept: scope.kept }
     this.#limitsLook = new LimitsLook(scope, keyed)
     this.#release = release
-    this.#isWhole = scope.connections !== undefined
+    this.#isWhole = scope.connections !== undefined && scope.engine.preparedStatements
   }
 
   /**

@@ -29,9 +29,9 @@ export class LeaseKeeper {
 
   /** Keeps those that need it. @returns the others, which are to be renewed by a write */
   async keep(attempts: readonly Attempt[]): Promise<readonly Attempt[]> {
-    const { snapshots, settings, report } = this.#scope
+    const { snapshots, settings, engine, report } = this.#scope
     const running = attempts.filter(({ state }) => state === 'begun')
-    if (snapshots.conflictedAt === undefined || running.length === 0) return attempts
+    if (snapshots.conflictedAt === undefined || running.length === 0 || !engine.advisoryLocks) return attempts
     const sent = performance.now()
     try {
       const kept = new Set(await withDeadline(this.#locked(running), settings.lease / 6, 'keep'))
