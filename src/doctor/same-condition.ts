@@ -10,6 +10,7 @@ const cast = /::(?:"(?:[^"]|"")*"|[a-z_][\w$]*)(?:\.(?:"(?:[^"]|"")*"|[a-z_][\w$
 function plain(condition: string): string {
   return condition
     .replaceAll(cast, '')
+    .replaceAll('pg_catalog.', '')
     .replaceAll(/[()[\]]/g, ' ')
     .toLowerCase()
     .replaceAll(/\s+/g, ' ')

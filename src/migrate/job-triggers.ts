@@ -1,3 +1,4 @@
+import { isPartitioned } from '../schema/catalog.js'
 import { type InsertTrigger, insertTriggerOf } from '../schema/engines/lacks.js'
 import {
   channelName,
@@ -10,6 +11,7 @@ import {
   updateTriggerName,
 } from '../schema/names.js'
 import { pendingStatuses } from '../schema/statuses.js'
+import { earliestInserted, isEarliestInserted } from './inserted-rows.js'
 import { execute, literal, type MigrationDatabase, serverVersion } from './migration-database.js'
 import { checkOptions, type EngineChoice, JobTableOptionError } from './options.js'
 import { changeTable, type Target } from './target.js'
@@ -20,7 +22,8 @@ const pending = pendingStatuses.map(literal).join(', ')
  * Makes the triggers that tell workers of new and retried jobs, under the seed's names: `did_insert_job_<table>`
  * and `did_update_job_<table>`, the function `notify_job_queued_<table>`, the channel `job_available_<table>`.
  * Those that are there, IHP's too, are replaced. The payload is the milliseconds until the earliest job is due. Where the engine has no
- * triggers of statements that see their rows, the insert's is one of rows.
+ * triggers of statements that see their rows, the insert's is one of rows. Those of a partitioned table are also in its partitions, in
+ * later ones as well.
  *
  * @example await createJobTriggers(db, 'orders')
  * @throws JobTableOptionError where the engine has no triggers, or nobody would hear them; JobTableNameError, NoSuchTableError
@@ -34,27 +37,34 @@ export async function createJobTriggers(
   await changeTable(db, name, createTriggers, options.engine)
 }
 
-export async function createTriggers({ db, table, engine }: Target): Promise<void> {
-  const form = insertTriggerOf(engine)
+export async function createTriggers({ db, table, catalog, engine }: Target): Promise<void> {
+  const form = insertTriggerOf(engine, isPartitioned(catalog))
   if (form === 'none') {
     const what = engine.listen ? 'triggers for it' : 'LISTEN, so nobody would hear them'
     throw new JobTableOptionError(
       `${quotedName(table)} is on ${engine.name}, which has no ${what}: leave the triggers out (notify: 'none'), and workers find jobs by polling`,
     )
   }
-  for (const statement of triggerStatements(table, await serverVersion(db), form)) await execute(db, statement)
+  for (const statement of triggerStatements({ table, form }, await serverVersion(db))) await execute(db, statement)
+}
+
+/** A table whose jobs are told of. */
+export interface ToldTable {
+  readonly table: TableName
+  readonly form: InsertTrigger
 }
 
 /** The statements that make or replace them, on a server of a version as `180004` of 18.4. */
-export function triggerStatements(table: TableName, version: number, form: InsertTrigger): string[] {
+export function triggerStatements(told: ToldTable, version: number): string[] {
+  const { table, form } = told
   if (form === 'none') return []
   // Replaced where the server can: DROP TRIGGER would ask for a lock that stops every reader of the table.
   const replace = version >= 140_000
-  const made = triggers(table, form).flatMap(([trigger, when]) => {
+  const made = triggers(told).flatMap(([trigger, when]) => {
     const on = `${quoted(trigger)} after ${when} execute function ${functionOf(table)}()`
     return [...(replace ? [] : [dropTrigger(trigger, table)]), `create ${replace ? 'or replace ' : ''}trigger ${on}`]
   })
-  return [createFunction(table), ...made]
+  return [createFunction(told), ...made]
 }
 
 /**
@@ -63,7 +73,8 @@ export function triggerStatements(table: TableName, version: number, form: Inser
  */
 export async function dropJobTriggers(db: MigrationDatabase, name: string): Promise<void> {
   await changeTable(db, name, async ({ db: plain, table }) => {
-    for (const [trigger] of triggers(table)) await execute(plain, dropTrigger(trigger, table))
+    for (const trigger of [insertTriggerName(table), updateTriggerName(table)])
+      await execute(plain, dropTrigger(trigger, table))
     await dropFunction(plain, table)
   })
 }
@@ -78,21 +89,21 @@ export const updateCondition = `
     new.status in (${pending}) and new.locked_by is null and
     (old.status not in (${pending}) or old.locked_by is not null or new.run_at < old.run_at)`
 
-/** Which rows are told that are inserted, where each is asked about. */
-export const insertCondition = `
-    new.status in (${pending}) and new.locked_by is null`
+/** Which inserts are told, where that is asked of each row; undefined: of each statement. */
+export function insertCondition({ table, form }: ToldTable): string | undefined {
+  if (form === 'statement') return undefined
+  const isEarliest = form === 'earliest row' ? ` and ${isEarliestInserted(table)}` : ''
+  return `
+    new.status in (${pending}) and new.locked_by is null${isEarliest}`
+}
 
 /** Each trigger's name, and what fires it. */
-function triggers(
-  table: TableName,
-  form: Exclude<InsertTrigger, 'none'> = 'statement',
-): [name: string, when: string][] {
+function triggers(told: ToldTable): [name: string, when: string][] {
+  const { table } = told
+  const condition = insertCondition(told)
   // One notification per statement: inserting 100k rows costs 1.00 to 1.03 of no trigger, per row 1.28 to 1.52.
-  const inserts = {
-    statement: 'referencing new table as new_rows for each statement',
-    row: `for each row when (${insertCondition})`,
-  }
-  const inserted = `insert on ${quotedName(table)} ${inserts[form]}`
+  const eachRow = condition && `for each row when (${condition})`
+  const inserted = `insert on ${quotedName(table)} ${eachRow ?? 'referencing new table as new_rows for each statement'}`
   // Per row, but only for a row that becomes claimable, or claimable earlier: no claim and no success pays for it.
   const updated = `update on ${quotedName(table)} for each row when (${updateCondition})`
   return [
@@ -106,13 +117,14 @@ function triggers(
  * moment: by the transaction's now(), a retry without a delay would lie in the future, and a delay given deep in a long
  * transaction would be told too long. Not where the server's queue is nearly full: the commit would fail, the job's with it.
  */
-export function triggerFunctionBody(table: TableName): string {
+export function triggerFunctionBody({ table, form }: ToldTable): string {
+  const ofStatement = `
+    select min(run_at) into due from new_rows where status in (${pending}) and locked_by is null;`
   return `
 declare
   due timestamptz;
 begin
-  if tg_level = 'STATEMENT' then
-    select min(run_at) into due from new_rows where status in (${pending}) and locked_by is null;
+  if ${form === 'earliest row' ? `tg_op = 'INSERT' then${earliestInserted(table)}` : `tg_level = 'STATEMENT' then${ofStatement}`}
   else
     due := new.run_at;
   end if;
@@ -126,9 +138,9 @@ begin
 end`
 }
 
-function createFunction(table: TableName): string {
-  return `create or replace function ${functionOf(table)}() returns trigger
-    language plpgsql set search_path = pg_catalog, pg_temp as ${literal(triggerFunctionBody(table))}`
+function createFunction(told: ToldTable): string {
+  return `create or replace function ${functionOf(told.table)}() returns trigger
+    language plpgsql set search_path = pg_catalog, pg_temp as ${literal(triggerFunctionBody(told))}`
 }
 
 function functionOf(table: TableName): string {

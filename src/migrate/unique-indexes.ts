@@ -1,7 +1,15 @@
 import { AlterTableNode, DropColumnNode } from 'kysely'
+import { isPartitioned } from '../schema/catalog.js'
 import { jobColumnNames, optionalColumnNames } from '../schema/columns.js'
 import type { EngineOptions } from '../schema/engines/engine.js'
-import { quoted, quotedName, uniqueIndexName, waitingIndexName, withinIndexName } from '../schema/names.js'
+import {
+  quoted,
+  quotedName,
+  type TableName,
+  uniqueIndexName,
+  waitingIndexName,
+  withinIndexName,
+} from '../schema/names.js'
 import { shown } from '../schema/shown.js'
 import { unfinishedStatuses } from '../schema/statuses.js'
 import { execute, literal, type MigrationDatabase } from './migration-database.js'
@@ -201,7 +209,9 @@ async function createIndex(target: Target, wanted: Wanted, { concurrently }: Uni
   try {
     await execute(db, `${created} on ${on}${where}`)
   } catch (error) {
-    if (!(error instanceof Error) || Reflect.get(error, 'code') !== uniqueViolation) throw error
+    const code = error instanceof Error && Reflect.get(error, 'code')
+    if (code === notSupported && isPartitioned(catalog) && !concurrently) throw notByPartition(table, wanted, error)
+    if (code !== uniqueViolation) throw error
     if (concurrently) await dropIndex(target, wanted.name, concurrently) // it is there, and broken
     throw new DuplicateJobsError(
       `${table.name} has several ${wanted.only?.called ?? 'jobs'} of the same ${wanted.columns.join(', ')}: end all but one of each (cancelJobs), then make the index`,
@@ -210,8 +220,17 @@ async function createIndex(target: Target, wanted: Wanted, { concurrently }: Uni
   }
 }
 
-/** What Postgres says where rows have the same values. */
+/** What Postgres says where rows have the same values, and where a unique index would reach over several partitions. */
 const uniqueViolation = '23505'
+const notSupported = '0A000'
+
+function notByPartition(table: TableName, { columns }: Wanted, cause: unknown): JobTableOptionError {
+  const detail = cause instanceof Error && Reflect.get(cause, 'detail')
+  return new JobTableOptionError(
+    `${table.name} is partitioned, and Postgres has unique indexes over several partitions only where the columns are in them that they are partitioned by (${detail}): name these beside ${columns.join(', ')}; where they are columns of the queue, jobs of this table can't be unique`,
+    { cause },
+  )
+}
 
 async function dropIndex({ db, table }: Target, name: string, concurrently?: boolean): Promise<void> {
   const dropped = `drop index${concurrently ? ' concurrently' : ''} if exists`

@@ -101,9 +101,10 @@ async function isFirst(
   given: NewRow,
 ): Promise<boolean> {
   const id = idOf(row)
+  // Of jobs with one id, in several partitions, it is the last.
   const created = job
     .selectFrom(jobs.table)
-    .select(column('created_at').$castTo<Date>().as('created_at'))
+    .select(job.fn<Date>('max', [column('created_at')]).as('created_at'))
     .where('id', '=', id)
     .$asScalar()
   const query = jobs.db

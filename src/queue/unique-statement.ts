@@ -11,7 +11,7 @@ import {
 import { clockTimestamp } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
 import { isPendingStatus, isRunning, isUnfinished, statusLiteral } from '../predicates/status.js'
-import { columnOf, excluded, given, isInserted, isSame, isUnbegun } from '../predicates/unique.js'
+import { columnOf, excluded, given, isInserted, isSame, isUnbegun, meeting } from '../predicates/unique.js'
 import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { camelCase } from '../schema/row.js'
@@ -45,9 +45,10 @@ export async function insertUnique(jobs: Jobs, uniqueness: Uniqueness, rows: rea
   const { columns, onlyWaiting } = uniqueness
   const names = ownNames(rows)
   const isFound = mayStand(uniqueness)
+  const isNew = changesStanding(uniqueness) ? isInserted() : job.lit(true)
   const scope = jobs.db
     .with(own.given, (db) => keysOf(db, jobs, columns, rows))
-    .with(own.put, (db) => inserting(db, jobs, uniqueness, rows).returning(asText(isInserted(), names.isNew)))
+    .with(own.put, (db) => inserting(db, jobs, uniqueness, rows).returning(asText(isNew, names.isNew)))
   const one = scope.selectFrom(own.put).selectAll().select(asText(sql`0`, names.place))
   const several = scope
     .selectFrom(own.put)
@@ -107,8 +108,9 @@ export function inserting(db: QueryCreator<JobDatabase>, jobs: Jobs, uniqueness:
     .onConflict((conflict) => {
       const target = conflict.columns(indexed).where(onlyWaiting ? isUnbegun() : isUnfinished())
       if (!changesStanding(uniqueness)) return target.doNothing()
-      const known = (name: 'run_at' | 'status') => columnOfKnown(db, jobs, name)
-      const changed = target.doUpdateSet(onConflict === 'replace' ? replacing(rows) : earliest(known('run_at')))
+      const known = (name: 'id' | 'run_at' | 'status') => columnOfKnown(db, jobs, name)
+      const changes = onConflict === 'replace' ? replacing(rows) : earliest(known('run_at'))
+      const changed = target.doUpdateSet({ ...changes, updated_at: meeting(known('id'), clockTimestamp()) })
       return onlyWaiting ? changed : changed.where(isPendingStatus(known('status')))
     })
     .returningAll()
@@ -126,12 +128,11 @@ function replacing(rows: readonly NewRow[]) {
     last_error: null,
     locked_at: null,
     locked_by: null,
-    updated_at: clockTimestamp(),
   }
 }
 
 function earliest(runAt: Expression<unknown>) {
-  return { run_at: job.fn<Date>('least', [runAt, excluded('run_at')]), updated_at: clockTimestamp() }
+  return { run_at: job.fn<Date>('least', [runAt, excluded('run_at')]) }
 }
 
 /** A column of the job that an insert meets; the table as the insert writes it, as kysely trims a name beside a dot. */

@@ -67,6 +67,9 @@ export interface CatalogIndex {
   readonly key: string | null
 }
 
+/** Whether its rows are in partitions. */
+export const isPartitioned = ({ kind }: Pick<Catalog, 'kind'>): boolean => kind === 'p'
+
 /** Reads it in one query; undefined: there is no such table. @throws CatalogError */
 export async function readCatalog(db: QueryExecutorProvider, table: TableName): Promise<Catalog | undefined> {
   const { schema, name } = table

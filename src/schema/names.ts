@@ -25,6 +25,9 @@ export const functionName = nameOf('notify_job_queued_')
 export const insertTriggerName = nameOf('did_insert_job_')
 export const updateTriggerName = nameOf('did_update_job_')
 
+/** The setting, of a transaction, in which the trigger of a partitioned table keeps what its statement has inserted so far. */
+export const insertedSetting = ({ schema, name }: TableName): string => `kysely_jobs.inserted_${hashOf([schema, name])}`
+
 /** The partial indexes: of the fetch; of what is due at whatever priority; of rescue, of counts, of prune. */
 export const readyIndexName = nameOf('job_ready_')
 export const dueIndexName = nameOf('job_due_')

@@ -42,10 +42,16 @@ const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}
  * Puts jobs through every verb and a worker, by a handle with whatever plugins and driver settings, on an empty job
  * table that is left empty. Without vitest, so that a program of its own can do it too.
  * @param payload the user's columns of the nth job, and its id where the table makes none
+ * @param options.isUnique jobs may be unique by the first of these columns
  */
-export async function everyVerb(db: Kysely<any>, table: string, payload: (n: number) => object): Promise<void> {
+export async function everyVerb(
+  db: Kysely<any>,
+  table: string,
+  payload: (n: number) => object,
+  { isUnique = true }: { readonly isUnique?: boolean } = {},
+): Promise<void> {
   assert.deepEqual((await inspectJobTable(db, table)).advice, [])
-  await unique(db, table, payload)
+  if (isUnique) await unique(db, table, payload)
   const ids = await enqueued(db, table, payload)
   await claimedAndSettled(db, table, ids)
   await changedByHand(db, table, ids)

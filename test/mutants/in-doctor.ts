@@ -39,7 +39,7 @@ export const inDoctor: readonly Mutant[] = [
     name: 'an old function of the triggers is not seen',
     breaks: 'triggers of earlier versions stay',
     file: 'src/doctor/checks/triggers.ts',
-    text: 'trigger.body === triggerFunctionBody(table) &&',
+    text: 'trigger.body === triggerFunctionBody(told) &&',
     replacement: '',
     test: tables,
     title: 'the triggers have an old function',

@@ -13,6 +13,7 @@ import { inEnqueues } from './in-enqueues.ts'
 import { inHolds } from './in-holds.ts'
 import { inLimits } from './in-limits.ts'
 import { inObservations } from './in-observations.ts'
+import { inPartitions } from './in-partitions.ts'
 import { inPauses } from './in-pauses.ts'
 import { inRecords } from './in-records.ts'
 import { inSchedules } from './in-schedules.ts'
@@ -37,6 +38,7 @@ export const mutants: readonly Mutant[] = [
   ...inBatches,
   ...inSchedules,
   ...inRecords,
+  ...inPartitions,
   ...inPauses,
   ...inObservations,
   ...inCli,

@@ -1,9 +1,8 @@
 import { triggerStatements } from '../../migrate/job-triggers.js'
 import { jobColumnNames } from '../../schema/columns.js'
-import { insertTriggerOf } from '../../schema/engines/lacks.js'
 import { flawsOf, heldStatuses, seedJobStatuses, zoneRemedy } from '../../schema/inspect.js'
 import { quoted, quotedName, updateTriggerName } from '../../schema/names.js'
-import type { TableFacts } from '../facts/table-facts.js'
+import { type TableFacts, toldOf } from '../facts/table-facts.js'
 import { callOf, listed, literal, shown } from '../figures.js'
 import { type Check, finding } from '../finding.js'
 
@@ -36,16 +35,14 @@ function mended(facts: TableFacts): string[] {
 }
 
 /** Postgres changes the type of no column that the condition of a trigger names. */
-function withoutTrigger(
-  { table, triggers, version, engine }: TableFacts,
-  statements: readonly string[],
-): readonly string[] {
+function withoutTrigger(facts: TableFacts, statements: readonly string[]): readonly string[] {
+  const { table, triggers, version } = facts
   const name = updateTriggerName(table)
   if (statements.length === 0 || !triggers.some((each) => each.name === name)) return statements
   return [
     `drop trigger ${quoted(name)} on ${quotedName(table)}`,
     ...statements,
-    ...triggerStatements(table, version, insertTriggerOf(engine)),
+    ...triggerStatements(toldOf(facts), version),
   ]
 }
 

@@ -1,21 +1,26 @@
-import { insertCondition, triggerFunctionBody, triggerStatements, updateCondition } from '../../migrate/job-triggers.js'
-import { type InsertTrigger, insertTriggerOf } from '../../schema/engines/lacks.js'
+import {
+  insertCondition,
+  type ToldTable,
+  triggerFunctionBody,
+  triggerStatements,
+  updateCondition,
+} from '../../migrate/job-triggers.js'
 import { insertTriggerName, quoted, quotedName, type TableName, updateTriggerName } from '../../schema/names.js'
-import type { TableFacts, TriggerDetails } from '../facts/table-facts.js'
+import { type TableFacts, type TriggerDetails, toldOf } from '../facts/table-facts.js'
 import { callOf, listed, missingText, shown } from '../figures.js'
 import { type Check, finding } from '../finding.js'
 import { isSameCondition } from '../same-condition.js'
 
 const namesOf = (table: TableName) => [insertTriggerName(table), updateTriggerName(table)] as const
 
-const made = ({ table, version, engine }: TableFacts) => ({
-  sql: triggerStatements(table, version, insertTriggerOf(engine)),
-  migration: callOf('createJobTriggers', table),
+const made = (facts: TableFacts) => ({
+  sql: triggerStatements(toldOf(facts), facts.version),
+  migration: callOf('createJobTriggers', facts.table),
 })
 
 const missing: Check<TableFacts> = (facts) => {
-  const { table, triggers, engine } = facts
-  if (insertTriggerOf(engine) === 'none') return undefined // nobody would be told
+  const { table, triggers } = facts
+  if (toldOf(facts).form === 'none') return undefined // nobody would be told
   const lacking = namesOf(table).filter((name) => !triggers.some((each) => each.name === name))
   if (lacking.length === 0) return undefined
   const areAll = lacking.length === 2
@@ -34,24 +39,23 @@ const missing: Check<TableFacts> = (facts) => {
 }
 
 const disabled: Check<TableFacts> = ({ table, triggers }) => {
-  const off = triggers.filter(({ isEnabled }) => !isEnabled).map(({ name }) => name)
+  const off = triggers.flatMap(({ name, offIn }) => offIn.map((of) => ({ name, of })))
   if (off.length === 0) return undefined
   return finding(
     'disabled-trigger',
     {
-      what: `${listed(off)} of ${shown(table)} ${off.length === 1 ? 'is' : 'are'} disabled.`,
+      what: `${listed(off.map(({ name, of }) => `${name} of ${shown(of)}`))} ${off.length === 1 ? 'is' : 'are'} disabled.`,
       why: 'Workers that listen are not told of jobs, and find them by polling alone.',
       remedy: 'Enable them, where whatever they were disabled for is over.',
-      sql: off.map((name) => `alter table ${quotedName(table)} enable trigger ${quoted(name)}`),
+      sql: off.map(({ name, of }) => `alter table ${quotedName(of)} enable trigger ${quoted(name)}`),
     },
     table,
   )
 }
 
 const old: Check<TableFacts> = (facts) => {
-  const { table, triggers, engine } = facts
-  const form = insertTriggerOf(engine)
-  const differing = triggers.filter((trigger) => !isAsMade(table, form, trigger)).map(({ name }) => name)
+  const { table, triggers } = facts
+  const differing = triggers.filter((trigger) => !isAsMade(toldOf(facts), trigger)).map(({ name }) => name)
   if (differing.length === 0) return undefined
   return finding(
     'old-trigger',
@@ -65,22 +69,20 @@ const old: Check<TableFacts> = (facts) => {
   )
 }
 
-/** pg_trigger.tgtype: after each INSERT statement, after the INSERT of each row; after the UPDATE of each row. */
-const inserts = { statement: 4, row: 5, none: undefined } as const
-const update = 17
+/** pg_trigger.tgtype: after each INSERT statement, or after the INSERT of each row; after the UPDATE of each row. */
+const kinds = { insert: 4, insertOfRow: 5, update: 17 } as const
 
-function isAsMade(table: TableName, form: InsertTrigger, trigger: TriggerDetails): boolean {
-  const isOfInserts = trigger.name === insertTriggerName(table)
-  const wanted = isOfInserts
-    ? { type: inserts[form], seesRows: form === 'statement', condition: form === 'row' ? insertCondition : '' }
-    : { type: update, seesRows: false, condition: updateCondition }
+function isAsMade(told: ToldTable, trigger: TriggerDetails): boolean {
+  const isOfInserts = trigger.name === insertTriggerName(told.table)
+  const wanted = isOfInserts ? insertCondition(told) : updateCondition
+  const ofInserts = wanted === undefined ? kinds.insert : kinds.insertOfRow
   const [, condition = ''] = / WHEN \((.*)\) EXECUTE /s.exec(trigger.definition) ?? []
   return (
-    trigger.type === wanted.type &&
+    trigger.type === (isOfInserts ? ofInserts : kinds.update) &&
     trigger.columns === 0 &&
-    (trigger.newTable !== null) === wanted.seesRows &&
-    isSameCondition(condition, wanted.condition) &&
-    trigger.body === triggerFunctionBody(table) &&
+    (trigger.newTable !== null) === (wanted === undefined) &&
+    isSameCondition(condition, wanted ?? '') &&
+    trigger.body === triggerFunctionBody(told) &&
     (trigger.settings ?? []).some((each) => each.startsWith('search_path=pg_catalog'))
   )
 }

@@ -1,9 +1,11 @@
 import { sql } from 'kysely'
 import { type WantedIndex, wantedIndexes } from '../../migrate/job-indexes.js'
-import { type Catalog, type CatalogIndex, readCatalog } from '../../schema/catalog.js'
+import type { ToldTable } from '../../migrate/job-triggers.js'
+import { type Catalog, type CatalogIndex, isPartitioned, readCatalog } from '../../schema/catalog.js'
 import { jobColumnNames, optionalColumnNames } from '../../schema/columns.js'
 import { homeOf } from '../../schema/engine.js'
 import type { Engine } from '../../schema/engines/engine.js'
+import { insertTriggerOf } from '../../schema/engines/lacks.js'
 import { insertTriggerName, type TableName, updateTriggerName } from '../../schema/names.js'
 import { type Examined, readJson } from '../read.js'
 
@@ -35,7 +37,8 @@ export interface IndexDetails {
 
 export interface TriggerDetails {
   readonly name: string
-  readonly isEnabled: boolean
+  /** Where it does not fire: the table, or those of its partitions that have a copy of it. */
+  readonly offIn: readonly TableName[]
   /** pg_trigger.tgtype, and how many columns of an UPDATE it is about; 0: all. */
   readonly type: number
   readonly columns: number
@@ -114,9 +117,19 @@ const indexes = array(
   sql`from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid where i.indrelid = c.oid`,
 )
 
+/** What a trigger of each row does in a partitioned table is done by its copies in the partitions. */
+const offIn = array(
+  sql`pg_catalog.json_build_object('schema', tn.nspname, 'name', t.relname) order by t.relname`,
+  sql`from pg_catalog.pg_trigger copy join pg_catalog.pg_class t on t.oid = copy.tgrelid
+      join pg_catalog.pg_namespace tn on tn.oid = t.relnamespace
+    where copy.tgname = g.tgname and copy.tgenabled not in ('O', 'A') and (copy.oid = g.oid
+      and (c.relkind <> 'p' or g.tgtype & 1 = 0) or g.tgtype & 1 = 1 and t.relkind <> 'p'
+      and t.oid in (select relid from pg_catalog.pg_partition_tree(c.oid) where relid <> c.oid))`,
+)
+
 const triggersOf = (table: TableName) =>
   array(
-    sql`pg_catalog.json_build_object('name', g.tgname, 'isEnabled', g.tgenabled in ('O', 'A'), 'type', g.tgtype,
+    sql`pg_catalog.json_build_object('name', g.tgname, 'offIn', ${offIn}, 'type', g.tgtype,
     'columns', coalesce(pg_catalog.array_length(g.tgattr::int2[], 1), 0), 'newTable', g.tgnewtable,
     'definition', pg_catalog.pg_get_triggerdef(g.oid), 'body', f.prosrc, 'settings', f.proconfig)`,
     sql`from pg_catalog.pg_trigger g join pg_catalog.pg_proc f on f.oid = g.tgfoid
@@ -154,6 +167,12 @@ const detailsOf = (table: TableName) => sql`pg_catalog.json_build_object(
   'unread', ${array(sql`a.attname order by a.attnum`, columnsWithout('SELECT'))},
   'unwritten', ${array(sql`a.attname order by a.attnum`, sql`${columnsWithout('UPDATE')} and a.attname in (${sql.join(written.map((each) => sql.lit(each)))})`)},
   'mayInsert', pg_catalog.has_any_column_privilege(c.oid, 'INSERT'))`
+
+/** The table as its triggers see it. */
+export const toldOf = ({ table, catalog, engine }: TableFacts): ToldTable => ({
+  table,
+  form: insertTriggerOf(engine, isPartitioned(catalog)),
+})
 
 /** The index of a name, as the catalog has it. */
 export function indexOf({ catalog }: TableFacts, name: string): CatalogIndex | undefined {

@@ -1,12 +1,16 @@
 import type { Engine } from './engine.js'
 
-/** How a trigger tells of inserts: once a statement, once a row, or not at all. */
-export type InsertTrigger = 'statement' | 'row' | 'none'
+/**
+ * How a trigger tells of inserts: once a statement; once a statement too, but by the rows of it, as in partitions none of its statements is
+ * seen; once a row; or not at all.
+ */
+export type InsertTrigger = 'statement' | 'earliest row' | 'row' | 'none'
 
 /** A trigger where nobody hears what it notifies would only be in the way: an engine without LISTEN may refuse `pg_notify`, and the insert with it. */
-export function insertTriggerOf({ listen, triggers, transitionTables }: Engine): InsertTrigger {
+export function insertTriggerOf({ listen, triggers, transitionTables }: Engine, isPartitioned = false): InsertTrigger {
   if (!listen || triggers === 'none') return 'none'
-  return triggers === 'row' || !transitionTables ? 'row' : 'statement'
+  if (triggers === 'row' || !transitionTables) return 'row'
+  return isPartitioned ? 'earliest row' : 'statement'
 }
 
 /** What an engine lacks of what a queue asks of it, with the remedy: each goes on from the name of a table. */

@@ -1,0 +1,43 @@
+import type { Mutant } from './mutant.ts'
+
+const triggers = 'test/partitioned/triggers.test.ts'
+
+/** Faults in what serves tables that their users partition. */
+export const inPartitions: readonly Mutant[] = [
+  {
+    name: 'a partitioned table tells of its statements alone',
+    breaks: 'workers sleep on while jobs stand in a partition that was written to straight',
+    file: 'src/migrate/job-triggers.ts',
+    text: 'table, isPartitioned: isPartitioned(catalog) }',
+    replacement: 'table, isPartitioned: isPartitioned(catalog) && false }',
+    test: triggers,
+    title: 'later partitions tell as well',
+  },
+  {
+    name: 'a statement is told by a row that was the earliest for a while',
+    breaks: 'workers sleep past the time of the earliest job',
+    file: 'src/migrate/inserted-rows.ts',
+    text: ' = nullif(',
+    replacement: ' >= nullif(',
+    test: triggers,
+    title: 'of scheduled jobs the earliest is told, alone, in whichever order they come',
+  },
+  {
+    name: 'what a statement has inserted is kept beyond it',
+    breaks: 'later statements of a transaction are not told',
+    file: 'src/migrate/inserted-rows.ts',
+    text: ", '', true);",
+    replacement: ", '-infinity', true);",
+    test: triggers,
+    title: 'each statement of a transaction is told by itself',
+  },
+  {
+    name: 'a trigger that is off in a partition is not seen',
+    breaks: 'who asks why its jobs wait for the next poll finds nothing',
+    file: 'src/doctor/facts/table-facts.ts',
+    text: "g.tgtype & 1 = 1 and t.relkind <> 'p'",
+    replacement: "g.tgtype & 1 = 2 and t.relkind <> 'p'",
+    test: 'test/partitioned/doctor.test.ts',
+    title: 'a trigger is disabled in a partition alone',
+  },
+]
