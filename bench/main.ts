@@ -10,7 +10,7 @@ import { Server } from './server.ts'
 import { targets } from './targets.ts'
 
 /**
- * npm run bench -- [--quick] [--json FILE] [--plots FOLDER] [--only drain,held,latency,enqueue,work,growth,limits,telemetry,dashboard,idle]
+ * npm run bench -- [--quick] [--json FILE] [--plots FOLDER] [--only drain,held,latency,enqueue,work,growth,partitions,limits,telemetry,dashboard,idle]
  *
  * Measures us, our peers and the limit in one run on an embedded Postgres whose commits reach the disk; the contenders
  * take turns, and medians count. `--quick` takes 10 to 20 minutes.
@@ -42,6 +42,7 @@ try {
       enqueue: [],
       work: [],
       growth: [],
+      partitions: [],
       limits: [],
       telemetry: [],
       dashboard: [],

@@ -10,9 +10,10 @@ export const { createBatchWorker, createRunner, createWorker, enqueue, guardPool
 export const { dashboard } = pages
 export const { metricsHandler } = metrics
 export const { instrument } = otel
-export const { fetchNextJobs, heartbeat, inspectJobTable, nextDueAt, rescue, settle } = queue
+export const { fetchNextJobs, heartbeat, inspectJobTable, leaseOf, nextDueAt, rescue, settle } = queue
 export const { createJobArchive, createJobHistory, createJobLimits, createJobPauses, createJobRunners } = migrate
-export const { createJobSchedules, createJobTable, createKeyIndexes } = migrate
+export const { addJobColumns, createJobIndexes, createJobSchedules, createJobTable, createKeyIndexes, setJobStorage } =
+  migrate
 
 /** Behind no door: what a worker sends that holds its jobs by transactions. */
 const held: typeof import('../src/queue/held.ts') = await import(published('queue/held'))

@@ -1,4 +1,5 @@
 import { type ContenderName, contenders } from './contenders/all.ts'
+import type { Cost } from './measures/cost.ts'
 import { verbs } from './measures/growth.ts'
 import type { Results } from './results.ts'
 import { table } from './table.ts'
@@ -27,6 +28,7 @@ export function report(results: Results): string {
       'The time they take, as a ratio to the smallest table of the kind',
       times(results),
     ],
+    ['Partitions: pages touched in all (milliseconds: of planning, and of the run)', partitions(results)],
     ['Limits, lines and rates', limits(results)],
     ['Telemetry, 100 at once (CPU: of the worker process)', telemetry(results)],
     ["Pages of a dashboard: ms of the server's CPU, and the pages touched", dashboard(results)],
@@ -129,6 +131,16 @@ function tableOf({ mix, priority, rows }: Results['growth'][number]) {
 
 function ofVerbs(value: (verb: (typeof verbs)[number]) => number | string): Record<string, number | string> {
   return Object.fromEntries(verbs.map((verb) => [verb, value(verb)]))
+}
+
+function partitions(results: Results): string {
+  const shown = ({ pages, planning, time }: Cost) => `${pages} (${round(planning, 1)}, ${round(time, 1)})`
+  const rows = results.partitions.map(({ by, partitions: count, idle, backlog }) => ({
+    ...{ by, partitions: count, 'idle: fetch': shown(idle.fetch), 'wake-up': shown(idle.wakeUp) },
+    ...{ 'backlog: fetch of 100': shown(backlog.fetch), 'wake-up ': shown(backlog.wakeUp) },
+    ...{ 'settle of 1': shown(backlog.settleOne), 'settle of 100': shown(backlog.settle) },
+  }))
+  return table(rows)
 }
 
 function telemetry(results: Results): string {

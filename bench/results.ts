@@ -6,6 +6,7 @@ import type { enqueueings } from './measures/enqueue.ts'
 import type { Growth, mixes, vacuumed } from './measures/growth.ts'
 import type { Idleness } from './measures/idle.ts'
 import type { Latency } from './measures/latency.ts'
+import type { Partitioned } from './measures/partitions.ts'
 import type { Quantiles } from './statistics.ts'
 
 /** All figures of one run. */
@@ -19,6 +20,7 @@ export interface Results {
   readonly enqueue: { contender: ContenderName; way: keyof typeof enqueueings; rate: number }[]
   readonly work: { contender: ContenderName; handler: HandlerName; concurrency: number; rate: number; ideal: number }[]
   readonly growth: (Growth & { mix: keyof typeof mixes | typeof vacuumed; priority: boolean; rows: number })[]
+  readonly partitions: Partitioned[]
   /** Jobs a second of ways to limit, and as a ratio to the same without, or to what the limit allows. */
   readonly limits: { setting: string; rate: number; against: string; ratio: number }[]
   /** As a ratio to the same without any telemetry. */

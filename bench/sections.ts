@@ -7,6 +7,7 @@ import { growth, mixes } from './measures/growth.ts'
 import { idle } from './measures/idle.ts'
 import { latency } from './measures/latency.ts'
 import { limitedRate, limits } from './measures/limits.ts'
+import { partitionCounts, partitioned, shapes } from './measures/partitions.ts'
 import { drains, jobsOf, loads, type Plan } from './plan.ts'
 import type { Results } from './results.ts'
 import type { Server } from './server.ts'
@@ -100,6 +101,11 @@ export const sections = {
         }
       }
     }
+  },
+
+  partitions: async (server, _plan, results) => {
+    for (const by of Object.keys(shapes) as (keyof typeof shapes)[])
+      for (const count of partitionCounts) results.partitions.push(await partitioned(server, by, count))
   },
 
   limits: async (server, plan, results) => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type CompiledQuery, type ControlledTransaction, Kysely, PostgresDialect, sql } from 'kysely'
+import { type CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import type { DB } from '../contenders/kysely-jobs.ts'
 import {
@@ -13,16 +13,7 @@ import {
   settle,
 } from '../product.ts'
 import type { Server } from '../server.ts'
-
-type Trx = ControlledTransaction<DB, string[]>
-
-/** What a statement costs on a table. */
-export interface Cost {
-  /** For each row where it writes a batch. */
-  readonly pages: number
-  /** Milliseconds of the server, without planning: the least of some runs. */
-  readonly time: number
-}
+import { type Cost, cost, inTransaction, type Trx } from './cost.ts'
 
 export const verbs = ['fetch', 'wakeUp', 'settle', 'heartbeat', 'rescue'] as const
 
@@ -172,51 +163,5 @@ async function workOff(db: Kysely<DB>, priority: boolean): Promise<void> {
     if (jobs.length === 0) return
     const outcomes = jobs.map(({ id, attempts_count: attempt }) => ({ id, attempt, kind: 'succeeded' as const }))
     await settle(db, 'jobs', outcomes, { worker })
-  }
-}
-
-interface Explained {
-  readonly 'QUERY PLAN': readonly [
-    {
-      readonly Plan: { readonly 'Shared Hit Blocks': number; readonly 'Shared Read Blocks': number }
-      readonly 'Execution Time': number
-    },
-  ]
-}
-
-/** How often a statement is run; the first run finds the pages cold. */
-const runs = 5
-
-/** Runs a verb's statement, undoes it, and runs it again and again to count the pages, warm, and to time it. */
-async function cost(trx: Trx, statements: CompiledQuery[], verb: () => Promise<unknown>, rows = 1): Promise<Cost> {
-  const undone = async <Value>(run: () => Promise<Value>) => {
-    const saved = await trx.savepoint('before').execute()
-    const value = await run()
-    await saved.rollbackToSavepoint('before').execute()
-    return value
-  }
-  const statement = await undone(async () => {
-    const from = statements.length
-    await verb()
-    return statements[from]
-  })
-  if (statement === undefined) throw new Error('the verb ran no statement')
-  const explain = { ...statement, sql: `explain (analyze, buffers, timing off, format json) ${statement.sql}` }
-  const costs: Cost[] = []
-  for (let run = 0; run < runs; run++) {
-    const answer = await undone(() => trx.executeQuery<Explained>(explain))
-    const explained = answer.rows[0]?.['QUERY PLAN'][0]
-    const { 'Shared Hit Blocks': hit = Number.NaN, 'Shared Read Blocks': read = Number.NaN } = explained?.Plan ?? {}
-    costs.push({ pages: (hit + read) / rows, time: explained?.['Execution Time'] ?? Number.NaN })
-  }
-  return { pages: costs[0]?.pages ?? Number.NaN, time: Math.min(...costs.map(({ time }) => time)) }
-}
-
-async function inTransaction<Value>(db: Kysely<DB>, use: (trx: Trx) => Promise<Value>): Promise<Value> {
-  const trx = await db.startTransaction().execute()
-  try {
-    return await use(trx)
-  } finally {
-    await trx.rollback().execute()
   }
 }
