@@ -50,3 +50,26 @@ export async function statuses(db: Kysely<any>, shape: Shape): Promise<Record<st
   const rows = await db.selectFrom(shape).select(['note', 'status']).execute()
   return Object.fromEntries(rows.map(({ note, status }) => [note, status.replace('job_status_', '')]))
 }
+
+/** Jobs of one id where the table may have several: two that are due, in partitions of their own, and three that are nobody's to touch. */
+const jobs = [
+  { tenant: 'ann', note: 'good', status: 'not_started', time: '2026-02-01' },
+  { tenant: 'bob', note: 'bad', status: 'not_started', time: '2026-03-02' },
+  { tenant: 'eve', note: 'ended', status: 'succeeded', time: '2026-02-02' },
+  { tenant: 'dan', note: 'tomorrow', status: 'not_started', time: '2500-01-01' },
+]
+/** What becomes of the latter. */
+export const untouched = { ended: 'succeeded', tomorrow: 'not_started' }
+
+/** In an empty table. */
+export async function insertJobs(db: Kysely<any>, shape: Shape): Promise<void> {
+  await db.deleteFrom(shape).execute()
+  const rows = jobs.map(({ status, time, ...own }) => ({
+    ...own,
+    ...(shape !== 'by_id' && { id: 1 }),
+    status: `job_status_${status}`,
+    run_at: time,
+    created_at: time,
+  }))
+  await db.insertInto(shape).values(rows).execute()
+}
