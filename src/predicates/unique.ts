@@ -22,6 +22,12 @@ export function isSame(columns: readonly string[], one: string, other: string): 
 /** What an insert would have put into a column, where it meets a row that is there. */
 export const excluded = (name: string): RawBuilder<never> => sql<never>`${columnOf('excluded', name)}`
 
+/**
+ * Whether a row that an insert returns is new. One that was there was locked before it was changed, and shows the lock. Not to be asked of a
+ * partitioned table: a row that goes to a partition has no `xmax` ("cannot retrieve a system column in this context").
+ */
+export const isInserted = (): RawBuilder<boolean> => sql`(xmax = 0)`
+
 /** The setting, of a transaction, by which a statement tells itself which row it has met. */
 const met = sql.lit('kysely_jobs.met')
 const asMet = (id: Expression<unknown>) => sql<string>`'id ' || ${id}`
@@ -30,11 +36,8 @@ const asMet = (id: Expression<unknown>) => sql<string>`'id ' || ${id}`
 export const meeting = <Value>(id: Expression<unknown>, value: Expression<Value>): RawBuilder<Value> =>
   sql<Value>`case when pg_catalog.set_config(${met}, ${asMet(id)}, true) is not null then ${value} end`
 
-/**
- * Whether a row that an insert returns is new: it is not the one that was met just before, whose mark goes. Its `xmax` would tell too, but a row that
- * goes to a partition has none to read ("cannot retrieve a system column in this context").
- */
-export const isInserted = (): RawBuilder<boolean> =>
+/** The same as {@link isInserted} where what is met is marked: it is not the row that was met just before. Its mark goes. */
+export const isUnmet = (): RawBuilder<boolean> =>
   sql`case when pg_catalog.current_setting(${met}, true) = ${asMet(column('id'))} then pg_catalog.set_config(${met}, '', true) is null else true end`
 
 /** A value of the user's, or what they say in SQL. */

@@ -104,14 +104,36 @@ function compileOfOneNode(
     const isLater = mayBeForgotten && !jobs.db.isTransaction
     return writing(jobs, write, isLater ? job.and([fence, committedLater()]) : fence, skipLocked)
   })
-  return async (db, entries) => {
+  const writtenOf: Fenced = async (db, entries) => {
     const [first] = entries
     if (first === undefined) return []
     const { ids, keys } = rowsOf(jobs, entries)
     const query = statement({ ids, attempt: first.attempt, ...(keys && { keys: keys.of }) })
     const isPrepared = skipLocked && entries.length <= fewEntries
-    return among(entries, await valuesOf(db, isPrepared ? prepared(jobs, query) : query), keys !== undefined)
+    return among(entries, await valuesOf(db, isPrepared ? prepared(jobs, query) : query), false)
   }
+  if (jobs.key === undefined) return writtenOf
+  // By the id: of a table that is partitioned by `run_at` a retry comes back with another key.
+  return async (db, entries) => {
+    const written: (typeof entries)[number][] = []
+    for (const some of oncePerId(entries)) written.push(...(await writtenOf(db, some)))
+    return written
+  }
+}
+
+/** In rounds, in each of which an id is there once. */
+function oncePerId<Entry extends RowKey>(entries: readonly Entry[]): Entry[][] {
+  const rounds: Entry[][] = []
+  const counts = new Map<string, number>()
+  for (const entry of entries) {
+    const id = idText(entry.id)
+    const count = counts.get(id) ?? 0
+    counts.set(id, count + 1)
+    const round = rounds[count]
+    if (round === undefined) rounds.push([entry])
+    else round.push(entry)
+  }
+  return rounds
 }
 
 function writing(jobs: Jobs, write: Write, fence: Expression<SqlBool>, skipLocked: boolean): CompiledQuery {
@@ -121,13 +143,13 @@ function writing(jobs: Jobs, write: Write, fence: Expression<SqlBool>, skipLocke
   return writingTo(jobs, write, { db, isLocked })
 }
 
-/** Writes to rows, and tells them by their key, or by their id, as text. */
+/** Writes to rows, and tells them by their id as text. */
 function writingTo(
   jobs: Jobs,
   write: Write,
   { db, isLocked }: { readonly db: QueryCreator<JobDatabase>; readonly isLocked: Expression<SqlBool> },
 ): CompiledQuery {
-  const told = toldAsText(jobs)
+  const told = asText(column('id'))
   if (!leavesTable(write)) return db.updateTable(jobs.table).set(write).where(isLocked).returning(told).compile()
   const deletion = db.deleteFrom(jobs.table).where(isLocked)
   return write === 'delete' ? deletion.returning(told).compile() : toArchive(deletion, write, { told }).compile(jobs.db)

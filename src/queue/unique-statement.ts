@@ -11,7 +11,7 @@ import {
 import { clockTimestamp } from '../predicates/clock.js'
 import { job } from '../predicates/column.js'
 import { isPendingStatus, isRunning, isUnfinished, statusLiteral } from '../predicates/status.js'
-import { columnOf, excluded, given, isInserted, isSame, isUnbegun, meeting } from '../predicates/unique.js'
+import { columnOf, excluded, given, isInserted, isSame, isUnbegun, isUnmet, meeting } from '../predicates/unique.js'
 import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { camelCase } from '../schema/row.js'
@@ -45,7 +45,7 @@ export async function insertUnique(jobs: Jobs, uniqueness: Uniqueness, rows: rea
   const { columns, onlyWaiting } = uniqueness
   const names = ownNames(rows)
   const isFound = mayStand(uniqueness)
-  const isNew = changesStanding(uniqueness) ? isInserted() : job.lit(true)
+  const isNew = !changesStanding(uniqueness) ? job.lit(true) : mayMark(jobs) ? isUnmet() : isInserted()
   const scope = jobs.db
     .with(own.given, (db) => keysOf(db, jobs, columns, rows))
     .with(own.put, (db) => inserting(db, jobs, uniqueness, rows).returning(asText(isNew, names.isNew)))
@@ -97,6 +97,9 @@ export function ownNames(rows: readonly NewRow[]): OwnNames {
   return { place: unusedName(columns, own.place), isNew: unusedName(columns, own.isNew) }
 }
 
+/** Whether what an insert meets can be marked, which is volatile. Where it can't be, the server knows no partitions. */
+const mayMark = ({ home }: Jobs): boolean => home?.engine.volatileInUpdate ?? true
+
 /** The insert, and what it does with a job that stands. */
 export function inserting(db: QueryCreator<JobDatabase>, jobs: Jobs, uniqueness: Uniqueness, rows: readonly NewRow[]) {
   const { columns, onConflict, onlyWaiting } = uniqueness
@@ -110,7 +113,8 @@ export function inserting(db: QueryCreator<JobDatabase>, jobs: Jobs, uniqueness:
       if (!changesStanding(uniqueness)) return target.doNothing()
       const known = (name: 'id' | 'run_at' | 'status') => columnOfKnown(db, jobs, name)
       const changes = onConflict === 'replace' ? replacing(rows) : earliest(known('run_at'))
-      const changed = target.doUpdateSet({ ...changes, updated_at: meeting(known('id'), clockTimestamp()) })
+      const time = clockTimestamp()
+      const changed = target.doUpdateSet({ ...changes, updated_at: mayMark(jobs) ? meeting(known('id'), time) : time })
       return onlyWaiting ? changed : changed.where(isPendingStatus(known('status')))
     })
     .returningAll()

@@ -40,4 +40,22 @@ export const inPartitions: readonly Mutant[] = [
     test: 'test/partitioned/doctor.test.ts',
     title: 'a trigger is disabled in a partition alone',
   },
+  {
+    name: 'what was written is told by the id of all at once',
+    breaks: 'of two jobs with one id, one of which was cancelled, both are told to have been written',
+    file: 'src/queue/fenced.ts',
+    text: 'if (jobs.key === undefined) return writtenOf',
+    replacement: 'if (jobs.db !== undefined) return writtenOf',
+    test: 'test/partitioned/moved.test.ts',
+    title: 'a settle tells which of several retries it has written',
+  },
+  {
+    name: 'a row that an insert meets has no mark',
+    breaks: 'in a partitioned table each job that is replaced is told to be new',
+    file: 'src/queue/unique-statement.ts',
+    text: 'mayMark(jobs) ? meeting(',
+    replacement: '!mayMark(jobs) ? meeting(',
+    test: 'test/partitioned/every-verb.test.ts',
+    title: ' is served by every verb and a worker',
+  },
 ]

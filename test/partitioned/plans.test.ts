@@ -73,7 +73,7 @@ const asked: readonly Verb[] = [
     'outlook of a worker', // 60 to 153
     250,
     250,
-    ({ db, table, key }) => pollTables([{ jobs: jobsOf(db, table, key), lease: '60s', claim: { columns: [] } }]),
+    ({ db, table, key }) => pollTables([{ jobs: jobsOf(db, table, { key }), lease: '60s', claim: { columns: [] } }]),
   ],
 ]
 

@@ -104,7 +104,7 @@ describe.each(allShapes)('%s', (shape) => {
     const worker = crypto.randomUUID()
     const claim = async () => leaseOf((await fetchNextJobs(db, shape, { worker, limit: 1, key }))[0] as object)
     const lease = await claim()
-    const later = { ...lease, kind: 'retry', delay: 4e12, error: 'no' } as const // beyond 2400, in another partition
+    const later = { ...lease, kind: 'retry', delay: 1.4e13, error: 'no' } as const // beyond 2400, in another partition
     expect(await told(() => settle(db, shape, [{ ...later, delay: 0 }], { worker, key }))).toEqual(dueNow(shape))
     const again = await claim()
     expect(await told(() => settle(db, shape, [{ ...later, ...again }], { worker, key }))).not.toEqual(dueNow(shape))
