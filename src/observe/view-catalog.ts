@@ -1,4 +1,5 @@
 import { type QueryExecutorProvider, sql } from 'kysely'
+import { columnOfIndex } from '../schema/catalog.js'
 import { quotedName, type TableName } from '../schema/names.js'
 import { asJsonText, textsOf } from '../schema/text.js'
 
@@ -128,7 +129,7 @@ const referencesOf = (oid: Oid) => sql`array(
 
 const indexesOf = (oid: Oid) => sql`array(
   select pg_catalog.json_build_object('predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid), 'isUnique', i.indisunique,
-    'first', pg_catalog.pg_get_indexdef(i.indexrelid, 1, true), 'names', array(
+    'first', ${columnOfIndex(sql`1`)}, 'names', array(
       select a.attname from pg_catalog.generate_series(1, i.indnkeyatts) n(place)
       left join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[n.place - 1]
         and a.attcollation = i.indcollation[n.place - 1]

@@ -1,6 +1,6 @@
-import { type QueryExecutorProvider, sql } from 'kysely'
+import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely'
 import { readingCatalog } from './catalog-error.js'
-import { archiveComment, archiveName, keepArchiveName, type TableName } from './names.js'
+import { archiveComment, archiveName, dueOrder, keepArchiveName, type TableName } from './names.js'
 import { type CatalogServer, server } from './server.js'
 
 /** What the catalog says of a table, as far as it matters to jobs. */
@@ -133,6 +133,10 @@ const keyColumns = sql`
   join pg_catalog.pg_proc p on p.oid = t.typsend
   join pg_catalog.pg_namespace pn on pn.oid = p.pronamespace`
 
+/** A column of an index `i`, or its expression. Some servers (15.20) show that of the due index in one more pair of brackets. */
+export const columnOfIndex = (place: RawBuilder<unknown>) => sql`
+  pg_catalog.replace(pg_catalog.pg_get_indexdef(i.indexrelid, ${place}, true), ${sql.lit(`(${dueOrder})`)}, ${sql.lit(dueOrder)})`
+
 const indexes = sql`array(
   select pg_catalog.json_build_object(
     'name', ic.relname,
@@ -140,7 +144,7 @@ const indexes = sql`array(
     'primary', i.indisprimary,
     'columns', (
       select pg_catalog.json_agg(
-        pg_catalog.pg_get_indexdef(i.indexrelid, k, true) || case when i.indoption[k - 1] & 1 = 1 then ' desc' else '' end order by k)
+        ${columnOfIndex(sql`k`)} || case when i.indoption[k - 1] & 1 = 1 then ' desc' else '' end order by k)
       from pg_catalog.generate_series(1, i.indnkeyatts) k),
     'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid),
     'names', coalesce(k.names, '[]'),

@@ -84,7 +84,7 @@ test('optional columns come with the table, priority leads the index of the fetc
     expect.stringContaining('job_ready_report_jobs btree (priority DESC, run_at)'),
   )
   expect(await indexesOf(db, 'report_jobs')).toContainEqual(
-    expect.stringContaining("job_due_report_jobs btree ((run_at AT TIME ZONE 'UTC'::text))"),
+    expect.stringMatching(/job_due_report_jobs btree \({2,3}run_at AT TIME ZONE 'UTC'::text\){2,3} /),
   )
   expect((await inspectJobTable(db, 'report_jobs')).advice).toEqual([])
 })
