@@ -163,7 +163,7 @@ export function flawsOf(catalog: Catalog, table: TableName): string[] {
       return `column '${shownAs}' must be called '${name}' (CamelCasePlugin shows it as '${shownAs}')`
     })
   const wrong = [...jobColumnNames, ...optionalColumnNames].flatMap((name) => columnFlaws(columns.get(name)))
-  const key = columns.has('id') && keyOf(catalog) === undefined ? [keyFlaw(table)] : []
+  const key = columns.has('id') && keyOf(catalog) === undefined ? [keyFlaw(table, catalog)] : []
   return [...missing, ...wrong, ...(columns.has('status') ? statusFlaws(catalog) : []), ...key]
 }
 

@@ -58,4 +58,13 @@ export const inPartitions: readonly Mutant[] = [
     test: 'test/partitioned/every-verb.test.ts',
     title: ' is served by every verb and a worker',
   },
+  {
+    name: 'a key may have what is written while a job runs',
+    breaks: 'a worker does not hear that its job was cancelled, as it does not find the row again',
+    file: 'src/schema/key.ts',
+    text: '.filter(({ names }) => !names.some((name) => changing.has(name)))',
+    replacement: '',
+    test: 'test/partitioned/refusals.test.ts',
+    title: 'a table that is partitioned by what is written while jobs run',
+  },
 ]

@@ -1,5 +1,4 @@
 import { sql } from 'kysely'
-import { addJobColumns, createUniqueIndex } from 'kysely-jobs/migrate'
 import { expect, test } from 'vitest'
 import { examine } from '../../src/doctor/examine.js'
 import { everyVerb } from '../compat/every-verb.js'
@@ -19,15 +18,4 @@ test.each(allShapes)('%s is served by every verb and a worker, and the doctor fi
   })
   const { rows } = await sql`select from ${sql.table(shape)}`.execute(db)
   expect(rows).toEqual([])
-})
-
-test('jobs that are to be unique over several partitions are refused, with what is lacking', async () => {
-  await sql`create table loose (id uuid, tenant text, note text, primary key (id, tenant)) partition by hash (tenant)`.execute(
-    db,
-  )
-  await addJobColumns(db, 'loose')
-  await expect(createUniqueIndex(db, 'loose', ['note'])).rejects.toThrow(
-    /loose is partitioned.*lacks column "tenant".*name these beside note/,
-  )
-  await createUniqueIndex(db, 'loose', ['tenant', 'note'])
 })
