@@ -93,6 +93,10 @@ export const commands: Readonly<Record<string, ListedCommand>> = {
     summary: 'finds what is wrong with job tables and their server, and what mends it',
     load: async () => (await import('./doctor-command.js')).doctorCommand,
   },
+  conformance: {
+    summary: 'tries on your server what this package promises',
+    load: async () => (await import('./conformance-command.js')).conformanceCommand,
+  },
 }
 
 /** What `--help` shows where no command is named. */
@@ -100,7 +104,7 @@ export const usage = `Usage: kysely-jobs <command> [options]
 
 Commands:
 ${Object.entries(commands)
-  .map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}\n`)
+  .map(([name, { summary }]) => `  ${name.padEnd(11)} ${summary}\n`)
   .join('')}
 Options:
   -h, --help     show this, or with a command its options

@@ -18,8 +18,10 @@ const restsOn: Record<string, readonly string[]> = {
   telemetry: ['records', 'worker', 'queue', 'predicates', 'watch', 'pg', 'schema'],
   metrics: ['telemetry', 'records', 'schema'],
   doctor: ['observe', 'records', 'schedule', 'queue', 'predicates', 'watch', 'pg', 'migrate', 'schema'],
+  // It tries them all, as a user's program would.
+  conformance: ['worker', 'queue', 'predicates', 'watch', 'pg', 'migrate', 'schema'],
   cli: [
-    ...['codegen', 'dashboard', 'doctor', 'observe', 'records', 'schedule', 'runner', 'worker'],
+    ...['codegen', 'conformance', 'dashboard', 'doctor', 'observe', 'records', 'schedule', 'runner', 'worker'],
     ...['queue', 'predicates', 'watch', 'pg', 'migrate', 'schema'],
   ],
   // The overview tells what the doctor finds.

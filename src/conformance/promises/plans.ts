@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto'
+import { sqlState } from '../../pg/error-class.js'
+import { fetchNextJobs } from '../../queue/fetch.js'
+import { nextDueAt } from '../../queue/next-due.js'
+import { expectAtMost, expectSame } from '../broken.js'
+import { type Plan, plansOf } from '../plans-of.js'
+import type { Promised } from '../promised.js'
+import type { Scene } from '../scene.js'
+import { table } from '../suite-table.js'
+
+const jobs = 20_000
+
+/** A claim of ten touches 110 pages, the question for the next job three, however many jobs there are. The table has 290. */
+const mostBuffers = 200
+
+/** As workers of this table ask: its index is by priority. */
+const columns = ['priority'] as const
+
+export const plans: Promised = {
+  name: 'plans',
+  says: 'A claim, and the question for the next job, go by an index, whatever the table holds',
+  run: async (scene) => {
+    await scene.enqueue(jobs)
+    const found = await explained(scene)
+    if (typeof found === 'string') return { verdict: 'absent', reason: found }
+    for (const { what, plan } of found) {
+      expectSame(`${what}, tables that are read as a whole`, plan.whole, [])
+      expectAtMost(`pages that ${what} touches`, plan.buffers, mostBuffers)
+    }
+    return undefined
+  },
+}
+
+/** A string: why there are none. */
+async function explained(scene: Scene): Promise<{ readonly what: string; readonly plan: Plan }[] | string> {
+  const { schema, pool, key, home } = scene.stage
+  const of = async (what: string, verb: Parameters<typeof plansOf>[2]) =>
+    (await scene.until(`the plan of ${what}`, plansOf(pool, schema, verb))).map((plan) => ({ what, plan }))
+  try {
+    const claim = await of('a claim of ten', (db) =>
+      fetchNextJobs(db, table, { worker: randomUUID(), limit: 10, columns, key }),
+    )
+    const due = await of('the question for the next job', (db) => nextDueAt(db, table, { columns }))
+    return [...claim, ...due]
+  } catch (error) {
+    if (!/^(?:0A|42601)/.test(sqlState(error) ?? '')) throw error
+    return `${home.engine.name} explains no such statement: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
