@@ -10,6 +10,9 @@ export interface Plan {
   readonly whole: readonly string[]
 }
 
+/** Before a statement: it is run, and its plan told. */
+export const explaining = 'explain (analyze, buffers, timing off, format json)'
+
 /** The plans of the statements that a verb sends: each is run by EXPLAIN first, and all are undone. */
 export async function plansOf(
   pool: pg.Pool,
@@ -22,8 +25,8 @@ export async function plansOf(
     plans.push(await explained(client, text, parameters))
     return client.query(text, parameters)
   }
-  const explaining = { connect: async () => ({ query, release: () => {} }), end: async () => {}, options: {} }
-  const only = explaining as unknown as PostgresPool // kysely asks no more of a pool, and sends no cursor here
+  const onlyClient = { connect: async () => ({ query, release: () => {} }), end: async () => {}, options: {} }
+  const only = onlyClient as unknown as PostgresPool // kysely asks no more of a pool, and sends no cursor here
   const db = new Kysely<SuiteDatabase>({ dialect: new PostgresDialect({ pool: only }) }).withSchema(schema)
   try {
     await client.query('begin')
@@ -36,7 +39,7 @@ export async function plansOf(
 
 async function explained(client: pg.PoolClient, text: string, parameters: unknown[]): Promise<Plan> {
   await client.query('savepoint unexplained')
-  const { rows } = await client.query(`explain (analyze, buffers, timing off, format json) ${text}`, parameters)
+  const { rows } = await client.query(`${explaining} ${text}`, parameters)
   await client.query('rollback to savepoint unexplained')
   const nodes = nodesIn(rows)
   const touched = nodes.map((node) => Number(node['Shared Hit Blocks'] ?? 0) + Number(node['Shared Read Blocks'] ?? 0))

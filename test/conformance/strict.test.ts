@@ -1,0 +1,170 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTestDatabase, quietPool } from '../support/database.js'
+import { refusals } from '../support/strict/refusals.js'
+import { startStrict } from '../support/strict/start-strict.js'
+import { allHold, runSuite, verdicts } from './suite.js'
+
+const { volatileInUpdate, volatileInWhere, lazy, stableOfColumn, mutableReturned, mutableInConflict } = refusals
+const { lock, join, recursive, moved, uniqueIndex, statistics, noColumns } = refusals
+
+const taken = undefined
+const locking = 'select id from jobs where tenant_id = 1 limit 2 for no key update skip locked'
+
+/** Statements about a table `jobs` that is distributed by `tenant_id`, and what Citus 13.2 said to each. */
+const measured: [
+  statement: string,
+  parameters: unknown[],
+  said: (typeof refusals)[keyof typeof refusals] | undefined,
+][] = [
+  ['insert into jobs (id, tenant_id) values (200, 1), (201, 2) returning *', [], taken],
+  ['insert into jobs (id, tenant_id, at) values (202, 1, clock_timestamp()) returning id', [], taken],
+  ['update jobs set at = clock_timestamp() where tenant_id = $1', [1], volatileInUpdate],
+  ['update jobs set at = now() where id = 1', [], taken],
+  ['update jobs set at = now() where tenant_id = 1 and at < clock_timestamp()', [], volatileInWhere],
+  [
+    "update jobs set at = now() where tenant_id = 1 and (select set_config('synchronous_commit', 'off', true)) = 'off'",
+    [],
+    taken,
+  ],
+  [
+    "update jobs set at = now() where tenant_id = 1 and set_config('synchronous_commit', 'off', true) = 'off'",
+    [],
+    volatileInWhere,
+  ],
+  ['update jobs set s = case when n > 1 then now()::text else s end where tenant_id = 1', [], lazy],
+  ['update jobs set at = coalesce(at, now()) where tenant_id = 1', [], lazy],
+  ['update jobs set n = n + 1 where tenant_id = 1 returning now()', [], mutableReturned],
+  ['update jobs set n = n + 1 where tenant_id = 1 returning pg_catalog.textout(n::text)', [], taken],
+  ['update jobs set s = pg_catalog.textout(n::text)::text where id = any($1)', [[1, 2]], taken],
+  ['select id from jobs order by id limit 1 for update skip locked', [], lock],
+  [locking, [], taken],
+  ['select id from jobs where tenant_id = $1 order by id limit 1 for no key update skip locked', [1], taken],
+  ['select id from jobs where tenant_id = any($1) order by id limit 1 for no key update skip locked', [[1]], taken],
+  ['select id from jobs where tenant_id in (1, 2) order by id limit 1 for update', [], lock],
+  [`update jobs set n = 1 where id in (${locking})`, [], taken],
+  [`update jobs as "row" set n = 1 where tenant_id = 1 and id = any(array((${locking}))) returning id`, [], taken],
+  [
+    `with l as materialized (${locking}) update jobs set n = 1 where tenant_id = 1 and id = any(array(select id from l)) returning id`,
+    [],
+    taken,
+  ],
+  ['update jobs set n = 1 where id = any(array(select id from jobs where n = 3 limit 2))', [], taken],
+  ['delete from jobs where id in (select id from jobs where n = 3 limit 2 for update skip locked)', [], lock],
+  ['update jobs set n = 1 where exists (select from jobs b where b.id = jobs.id and b.n = 4)', [], join],
+  ['update jobs set n = 1 where exists (select from jobs as b where b.id = jobs.id and b.n = 4)', [], join],
+  ['select exists (select from jobs where n = 1)', [], noColumns],
+  ['select json_build_array((select min(at) from jobs), (select n from jobs limit 1))::text', [], taken],
+  ["select (select count(*) from jobs), c.reltuples from pg_class c where c.relname = 'jobs'", [], taken],
+  ["select (select count(*) from jobs), s.n_distinct from pg_stats s where tablename = 'jobs'", [], statistics],
+  [
+    'with recursive r as (select 1 as n union all select (select max(j.n) from jobs j where j.n < r.n and tenant_id = 1) from r where n is not null) select * from r',
+    [],
+    taken,
+  ],
+  [
+    'with recursive r as (select 1 as n union all select (select max(j.n) from jobs j where j.n < r.n) from r where n is not null) select * from r',
+    [],
+    recursive,
+  ],
+  [
+    'with gone as (delete from jobs where tenant_id = 1 and id = 3 returning *) insert into jobs select * from gone',
+    [],
+    taken,
+  ],
+  ['create unique index u on jobs (n)', [], uniqueIndex],
+  ['create unique index u on jobs (tenant_id, n)', [], taken],
+  [
+    'insert into jobs (id, tenant_id, n) values (1, 1, 1) on conflict (tenant_id, n) do update set at = now()',
+    [],
+    mutableInConflict,
+  ],
+  ['update jobs set tenant_id = 2 where tenant_id = 1', [], moved],
+  ['update jobs set s = pg_column_size(n)::text where tenant_id = 1', [], stableOfColumn],
+]
+
+/** A real one to compare with, where somebody has it: `CITUS_URL=postgres://... npm test -- conformance/strict`. */
+const citus = process.env.CITUS_URL
+
+const database = await createTestDatabase()
+const strict = await startStrict(database.url)
+afterAll(async () => {
+  strict.close()
+  await database.close()
+})
+
+const servers: [name: string, url: string][] = [['the strict profile', strict.url]]
+if (citus !== undefined) servers.push(['a real Citus', citus])
+
+describe.each(servers)('%s', (_, url) => {
+  const pool = quietPool({ connectionString: url, max: 1, options: '-c search_path=strict_profile' })
+
+  beforeAll(async () => {
+    await pool.query('drop schema if exists strict_profile cascade')
+    await pool.query('create schema strict_profile')
+    await pool.query(
+      'create table jobs (id int, tenant_id int, n int, at timestamptz, s text, primary key (tenant_id, id))',
+    )
+    await pool.query(`select create_distributed_table('jobs', 'tenant_id')`)
+    await pool.query('insert into jobs select i, i % 5, i from generate_series(1, 100) i')
+  })
+
+  afterAll(async () => {
+    await pool.query('drop schema strict_profile cascade')
+    await pool.end()
+  })
+
+  const saidTo = async (...statements: [text: string, parameters?: unknown[]][]) => {
+    const client = await pool.connect()
+    try {
+      await client.query('begin')
+      for (const [text, parameters = []] of statements) await client.query(text, parameters)
+      return undefined
+    } catch (error) {
+      const { code, message } = error as { code: string; message: string }
+      return { code, message }
+    } finally {
+      await client.query('rollback')
+      client.release()
+    }
+  }
+
+  test.each(measured)('says to %s what Citus says', async (statement, parameters, said) => {
+    expect(await saidTo([statement, parameters])).toEqual(said)
+  })
+
+  test('refuses triggers on a distributed table, and to distribute one that has any, or a key without the column', async () => {
+    const fn = `create function f() returns trigger language plpgsql as 'begin return new; end'`
+    const trigger = (table: string) => `create trigger t after insert on ${table} execute function f()`
+    expect(await saidTo([fn], [trigger('jobs')])).toEqual({
+      code: 'XX000',
+      message: 'triggers are not supported on distributed tables',
+    })
+    const table = 'create table others (id int, tenant_id int, primary key (tenant_id, id))'
+    const distribute = (name: string) => `select create_distributed_table('${name}', 'tenant_id')`
+    expect(await saidTo([fn], [table], [trigger('others')], [distribute('others')])).toEqual({
+      code: 'XX000',
+      message: 'cannot distribute relation "others" because it has triggers',
+    })
+    expect(await saidTo(['create table bad (id int primary key, tenant_id int)'], [distribute('bad')])).toEqual({
+      code: '0A000',
+      message: 'cannot create constraint on "bad"',
+    })
+  })
+})
+
+test('a table of the coordinator alone keeps all promises', async () => {
+  const found = await runSuite(strict.url)
+  expect(verdicts(found)).toEqual(allHold)
+  expect(found.home).toMatchObject({ engine: { name: 'Citus', version: '13.2-1' }, placement: { kind: 'local' } })
+})
+
+test('of a table that is distributed by hand, the suite says what is refused', async () => {
+  await using other = await createTestDatabase()
+  const distributing = await startStrict(other.url, { distributeBy: 'tenant_id' })
+  const found = await runSuite(distributing.url, { patience: 3_000 })
+  distributing.close()
+  expect(found.home).toMatchObject({ placement: { kind: 'distributed', by: 'tenant_id' } })
+  const said = Object.fromEntries(found.judged.map(({ name, reason }) => [name, reason]))
+  expect(said.claim).toBe(`the server said: ${volatileInUpdate.message} (0A000)`)
+  expect(said.prune).toBe(`the server said: ${lock.message} (0A000)`)
+})

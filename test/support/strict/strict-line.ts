@@ -1,0 +1,124 @@
+import type { Socket } from 'node:net'
+import { type Message, MessageReader } from '../wire.ts'
+import { tellingCode } from './catalog.ts'
+import { type Known, type Refusal, refusalOf } from './refusals.ts'
+import { statementsOf } from './tokens.ts'
+
+/** What every client and all tables have in common. */
+export interface Shared extends Known {
+  readonly distributed: Map<string, string>
+  /** What was refused, with the reason. */
+  readonly refused: { readonly statement: string; readonly message: string }[]
+}
+
+/** In place of a statement that is refused: the server takes it for no SQL, and its answer becomes the refusal. */
+const placeholder = 'KYSELY_JOBS_STRICT_'
+const protocol = 196_608
+
+/** One connection: statements go up as they are, or as the placeholder of a refusal. */
+export class StrictLine {
+  readonly #client: Socket
+  readonly #server: Socket
+  readonly #shared: Shared
+  readonly #asked = new MessageReader('client')
+  readonly #answered = new MessageReader('server')
+  readonly #refusals: Refusal[] = []
+  /** It asks for TLS, or for a cancel: there is nothing to read. */
+  #isRaw = false
+
+  constructor(client: Socket, server: Socket, shared: Shared) {
+    this.#client = client
+    this.#server = server
+    this.#shared = shared
+    client.on('data', (bytes) => this.#up(bytes))
+    server.on('data', (bytes) => this.#down(bytes))
+    client.on('error', () => {}).on('close', () => server.destroy())
+    server.on('error', () => {}).on('close', () => client.destroy())
+  }
+
+  close(): void {
+    this.#client.destroy()
+    this.#server.destroy()
+  }
+
+  #up(bytes: Buffer): void {
+    if (this.#isRaw) {
+      this.#server.write(bytes)
+      return
+    }
+    for (const message of this.#asked.read(bytes)) {
+      if (message.type === '' && message.body.readInt32BE(0) !== protocol) this.#isRaw = true
+      this.#server.write(written(this.#checked(message)))
+    }
+  }
+
+  #checked(message: Message): Message {
+    if (message.type !== 'Q' && message.type !== 'P') return message
+    const [first = '', second = ''] = message.body.toString('utf8').split('\0')
+    const statement = message.type === 'Q' ? first : second
+    const refusal = this.#refusalOf(statement)
+    if (refusal === undefined) return message
+    this.#shared.refused.push({ statement, message: refusal.message })
+    const refused = `${placeholder}${this.#refusals.push(refusal) - 1}`
+    // A statement that is prepared has its name before it, and the types of its parameters behind it, of which none is sent.
+    const text = message.type === 'Q' ? `${refused}\0` : `${first}\0${refused}\0\0\0`
+    return { type: message.type, body: Buffer.from(text) }
+  }
+
+  #refusalOf(text: string): Refusal | undefined {
+    if (this.#shared.distributed.size === 0) return undefined
+    for (const items of statementsOf(text)) {
+      const refusal = refusalOf(items, this.#shared)
+      if (refusal !== undefined) return refusal
+    }
+    return undefined
+  }
+
+  #down(bytes: Buffer): void {
+    if (this.#isRaw) {
+      this.#client.write(bytes)
+      return
+    }
+    for (const message of this.#answered.read(bytes)) {
+      const told = this.#told(message)
+      if (told !== undefined) this.#client.write(written(told))
+    }
+  }
+
+  /** @returns undefined for what is not for the client */
+  #told(message: Message): Message | undefined {
+    if (message.type !== 'E' && message.type !== 'N') return message
+    const fields = fieldsOf(message.body)
+    if (message.type === 'N') {
+      if (fields.get('C') !== tellingCode) return message
+      const { table, by } = JSON.parse(fields.get('M') ?? '')
+      this.#shared.distributed.set(table, by)
+      return undefined
+    }
+    const [, place] = new RegExp(`"${placeholder}(\\d+)"`, 'i').exec(fields.get('M') ?? '') ?? []
+    const refusal = place === undefined ? undefined : this.#refusals[Number(place)]
+    if (refusal === undefined) return message
+    const said = [
+      ['S', 'ERROR'],
+      ['V', 'ERROR'],
+      ['C', refusal.code],
+      ['M', refusal.message],
+    ]
+    return { type: 'E', body: Buffer.from(`${said.map(([name, value]) => `${name}${value}\0`).join('')}\0`) }
+  }
+}
+
+function fieldsOf(body: Buffer): Map<string, string> {
+  const fields = body
+    .toString('utf8')
+    .split('\0')
+    .filter((field) => field !== '')
+  return new Map(fields.map((field) => [field.slice(0, 1), field.slice(1)]))
+}
+
+function written({ type, body }: Message): Buffer {
+  const head = Buffer.alloc(type.length + 4)
+  head.write(type, 'latin1')
+  head.writeInt32BE(body.length + 4, type.length) // the length counts itself, not the type
+  return Buffer.concat([head, body])
+}
