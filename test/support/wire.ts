@@ -70,3 +70,11 @@ export function simpleQuery(statement: string): Buffer {
 export function isReadyForQuery({ type }: Message): boolean {
   return type === 'Z'
 }
+
+/** A message as it goes over the wire. */
+export function written({ type, body }: Message): Buffer {
+  const head = Buffer.alloc(type.length + 4)
+  head.write(type, 'latin1')
+  head.writeInt32BE(body.length + 4, type.length) // the length counts itself, not the type
+  return Buffer.concat([head, body])
+}

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import type { Account } from './account.ts'
 
 /** A release beside the newest. */
-export type Release = 14
+export type Release = 14 | 15 | 16 | 17
 
 /**
  * The folder with `bin`, `lib` and `share`, fit to be run by `account`: in place where it can be, else as a
@@ -30,7 +30,7 @@ export function preparePostgres(scratch: string, account: Account | undefined, r
   return copy
 }
 
-/** Whether this machine has it: the oldest release that we serve comes for Linux on x64 only. */
+/** Whether this machine has it: releases before the newest come for Linux on x64 only. */
 export function isInstalled(release: Release): boolean {
   try {
     return exists(installedFolder(release))

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { type Message, MessageReader } from '../wire.ts'
+import { type Message, MessageReader, written } from '../wire.ts'
 import { tellingCode } from './catalog.ts'
 import { type Known, type Refusal, refusalOf } from './refusals.ts'
 import { statementsOf } from './tokens.ts'
@@ -14,6 +14,9 @@ export interface Shared extends Known {
 /** In place of a statement that is refused: the server takes it for no SQL, and its answer becomes the refusal. */
 const placeholder = 'KYSELY_JOBS_STRICT_'
 const protocol = 196_608
+
+/** What is longer inserts thousands of rows, of which nothing is refused. */
+const longest = 50_000
 
 /** One connection: statements go up as they are, or as the placeholder of a refusal. */
 export class StrictLine {
@@ -66,7 +69,7 @@ export class StrictLine {
   }
 
   #refusalOf(text: string): Refusal | undefined {
-    if (this.#shared.distributed.size === 0) return undefined
+    if (this.#shared.distributed.size === 0 || text.length > longest) return undefined
     for (const items of statementsOf(text)) {
       const refusal = refusalOf(items, this.#shared)
       if (refusal !== undefined) return refusal
@@ -114,11 +117,4 @@ function fieldsOf(body: Buffer): Map<string, string> {
     .split('\0')
     .filter((field) => field !== '')
   return new Map(fields.map((field) => [field.slice(0, 1), field.slice(1)]))
-}
-
-function written({ type, body }: Message): Buffer {
-  const head = Buffer.alloc(type.length + 4)
-  head.write(type, 'latin1')
-  head.writeInt32BE(body.length + 4, type.length) // the length counts itself, not the type
-  return Buffer.concat([head, body])
 }
