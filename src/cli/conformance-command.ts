@@ -7,6 +7,8 @@ own, by real workers over several connections, and leaves nothing behind.
 
 Options:
   --only <name>    only this promise, as the table calls it; repeatable
+  --distributed-by <column>
+                   on Citus: distributes the job table by tenant_id, of which it has a few values, or by bucket, which is made
   --listen <url>   where workers listen, where --url is a pooler in transaction mode (default: that of --url)
   --json           print what is found as JSON
   --url <url>      the database, as postgres://user:password@host:port/name; its role has to be allowed to create schemas
@@ -33,6 +35,7 @@ export const conformanceCommand = cliCommand({
     config: { type: 'string' },
     only: { type: 'string', multiple: true },
     listen: { type: 'string' },
+    'distributed-by': { type: 'string' },
     json: { type: 'boolean' },
   },
   run: async (values, terminal) => (await import('./conformance.js')).conformance(values, terminal),

@@ -17,13 +17,14 @@ interface ConformanceOptions {
   readonly config?: string | undefined
   readonly only?: readonly string[] | undefined
   readonly listen?: string | undefined
+  readonly 'distributed-by'?: string | undefined
   readonly json?: boolean | undefined
 }
 
 /** `kysely-jobs conformance`: tries the promises, and prints what became of them. */
 export async function conformance(options: ConformanceOptions, terminal: Terminal): Promise<0 | 1> {
   const chosen = chosenPromises(options.only)
-  const { listen, json = false } = options
+  const { listen, json = false, 'distributed-by': distributeBy } = options
   if (listen !== undefined) clientOf(listen) // refuses what is no URL, without showing it
   const config = await readConfig(options.config)
   const url = options.url ?? (terminal.env.DATABASE_URL || config.url)
@@ -32,7 +33,7 @@ export async function conformance(options: ConformanceOptions, terminal: Termina
     guardPool(new pg.Pool({ connectionString: url, max, application_name: name }), { connect: '10s', query: '30s' })
   const stop = stopSignal(terminal)
   try {
-    const way = { pool, listen: listen ?? { connectionString: url }, promises: chosen, signal: stop.signal }
+    const way = { pool, listen: listen ?? String(url), distributeBy, promises: chosen, signal: stop.signal }
     const found = await conform(way).catch((error: unknown) => {
       throw connectionError(error, target)
     })

@@ -12,6 +12,7 @@ export interface Plan {
 
 /** Before a statement: it is run, and its plan told. */
 export const explaining = 'explain (analyze, buffers, timing off, format json)'
+const planning = 'explain (format json)'
 
 /** The plans of the statements that a verb sends: each is run by EXPLAIN first, and all are undone. */
 export async function plansOf(
@@ -39,7 +40,12 @@ export async function plansOf(
 
 async function explained(client: pg.PoolClient, text: string, parameters: unknown[]): Promise<Plan> {
   await client.query('savepoint unexplained')
-  const { rows } = await client.query(`${explaining} ${text}`, parameters)
+  // Citus runs some statements, and can't say then how.
+  const run = client.query(`${explaining} ${text}`, parameters)
+  const { rows } = await run.catch(async () => {
+    await client.query('rollback to savepoint unexplained')
+    return client.query(`${planning} ${text}`, parameters)
+  })
   await client.query('rollback to savepoint unexplained')
   const nodes = nodesIn(rows)
   const touched = nodes.map((node) => Number(node['Shared Hit Blocks'] ?? 0) + Number(node['Shared Read Blocks'] ?? 0))

@@ -78,9 +78,8 @@ export class Scene {
 
   /** Claims as a worker of this id does. */
   claim(limit: number, worker: string = randomUUID(), db = this.db): Promise<SuiteJob[]> {
-    const { key } = this.stage
     const columns = ['priority'] as const
-    return this.until('a claim', fetchNextJobs(db, table, { worker, limit, columns, key }))
+    return this.until('a claim', fetchNextJobs(db, table, { worker, limit, columns, ...this.stage.known }))
   }
 
   /** Claims the one job that there is. */

@@ -2,18 +2,20 @@ import { randomBytes } from 'node:crypto'
 import { Kysely, PostgresDialect } from 'kysely'
 import type pg from 'pg'
 import { createJobTable } from '../migrate/job-table.js'
+import type { JobTableOptions } from '../migrate/options.js'
 import { sqlState } from '../pg/error-class.js'
 import type { Home } from '../schema/engine.js'
 import { inspectJobTable } from '../schema/inspect.js'
-import type { ListenSource } from '../watch/listener.js'
 import { type SuiteDatabase, table } from './suite-table.js'
 
 /** How the suite comes to its server. */
 export interface Way {
   /** A pool of so many connections at most, which the suite ends. Its sessions have the `application_name` that is given. */
   readonly pool: (max: number, name: string) => pg.Pool
-  /** Where workers listen. */
-  readonly listen: ListenSource
+  /** The URL where workers listen. */
+  readonly listen: string
+  /** The column by which the job table is distributed. Default: it is not. */
+  readonly distributeBy?: string | undefined
 }
 
 /** A schema of the suite's own, its job table, and handles on it. */
@@ -23,10 +25,10 @@ export interface Stage {
   /** With connections of its own, as another process has. */
   readonly other: Kysely<SuiteDatabase>
   readonly pool: pg.Pool
-  readonly listen: ListenSource
+  readonly listen: string
   readonly home: Home
-  /** What tells a row, as the raw verbs take it. */
-  readonly key: string | undefined
+  /** What the raw verbs are to know of the table. */
+  readonly known: { readonly key: string | undefined; readonly home: Home }
   /** Why no insert tells the workers of it; undefined: triggers do. */
   readonly untold: string | undefined
   /** Drops the schema and closes the connections. @throws where the schema is left */
@@ -51,9 +53,11 @@ export async function openStage(way: Way): Promise<Stage> {
   try {
     await db.schema.createSchema(schema).execute()
     const own = { db: db.withSchema(schema), other: other.withSchema(schema) }
-    const untold = await makeTable(own.db)
+    const refused = await makeTable(own.db, way.distributeBy)
     const { home, key } = await inspectJobTable(own.db, table)
-    return { schema, ...own, pool: pools[0], listen: way.listen, home, key, untold, close }
+    const { name, triggers } = home.engine
+    const untold = refused ?? (triggers === 'none' ? `${name} lets this table have none` : undefined)
+    return { schema, ...own, pool: pools[0], listen: way.listen, home, known: { key, home }, untold, close }
   } catch (error) {
     await close().catch(() => {}) // what went wrong first says more
     throw error
@@ -88,20 +92,20 @@ async function endBlockers(pool: pg.Pool, schema: string): Promise<void> {
 }
 
 /** Where the server refuses triggers, which each says by another code, a table without. @returns what it said then */
-async function makeTable(db: Kysely<SuiteDatabase>): Promise<string | undefined> {
+async function makeTable(db: Kysely<SuiteDatabase>, distributeBy: string | undefined): Promise<string | undefined> {
   try {
-    await make(db, 'trigger')
+    await make(db, { distributeBy })
     return undefined
   } catch (error) {
     if (sqlState(error) === undefined) throw error
-    await make(db, 'none').catch(() => {
+    await make(db, { distributeBy, notify: 'none' }).catch(() => {
       throw error
     })
     return error instanceof Error ? error.message : String(error)
   }
 }
 
-const make = (db: Kysely<SuiteDatabase>, notify: 'trigger' | 'none') =>
+const make = (db: Kysely<SuiteDatabase>, options: JobTableOptions) =>
   createJobTable(
     db,
     table,
@@ -110,5 +114,5 @@ const make = (db: Kysely<SuiteDatabase>, notify: 'trigger' | 'none') =>
         .addColumn('tenant_id', 'integer', (column) => column.notNull())
         .addColumn('label', 'text', (column) => column.notNull())
         .addColumn('once', 'text'),
-    { columns: ['priority', 'max_attempts'], notify },
+    { columns: ['priority', 'max_attempts'], ...options },
   )

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { sql } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import { everything } from '../conformance/suite.js'
+import { blocksIn } from '../readme/blocks.js'
 import { testDatabase } from '../support/database.js'
 import { run } from './terminal.js'
 
@@ -106,4 +107,11 @@ test('a role that may make no schema is told so', async () => {
       new RegExp(`^kysely-jobs: The user ${role} may not do this \\(permission denied for database`),
     ),
   })
+})
+
+test('the page shows what it prints', async () => {
+  const [sample] = blocksIn('console', 'docs/conformance.md')
+  const { stdout } = await conformance()
+  const [, printed] = /^.*\n(PostgreSQL.*)$/s.exec(sample?.text ?? '') ?? []
+  expect(stdout.replace(/^PostgreSQL .*/, 'PostgreSQL 18.4')).toBe(printed)
 })

@@ -97,6 +97,6 @@ const faults: [promise: string, fault: (text: string) => string, said: RegExp][]
 ]
 
 test.each(faults)('a fault breaks the promise %s, and the suite says so', async (promise, rewrite, said) => {
-  const { judged } = await runSuite(url, { only: [promise], rewrite, patience: 4_000 })
+  const { judged } = await runSuite(url, { only: [promise], rewrite, patience: 6_000 })
   expect(judged).toMatchObject([{ name: promise, verdict: 'broken', reason: expect.stringMatching(said) }])
 })

@@ -152,19 +152,33 @@ describe.each(servers)('%s', (_, url) => {
   })
 })
 
-test('a table of the coordinator alone keeps all promises', async () => {
-  const found = await runSuite(strict.url)
-  expect(verdicts(found)).toEqual(allHold)
+test('a table of the coordinator alone keeps its promises', async () => {
+  const only = ['claim', 'complete', 'wake', 'limits', 'count']
+  const found = await runSuite(strict.url, { only })
+  expect(verdicts(found)).toEqual(Object.fromEntries(only.map((name) => [name, allHold[name]])))
   expect(found.home).toMatchObject({ engine: { name: 'Citus', version: '13.2-1' }, placement: { kind: 'local' } })
 })
 
-test('of a table that is distributed by hand, the suite says what is refused', async () => {
+test('a table that is distributed keeps its promises, by polling', async () => {
   await using other = await createTestDatabase()
-  const distributing = await startStrict(other.url, { distributeBy: 'tenant_id' })
-  const found = await runSuite(distributing.url, { patience: 3_000 })
+  const distributing = await startStrict(other.url)
+  const found = await runSuite(distributing.url, { distributeBy: 'tenant_id' })
   distributing.close()
   expect(found.home).toMatchObject({ placement: { kind: 'distributed', by: 'tenant_id' } })
-  const said = Object.fromEntries(found.judged.map(({ name, reason }) => [name, reason]))
-  expect(said.claim).toBe(`the server said: ${volatileInUpdate.message} (0A000)`)
-  expect(said.prune).toBe(`the server said: ${lock.message} (0A000)`)
+  // Not yet: limits by a key, and the question for values that have due jobs reads all that are due.
+  const { limits: _limits, plans: _plans, ...held } = allHold
+  expect(verdicts(found)).toMatchObject({ ...held, wake: 'polled' })
+})
+
+test('of a table that is distributed by hand, and of which the product knows nothing, each refusal is told', async () => {
+  await using other = await createTestDatabase()
+  const distributing = await startStrict(other.url, { distributeBy: 'tenant_id' })
+  const pool = quietPool({ connectionString: distributing.url, max: 1 })
+  await pool.query('create table jobs (id int primary key, tenant_id int, at timestamptz)')
+  await expect(pool.query('update jobs set at = clock_timestamp()')).rejects.toMatchObject(volatileInUpdate)
+  expect(distributing.refused).toEqual([
+    { statement: 'update jobs set at = clock_timestamp()', message: volatileInUpdate.message },
+  ])
+  await pool.end()
+  distributing.close()
 })

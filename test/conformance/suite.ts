@@ -53,7 +53,8 @@ export async function everything(url: string): Promise<unknown> {
       union all select 'type', typname from pg_type where typnamespace not in ('pg_toast'::regnamespace)
       union all select 'function', proname from pg_proc
       union all select 'table', relname from pg_class where relnamespace <> 'pg_toast'::regnamespace
-      union all select 'lock', locktype from pg_locks where locktype = 'advisory'
+      union all select 'lock', locktype from pg_locks join pg_database d on d.oid = database
+        where locktype = 'advisory' and datname = current_database()
       order by 1, 2`.execute(db)
     return rows
   } finally {

@@ -3,6 +3,7 @@ import { inAging } from './in-aging.ts'
 import { inArchives } from './in-archives.ts'
 import { inBatches } from './in-batches.ts'
 import { inCli } from './in-cli.ts'
+import { inConformance } from './in-conformance.ts'
 import { inConnections } from './in-connections.ts'
 import { inDashboard } from './in-dashboard.ts'
 import { inDashboardForms } from './in-dashboard-forms.ts'
@@ -42,6 +43,7 @@ export const mutants: readonly Mutant[] = [
   ...inPauses,
   ...inObservations,
   ...inCli,
+  ...inConformance,
   ...inDashboard,
   ...inDashboardForms,
   ...aroundThem,

@@ -53,7 +53,9 @@ class Session {
   async #send(line: Line, bytes: Buffer): Promise<void> {
     const answer = new MessageReader('server').read(Buffer.from(await this.#database.execProtocolRaw(bytes)))
     const status = answer.findLast(({ type }) => type === 'Z')?.body.toString('latin1')
-    for (const message of answer) for (const to of message.type === 'A' ? this.#lines : [line]) to.tell(message)
+    const [notices, rest] = [answer.filter(({ type }) => type === 'A'), answer.filter(({ type }) => type !== 'A')]
+    for (const to of notices.length > 0 ? this.#lines : []) to.tell(notices)
+    line.tell(rest)
     if (status === 'I') this.#release()
     else if (status !== undefined) this.#owner = line
   }
@@ -95,6 +97,7 @@ class Line {
   constructor(socket: Socket, session: Session) {
     this.#socket = socket
     this.#session = session
+    socket.setNoDelay() // small messages wait for each other else
     socket.on('data', (bytes) => this.#read(bytes)).on('error', () => {})
     socket.on('close', () => void session.remove(this))
   }
@@ -118,11 +121,11 @@ class Line {
       return
     }
     this.#session.add(this)
-    for (const message of welcome) this.tell(message)
+    this.tell(welcome)
   }
 
-  tell(message: Message): void {
-    if (this.#socket.writable) this.#socket.write(written(message))
+  tell(messages: readonly Message[]): void {
+    if (this.#socket.writable) this.#socket.write(Buffer.concat(messages.map(written)))
   }
 
   close(): void {

@@ -10,17 +10,20 @@ export const fence: Promised = {
   name: 'fence',
   says: 'Who has lost a job writes nothing to it any more: neither its outcome nor its lease',
   run: async (scene) => {
-    const { key } = scene.stage
+    const { known } = scene.stage
     const [slow, next] = [randomUUID(), randomUUID()]
     await scene.enqueueOne({ label: 'fenced' })
     const lost = await scene.claimOne(slow)
     await scene.age(lost.job)
-    await scene.until('a rescue', rescue(scene.db, table, { lease: '60s', maxAttempts: 10, key }))
+    await scene.until('a rescue', rescue(scene.db, table, { lease: '60s', maxAttempts: 10, ...known }))
     const held = await scene.claimOne(next)
     const outcome = { ...lost.lease, kind: 'succeeded' } as const
-    const written = await scene.until('a settle', settle(scene.db, table, [outcome], { worker: slow, key }))
+    const written = await scene.until('a settle', settle(scene.db, table, [outcome], { worker: slow, ...known }))
     expectSame('outcomes that were written by a lost lease', written.length, 0)
-    const renewed = await scene.until('a heartbeat', heartbeat(scene.db, table, [lost.lease], { worker: slow, key }))
+    const renewed = await scene.until(
+      'a heartbeat',
+      heartbeat(scene.db, table, [lost.lease], { worker: slow, ...known }),
+    )
     expectSame('lost leases that were renewed', renewed.length, 0)
     const { status, attempts_count, locked_by } = await scene.row('fenced')
     expectSame(

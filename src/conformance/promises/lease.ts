@@ -9,14 +9,14 @@ export const lease: Promised = {
   name: 'lease',
   says: 'A job is held while its lease is renewed; expired, it is due again at once, or has failed after its last attempt',
   run: async (scene) => {
-    const { key } = scene.stage
+    const { known } = scene.stage
     const worker = randomUUID()
     const rescued = (maxAttempts: number) =>
-      scene.until('a rescue', rescue(scene.db, table, { lease: '60s', maxAttempts, key }))
+      scene.until('a rescue', rescue(scene.db, table, { lease: '60s', maxAttempts, ...known }))
     await scene.enqueueOne({ label: 'leased' })
     const first = await scene.claimOne(worker)
     await scene.age(first.job)
-    const renewed = await scene.until('a heartbeat', heartbeat(scene.db, table, [first.lease], { worker, key }))
+    const renewed = await scene.until('a heartbeat', heartbeat(scene.db, table, [first.lease], { worker, ...known }))
     expectSame('leases that were renewed', renewed.length, 1)
     expectSame('jobs that were taken from a renewed lease', (await rescued(10)).length, 0)
     await scene.age(first.job)

@@ -43,11 +43,11 @@ async function whyUnexplained({ stage: { pool, home } }: Scene): Promise<string 
 }
 
 async function explained(scene: Scene): Promise<{ readonly what: string; readonly plan: Plan }[]> {
-  const { schema, pool, key } = scene.stage
+  const { schema, pool, known } = scene.stage
   const of = async (what: string, verb: Parameters<typeof plansOf>[2]) =>
     (await scene.until(`the plan of ${what}`, plansOf(pool, schema, verb))).map((plan) => ({ what, plan }))
   const claim = await of('a claim of ten', (db) =>
-    fetchNextJobs(db, table, { worker: randomUUID(), limit: 10, columns, key }),
+    fetchNextJobs(db, table, { worker: randomUUID(), limit: 10, columns, ...known }),
   )
   return [...claim, ...(await of('the question for the next job', (db) => nextDueAt(db, table, { columns })))]
 }

@@ -22,7 +22,7 @@ export const settle: Promised = {
   name: 'settle',
   says: 'Each outcome of an attempt is written as it is: succeeded, failed, timed out, retry, snoozed, cancelled, released',
   run: async (scene) => {
-    const { key } = scene.stage
+    const { known } = scene.stage
     const worker = randomUUID()
     await scene.enqueue(outcomes.length)
     const claimed = await scene.claim(outcomes.length, worker)
@@ -30,7 +30,7 @@ export const settle: Promised = {
     for (const job of claimed) {
       const [outcome, status, attempts] = outcomes[Number(job.label)] as (typeof outcomes)[number] // there is a job for each
       const leased = { ...leaseOf(job), ...outcome }
-      const written = await scene.until('a settle', settleJobs(scene.db, table, [leased], { worker, key }))
+      const written = await scene.until('a settle', settleJobs(scene.db, table, [leased], { worker, ...known }))
       expectSame(`${outcome.kind}, written`, written.length, 1)
       const row = await scene.row(job.label)
       const isLater = 'delay' in outcome

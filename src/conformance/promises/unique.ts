@@ -35,6 +35,6 @@ async function tryIt(scene: Scene): Promise<void> {
   const worker = randomUUID()
   const { lease } = await scene.claimOne(worker)
   expectSame('one more while it runs, new', (await call(db)).isNew, false)
-  await settle(db, table, [{ ...lease, kind: 'succeeded' }], { worker, key: stage.key })
+  await settle(db, table, [{ ...lease, kind: 'succeeded' }], { worker, ...stage.known })
   expectSame('one more when it has ended, new', (await call(db)).isNew, true)
 }

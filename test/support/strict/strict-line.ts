@@ -33,6 +33,7 @@ export class StrictLine {
     this.#client = client
     this.#server = server
     this.#shared = shared
+    for (const socket of [client, server]) socket.setNoDelay() // small messages wait for each other else
     client.on('data', (bytes) => this.#up(bytes))
     server.on('data', (bytes) => this.#down(bytes))
     client.on('error', () => {}).on('close', () => server.destroy())
@@ -49,10 +50,9 @@ export class StrictLine {
       this.#server.write(bytes)
       return
     }
-    for (const message of this.#asked.read(bytes)) {
-      if (message.type === '' && message.body.readInt32BE(0) !== protocol) this.#isRaw = true
-      this.#server.write(written(this.#checked(message)))
-    }
+    const messages = this.#asked.read(bytes)
+    this.#isRaw = messages.some(({ type, body }) => type === '' && body.readInt32BE(0) !== protocol)
+    this.#server.write(Buffer.concat(messages.map((message) => written(this.#checked(message)))))
   }
 
   #checked(message: Message): Message {
@@ -82,10 +82,8 @@ export class StrictLine {
       this.#client.write(bytes)
       return
     }
-    for (const message of this.#answered.read(bytes)) {
-      const told = this.#told(message)
-      if (told !== undefined) this.#client.write(written(told))
-    }
+    const told = this.#answered.read(bytes).flatMap((message) => this.#told(message) ?? [])
+    this.#client.write(Buffer.concat(told.map(written)))
   }
 
   /** @returns undefined for what is not for the client */
