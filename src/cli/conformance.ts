@@ -39,8 +39,11 @@ export async function conformance(options: ConformanceOptions, terminal: Termina
     })
     const paint = paintFor(terminal.stdout, terminal)
     terminal.stdout.write(json ? conformanceJson(found) : conformanceText(found, paint))
-    if (found.isStopped) complain(terminal.stderr, 'stopped; nothing is left behind')
-    return found.isStopped || found.judged.some(({ verdict }) => verdict === 'broken') ? 1 : 0
+    for (const { schema, reason } of found.left)
+      complain(terminal.stderr, `The schema ${schema} is left (${reason}): drop schema ${schema} cascade`)
+    const isLeft = found.left.length > 0
+    if (found.isStopped) complain(terminal.stderr, isLeft ? 'stopped' : 'stopped; nothing is left behind')
+    return found.isStopped || isLeft || found.judged.some(({ verdict }) => verdict === 'broken') ? 1 : 0
   } finally {
     stop.forget()
   }

@@ -24,6 +24,8 @@ export interface Conformance {
   readonly judged: readonly Judged[]
   /** It was stopped before it had tried all. */
   readonly isStopped: boolean
+  /** Schemas that could not be dropped, and why. */
+  readonly left: readonly { readonly schema: string; readonly reason: string }[]
 }
 
 const longest = 15_000
@@ -40,23 +42,33 @@ const readOnly = '25006'
 
 /**
  * Tries promises on a server, one after the other, in a schema of the suite's own, and drops it.
- * @throws whatever keeps the suite from beginning, or from dropping its schema
+ * @throws whatever keeps the suite from beginning
  */
 export async function conform({ promises, signal, patience = longest, ...way }: ConformOptions): Promise<Conformance> {
-  const stages = [await openStage(way)]
+  const first = await openStage(way)
+  const stages = [first]
   const judged: Judged[] = []
   try {
     for (const promised of promises) {
       if (signal?.aborted) break
-      const stage = stages.at(-1) as Stage // there is one
+      const stage = stages.at(-1) ?? first
       const found = await judge(promised, stage, { signal, patience })
       if (found !== undefined) judged.push(found)
       if (!(await emptied(stage, patience))) stages.push(await openStage(way))
     }
-    return { home: (stages[0] as Stage).home, judged, isStopped: signal?.aborted ?? false } // it was opened first
-  } finally {
-    for (const stage of stages) await stage.close()
+  } catch (error) {
+    await closed(stages)
+    throw error
   }
+  return { home: first.home, judged, isStopped: signal?.aborted ?? false, left: await closed(stages) }
+}
+
+/** Closes them. @returns the schemas that could not be dropped, and why */
+async function closed(stages: readonly Stage[]): Promise<Conformance['left']> {
+  const left: { schema: string; reason: string }[] = []
+  for (const { schema, close } of stages)
+    await close().catch((error: unknown) => void left.push({ schema, reason: textOf(error) }))
+  return left
 }
 
 interface Bounds {

@@ -6,6 +6,7 @@ import type { JobTableOptions } from '../migrate/options.js'
 import { sqlState } from '../pg/error-class.js'
 import type { Home } from '../schema/engine.js'
 import { inspectJobTable } from '../schema/inspect.js'
+import { jobStatuses } from '../schema/statuses.js'
 import { type SuiteDatabase, table } from './suite-table.js'
 
 /** How the suite comes to its server. */
@@ -53,6 +54,11 @@ export async function openStage(way: Way): Promise<Stage> {
   try {
     await db.schema.createSchema(schema).execute()
     const own = { db: db.withSchema(schema), other: other.withSchema(schema) }
+    // Else one of the user's would serve, which may lack a status.
+    await own.db.schema
+      .createType('job_status')
+      .asEnum([...jobStatuses])
+      .execute()
     const refused = await makeTable(own.db, way.distributeBy)
     const { home, key } = await inspectJobTable(own.db, table)
     const { name, triggers } = home.engine

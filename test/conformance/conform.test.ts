@@ -67,6 +67,28 @@ test('where no schema can be made, it says why, and nothing is left', async () =
   expect(await everything(url)).toEqual(before)
 })
 
+test('a schema that can not be dropped is told', async () => {
+  const keep = (text: string) => (text.startsWith('drop schema') ? 'drop schema pg_catalog' : text)
+  const { left, judged } = await runSuite(url, { only: ['count'], rewrite: keep })
+  expect(judged).toMatchObject([{ verdict: 'holds' }])
+  expect(left).toEqual([
+    { schema: expect.stringMatching(/^kysely_jobs_conformance_\w{8}$/), reason: expect.stringMatching(/pg_catalog/) },
+  ])
+  await db.schema
+    .dropSchema(left[0]?.schema ?? '')
+    .cascade()
+    .execute()
+})
+
+test("a type of the user's that lacks a status is left alone", async () => {
+  await sql`create type job_status as enum ('job_status_not_started', 'job_status_running', 'job_status_failed',
+    'job_status_timed_out', 'job_status_succeeded', 'job_status_retry')`.execute(db)
+  const before = await everything(url)
+  expect(verdicts(await runSuite(url, { only: ['settle', 'cancel'] }))).toEqual({ settle: 'holds', cancel: 'holds' })
+  expect(await everything(url)).toEqual(before)
+  await sql`drop type job_status`.execute(db)
+})
+
 /** Each a fault in the product, and of the promise that it breaks what is said then. */
 const faults: [promise: string, fault: (text: string) => string, said: RegExp][] = [
   [
