@@ -4,6 +4,7 @@ import type { SuiteDatabase } from './suite-table.js'
 
 /** How the server runs a statement. */
 export interface Plan {
+  readonly statement: string
   /** Pages that it touched. */
   readonly buffers: number
   /** The tables that it read as a whole. */
@@ -51,6 +52,7 @@ async function explained(client: pg.PoolClient, text: string, parameters: unknow
   const touched = nodes.map((node) => Number(node['Shared Hit Blocks'] ?? 0) + Number(node['Shared Read Blocks'] ?? 0))
   const whole = nodes.filter((node) => node['Node Type'] === 'Seq Scan' && node['Actual Loops'] !== 0)
   return {
+    statement: text,
     buffers: Math.max(0, ...touched), // a node counts what is below it
     whole: whole.flatMap((node) => (node['Relation Name'] === undefined ? [] : [String(node['Relation Name'])])),
   }

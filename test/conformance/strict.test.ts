@@ -165,9 +165,13 @@ test('a table that is distributed keeps its promises, by polling', async () => {
   const found = await runSuite(distributing.url, { distributeBy: 'tenant_id' })
   distributing.close()
   expect(found.home).toMatchObject({ placement: { kind: 'distributed', by: 'tenant_id' } })
-  // Not yet: limits by a key, and the question for values that have due jobs reads all that are due.
-  const { limits: _limits, plans: _plans, ...held } = allHold
-  expect(verdicts(found)).toMatchObject({ ...held, wake: 'polled' })
+  expect(verdicts(found)).toEqual({ ...allHold, wake: 'polled', limits: 'absent', plans: 'absent' })
+  const reasons = Object.fromEntries(found.judged.map(({ name, reason }) => [name, reason]))
+  expect(reasons).toMatchObject({
+    wake: expect.stringContaining('no trigger tells workers'),
+    limits: expect.stringContaining("jobs is distributed by 'tenant_id'"),
+    plans: expect.stringContaining('to ask which values have due jobs'),
+  })
 })
 
 test('of a table that is distributed by hand, and of which the product knows nothing, each refusal is told', async () => {
