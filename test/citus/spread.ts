@@ -1,0 +1,50 @@
+import { type Generated, Kysely, PostgresDialect } from 'kysely'
+import { createJobTable, type JobTableOptions } from 'kysely-jobs/migrate'
+import { afterAll } from 'vitest'
+import { createTestDatabase, quietPool } from '../support/database.js'
+import { type Strict, startStrict } from '../support/strict/start-strict.js'
+
+export interface SpreadDatabase {
+  mail_jobs: {
+    id: Generated<string>
+    created_at: Generated<Date>
+    updated_at: Generated<Date>
+    status: Generated<string>
+    last_error: string | null
+    attempts_count: Generated<number>
+    locked_at: Date | null
+    locked_by: string | null
+    run_at: Generated<Date>
+    priority: Generated<number>
+    result: unknown
+    tenant_id: number
+    note: string
+  }
+}
+
+/** A job table that is distributed by `tenant_id`, on a server that refuses what Citus refuses, and the same past it. */
+export async function spreadDatabase(options: JobTableOptions = {}): Promise<{
+  readonly db: Kysely<SpreadDatabase>
+  readonly plain: Kysely<SpreadDatabase>
+  readonly refused: Strict['refused']
+}> {
+  const database = await createTestDatabase<SpreadDatabase>()
+  const strict = await startStrict(database.url)
+  const pool = quietPool({ connectionString: strict.url, max: 20 })
+  const db = new Kysely<SpreadDatabase>({ dialect: new PostgresDialect({ pool }) })
+  afterAll(async () => {
+    db.destroy().catch(() => {}) // not awaited: a failed test may have kept a client
+    strict.close()
+    await database.close()
+  })
+  await createJobTable(
+    db,
+    'mail_jobs',
+    (table) =>
+      table
+        .addColumn('tenant_id', 'integer', (column) => column.notNull())
+        .addColumn('note', 'text', (column) => column.notNull()),
+    { distributeBy: 'tenant_id', columns: ['priority', 'result'], unique: [['tenant_id', 'note']], ...options },
+  )
+  return { db, plain: database.db, refused: strict.refused }
+}

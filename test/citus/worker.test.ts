@@ -1,0 +1,113 @@
+import { sql } from 'kysely'
+import { type ClaimOptions, createWorker, enqueue, type WorkerOptions } from 'kysely-jobs'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { next, quiet } from '../worker/mail-jobs.js'
+import { type SpreadDatabase, spreadDatabase } from './spread.js'
+
+// Workers of a table that is distributed by a column, where the server refuses what Citus refuses.
+
+const { db, plain, refused } = await spreadDatabase()
+
+beforeEach(() => plain.deleteFrom('mail_jobs').execute())
+
+type Options = WorkerOptions<any> & ClaimOptions<SpreadDatabase, 'mail_jobs'>
+type Handler = Parameters<typeof createWorker<SpreadDatabase, 'mail_jobs'>>[2]
+
+async function working(handler: Handler, options: Options = {}) {
+  const worker = createWorker(db, 'mail_jobs', handler, { logger: quiet, pollInterval: '50ms', ...options })
+  const errors: string[] = []
+  worker.on('error', ({ error, doing }) => errors.push(`${doing}: ${error}`))
+  const idle = new Promise((resolve) => worker.once('idle', () => resolve(undefined)))
+  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+  await worker.start()
+  return { worker, errors, idle }
+}
+
+const notes = (tenant_id: number, count: number) =>
+  Array.from({ length: count }, (_, n) => ({ tenant_id, note: `${tenant_id}-${n}` }))
+
+test('each job of each tenant runs once, whichever worker claims it', async () => {
+  const jobs = Array.from({ length: 20 }, (_, tenant) => notes(tenant, 15)).flat()
+  await enqueue(db, 'mail_jobs', jobs)
+  const ran: string[] = []
+  const started = await Promise.all(
+    [1, 2, 3].map(() => working(async ({ note }) => void ran.push(note), { concurrency: 10 })),
+  )
+  await Promise.all(started.map(({ idle }) => idle))
+  expect(ran.toSorted()).toEqual(jobs.map(({ note }) => note).toSorted())
+  expect(started.flatMap(({ errors }) => errors)).toEqual([])
+  expect(refused).toEqual([])
+})
+
+test('a tenant with many jobs keeps none waiting that has few', async () => {
+  await enqueue(db, 'mail_jobs', notes(1, 500))
+  await enqueue(db, 'mail_jobs', notes(2, 3))
+  const ran: number[] = []
+  const { idle } = await working(async ({ tenant_id }) => void ran.push(tenant_id), { concurrency: 4 })
+  await idle
+  expect(ran).toHaveLength(503)
+  expect(ran.lastIndexOf(2)).toBeLessThan(100)
+})
+
+test('what is retried, timed out and completed in a transaction ends as on one server', async () => {
+  await enqueue(db, 'mail_jobs', [
+    { tenant_id: 1, note: 'fails once' },
+    { tenant_id: 2, note: 'completes' },
+    { tenant_id: 3, note: 'times out' },
+  ])
+  const { worker, errors } = await working(
+    async ({ note }, { attempt, complete, signal }) => {
+      if (note === 'fails once' && attempt === 1) throw new Error('no')
+      if (note === 'completes') await db.transaction().execute((trx) => complete(trx, { done: true }))
+      if (note === 'times out')
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    },
+    { timeout: '300ms', maxAttempts: 2, backoff: { delay: 0, factor: 1, max: 0, jitter: 0.5 } },
+  )
+  await next(worker, 'timedOut')
+  await worker.stop()
+  const rows = await plain
+    .selectFrom('mail_jobs')
+    .select(['note', 'status', 'attempts_count', 'result'])
+    .orderBy('note')
+    .execute()
+  expect(rows).toMatchObject([
+    { note: 'completes', status: 'job_status_succeeded', result: { done: true } },
+    { note: 'fails once', status: 'job_status_succeeded', attempts_count: 2 },
+    { note: 'times out', status: 'job_status_timed_out', attempts_count: 2 },
+  ])
+  expect(errors).toEqual([])
+  expect(refused).toEqual([])
+})
+
+test('a job that the table refuses keeps no other of its tenant from running', async () => {
+  await sql`alter table mail_jobs add constraint picky check (note <> '1-1' or attempts_count = 0)`.execute(plain)
+  onTestFinished(() => sql`alter table mail_jobs drop constraint picky`.execute(plain).then(() => {}))
+  await enqueue(db, 'mail_jobs', [...notes(1, 3), ...notes(2, 3)])
+  const ran: string[] = []
+  const { errors, idle } = await working(async ({ note }) => void ran.push(note))
+  await idle
+  expect(ran.toSorted()).toEqual(['1-0', '1-2', '2-0', '2-1', '2-2'])
+  expect(errors.join()).toMatch(/which is passed over for 300 s.*violates check constraint "picky"/)
+})
+
+test.each<[name: string, options: Options, said: string]>([
+  [
+    'limit',
+    { limit: { by: 'tenant_id', max: 2 } },
+    "mail_jobs is distributed by 'tenant_id' (Citus 13.2-1), and jobs can be counted by keys only in a table that is local",
+  ],
+  ['fairBy of another column', { fairBy: 'note' }, "fairBy: 'tenant_id' goes without saying"],
+  ['hold', { hold: 'transaction' }, 'one transaction holds jobs of one node only; leave the option out'],
+])('what does not go there is refused at start-up, with the remedy: %s', async (_, options, said) => {
+  const worker = createWorker(db, 'mail_jobs', async () => {}, { logger: quiet, ...options })
+  await expect(worker.start()).rejects.toThrow(said)
+})
+
+test('fairBy of the column that the table is distributed by is what it is anyway', async () => {
+  await enqueue(db, 'mail_jobs', notes(1, 2))
+  const ran: string[] = []
+  const { idle } = await working(async ({ note }) => void ran.push(note), { fairBy: 'tenant_id' })
+  await idle
+  expect(ran).toHaveLength(2)
+})
