@@ -6,6 +6,7 @@ import { afterAll, test as base, expect, onTestFinished } from 'vitest'
 import { examine } from '../../src/doctor/examine.js'
 import { isInstalled } from '../../tools/postgres/binaries.js'
 import { startPostgres } from '../../tools/postgres/start-postgres.js'
+import { allShapes, createPartitioned } from '../partitioned/shapes.js'
 import { createMailTables, next, quiet } from '../worker/mail-jobs.js'
 import { everyVerb } from './every-verb.js'
 
@@ -31,6 +32,16 @@ test('on Postgres 14 every verb serves tables with all columns and with few, of 
     await createJobTable(db, 'jobs', (table) => table.addColumn('n', 'integer'), options)
     await everyVerb(db, 'jobs', (n) => ({ n, ...('status' in options && { id: `${n}` }) }))
     await dropJobTable(db, 'jobs')
+  }
+})
+
+test('on Postgres 14 every verb serves tables that are partitioned by their users, and the doctor finds nothing in them', async () => {
+  const db = handle()
+  for (const shape of allShapes) {
+    await createPartitioned(db, shape)
+    expect(await examine(db, { tables: [shape] })).toEqual([])
+    await everyVerb(db, shape, (n) => ({ note: `n${n}` }), { isUnique: false })
+    await dropJobTable(db, shape)
   }
 })
 
