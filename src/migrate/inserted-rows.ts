@@ -8,7 +8,7 @@ import { literal } from './migration-database.js'
  * partition, nor for those that an UPDATE moves to another one, and a later partition would have none. Of a trigger for each row Postgres
  * keeps a copy in every partition. To call a function for each of 100,000 rows makes their INSERT take 1.7 to 2.1 of what it takes
  * without triggers (a trigger of the statement 1.03 to 1.1). So the trigger's condition, which is looked at when a row is inserted, keeps the
- * earliest time so far in a setting of the transaction, and is true for rows that are due before all others: 1.1 to 1.13. The
+ * earliest time so far in a setting of the transaction, and is true for rows that are due before all others: 1.1 to 1.15. The
  * function, which is called when the statement has ended, tells of the last of these, and clears the setting for the next one.
  *
  * What a savepoint takes back it takes back of the setting too.
