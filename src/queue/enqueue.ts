@@ -98,7 +98,7 @@ function explained(db: Lookup, table: string): (error: unknown) => never {
 /** What Citus says of a statement that it can't spread over nodes. */
 const notSpread = /^(?:0A000|42P16)$/
 
-/** Where the table is distributed this is found out by an error; in the user's transaction, which that would end, it is asked before. */
+/** Where the table is on another node this is found out by an error; in the user's transaction, which that would end, it is asked before. */
 async function insertUnique(
   db: Queryable<unknown>,
   table: string,
@@ -111,7 +111,7 @@ async function insertUnique(
       return await enqueueUnique(jobs, uniqueness, rows)
     } catch (error) {
       const isTold = notSpread.test(sqlState(error) ?? '') || error instanceof NoUniqueIndexError
-      if (!isTold || !isDistributed(await knownHome(jobs.db, table))) throw error
+      if (!isTold || !isElsewhere(await knownHome(jobs.db, table))) throw error
     }
   }
   const home = await knownHome(jobs.db, table)
@@ -123,7 +123,7 @@ async function insertUnique(
   )
 }
 
-const isDistributed = (home: Home | undefined): boolean => home?.placement.kind === 'distributed'
+const isElsewhere = (home: Home | undefined): boolean => home !== undefined && home.placement.kind !== 'local'
 
 async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]> {
   const chunks = inChunks(rows)
