@@ -27,6 +27,10 @@ export interface Promised {
   readonly run: (scene: Scene) => Promise<Otherwise | undefined>
 }
 
+/** Whether rows of one tenant may be on several nodes: what holds for jobs of one value then holds for no tenant. */
+export const isScattered = ({ placement }: Home): boolean =>
+  placement.kind === 'distributed' && placement.by !== 'tenant_id'
+
 /** What became of one. */
 export interface Judged {
   readonly name: string

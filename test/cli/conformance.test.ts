@@ -75,7 +75,7 @@ test('Ctrl-C stops it; it prints what it has found, and leaves nothing behind', 
 
 test.each([
   [['--only', 'wakeup'], 'kysely-jobs: --only "wakeup": there is no such promise; did you mean wake?\n'],
-  [['--only', 'xyzzy'], /there is no such promise; there are claim, work, .*, plans\n$/],
+  [['--only', 'xyzzy'], /there is no such promise; there are enqueue, claim, .*, plans\n$/],
   [['--listen', 'localhost'], /The database URL is no Postgres URL/],
   [
     ['postgres://ada:s3cret@localhost/shop'],

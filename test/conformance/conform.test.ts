@@ -36,7 +36,7 @@ test('stopped midway, it leaves nothing behind, and tells what it has found', as
   const stopped = [first!, { ...second!, run }, third!]
   const found = await runSuite(url, { promises: stopped, signal: stop.signal })
   expect(found.isStopped).toBe(true)
-  expect(verdicts(found)).toEqual({ claim: 'holds' })
+  expect(verdicts(found)).toEqual({ enqueue: 'holds' })
   expect(await everything(url)).toEqual(before)
 })
 

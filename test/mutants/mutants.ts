@@ -2,6 +2,7 @@ import { aroundThem } from './around-them.ts'
 import { inAging } from './in-aging.ts'
 import { inArchives } from './in-archives.ts'
 import { inBatches } from './in-batches.ts'
+import { inCitus } from './in-citus.ts'
 import { inCli } from './in-cli.ts'
 import { inConformance } from './in-conformance.ts'
 import { inConnections } from './in-connections.ts'
@@ -42,6 +43,7 @@ export const mutants: readonly Mutant[] = [
   ...inPartitions,
   ...inPauses,
   ...inObservations,
+  ...inCitus,
   ...inCli,
   ...inConformance,
   ...inDashboard,

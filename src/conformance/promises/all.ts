@@ -4,6 +4,7 @@ import { claim } from './claim.js'
 import { complete } from './complete.js'
 import { count } from './count.js'
 import { due } from './due.js'
+import { enqueue } from './enqueue.js'
 import { fence } from './fence.js'
 import { lease } from './lease.js'
 import { limits } from './limits.js'
@@ -19,6 +20,6 @@ import { work } from './work.js'
 
 /** All promises, in the order in which they are tried; the one that fills the table is the last. */
 export const promises: readonly Promised[] = [
-  ...[claim, work, fence, lease, rescue, settle, retry, complete, due, wake],
+  ...[enqueue, claim, work, fence, lease, rescue, settle, retry, complete, due, wake],
   ...[cancel, unique, priority, limits, count, prune, plans],
 ]

@@ -3,7 +3,7 @@ import { createUniqueIndex, dropUniqueIndex } from '../../migrate/unique-indexes
 import { enqueue } from '../../queue/enqueue.js'
 import { settle } from '../../queue/settle.js'
 import { expectSame } from '../broken.js'
-import type { Promised } from '../promised.js'
+import { isScattered, type Promised } from '../promised.js'
 import type { Scene } from '../scene.js'
 import { table } from '../suite-table.js'
 
@@ -13,6 +13,10 @@ const callers = 8
 export const unique: Promised = {
   name: 'unique',
   says: 'Of unique jobs one stands, however many are enqueued at the same time, until it has ended',
+  absent: (home) =>
+    isScattered(home)
+      ? 'jobs are unique by columns of which the table is distributed by one, and it is by none of those of the suite'
+      : undefined,
   run: async (scene) => {
     await scene.until('a unique index', createUniqueIndex(scene.db, table, columns))
     try {

@@ -1,0 +1,34 @@
+import type { Mutant } from './mutant.ts'
+
+const verbs = 'test/citus/verbs.test.ts'
+
+/** Faults in what fits statements to a distributed engine, and in claims value by value. */
+export const inCitus: readonly Mutant[] = [
+  {
+    name: 'statements that do not name the value',
+    breaks: 'nothing is claimed or settled in a distributed table',
+    file: 'src/schema/fitted.ts',
+    text: 'if (names.length === 0) return query',
+    replacement: 'if (names.length >= 0) return query',
+    test: verbs,
+    title: 'what is claimed of several tenants is settled, each job by its own lease',
+  },
+  {
+    name: 'rows that are known by their id alone',
+    breaks: 'a job of another tenant is cancelled, which has the same id',
+    file: 'src/queue/by-value.ts',
+    text: 'return [...values].map(([value, rows]) => [jobsOfValue(jobs, value), rows])',
+    replacement: 'return [...values].map(([, all]) => [jobsOfValue(jobs, [...values.keys()][0] ?? ""), all])',
+    test: verbs,
+    title: 'what is claimed of several tenants is settled, each job by its own lease',
+  },
+  {
+    name: 'claims that stay with the first value',
+    breaks: 'a tenant with a million jobs keeps all others waiting',
+    file: 'src/worker/claim/value-claims.ts',
+    text: 'if (found.value.length >= most) this.#values.push(value)',
+    replacement: 'if (found.value.length >= most) this.#values.unshift(value)',
+    test: 'test/citus/worker.test.ts',
+    title: 'tenants with many jobs keep none waiting that has few',
+  },
+]
