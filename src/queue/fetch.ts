@@ -73,17 +73,17 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
   const { limit, dueSince, columns = [], ...claim } = options
   const since = dueSince && { runAt: dueSince, levels: '{}', times: '{}', others: '-infinity' }
   const fetched: object[] = []
-  for (const some of await nodesToFetch(jobs, { ...claim, columns }, limit)) {
+  for (const some of await nodesToFetch(jobs, { ...claim, columns })) {
     const fetch = compileFetch(some, { ...claim, columns, fromCursor: since !== undefined })
     if (fetched.length < limit) fetched.push(...(await fetch(jobs.db, { limit: limit - fetched.length, since })))
   }
   return fetched as Job<DB, Table>[] // rows of the user's table, after the user's plugins
 }
 
-/** The table; where it is distributed, its rows of each value that has due jobs. */
-async function nodesToFetch(jobs: Jobs, claim: Claim, limit: number): Promise<readonly Jobs[]> {
+/** The table; where it is distributed, its rows of each value that has due jobs: those of the first may all be in the hands of others. */
+async function nodesToFetch(jobs: Jobs, claim: Claim): Promise<readonly Jobs[]> {
   if (jobs.distributedBy === undefined) return [jobs]
-  return (await dueValues(jobs, claim, limit)).map((value) => jobsOfValue(jobs, value))
+  return (await dueValues(jobs, claim)).map((value) => jobsOfValue(jobs, value))
 }
 
 /** What makes a fetch another statement. */

@@ -6,10 +6,13 @@ import { quoted } from '../schema/names.js'
 import { asText, textsOf } from '../schema/text.js'
 import { type Claim, waitingJobs } from './claim.js'
 
+/** So many values are known at most at a time. */
+export const mostValues = 10_000
+
 /** The values, of the column by which a table is distributed, that have due jobs; those whose jobs wait longest first. It reads what is due, on each node by the index. */
-export function dueValues(jobs: Jobs, claim: Claim, most: number): Promise<string[]> {
+export function dueValues(jobs: Jobs, claim: Claim): Promise<string[]> {
   const due = waitingJobs(jobs, claim).where(isDue())
-  return valuesOfRows(jobs, due, job.fn.min(column('run_at')), most)
+  return valuesOfRows(jobs, due, job.fn.min(column('run_at')), mostValues)
 }
 
 /** The values that rows have, in the order of an expression over the rows of each. */

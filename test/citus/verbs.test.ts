@@ -49,6 +49,16 @@ test('what is claimed of several tenants is settled, each job by its own lease',
   expect(refused).toEqual([])
 })
 
+test('a fetch goes on to other tenants where all jobs of the first are in the hands of others', async () => {
+  await enqueue(db, 'mail_jobs', twins())
+  const first = plain.updateTable('mail_jobs').set({ run_at: new Date(0) })
+  await first.where('tenant_id', '=', 1).execute()
+  await plain.transaction().execute(async (trx) => {
+    await trx.selectFrom('mail_jobs').select('id').where('tenant_id', '=', 1).forUpdate().execute()
+    expect(await fetchNextJobs(db, 'mail_jobs', { ...known, limit: 1 })).toMatchObject([{ tenant_id: 2 }])
+  })
+})
+
 test('a fetch takes no more than it is asked for, by priority within a tenant', async () => {
   await enqueue(db, 'mail_jobs', [
     { tenant_id: 1, note: 'low' },

@@ -2,7 +2,7 @@ import { concernsAll, mayPass } from '../../pg/error-class.js'
 import { answered, onNodes } from '../../queue/by-value.js'
 import { compileFetch, firstDue } from '../../queue/fetch.js'
 import { compileNextDue } from '../../queue/next-due.js'
-import { dueValues } from '../../queue/values.js'
+import { dueValues, mostValues } from '../../queue/values.js'
 import { type Jobs, jobsOfValue } from '../../schema/job-database.js'
 import { withDeadline } from '../../watch/deadline.js'
 import { Pause } from '../../watch/pause.js'
@@ -11,8 +11,7 @@ import type { WorkerScope } from '../scope.js'
 import type { Claimed } from './claimed.js'
 import { LeftBehind, type Rest } from './left-behind.js'
 
-/** How many values are known at most, and for how long (milliseconds): which of them have due jobs is asked of all nodes. */
-const mostValues = 10_000
+/** For how long (milliseconds) values are known: which of them have due jobs is asked of all nodes. */
 const knownFor = 1_000
 
 /** A fetch takes from so many values at once, where there are as many: of one that has a million jobs no more than comes to it. */
@@ -94,7 +93,7 @@ export class ValueClaims {
   async #due(db: Jobs['db']): Promise<readonly string[]> {
     const { claimedJobs, claim, settings, report } = this.#scope
     try {
-      const asked = dueValues({ ...claimedJobs, db }, claim, mostValues)
+      const asked = dueValues({ ...claimedJobs, db }, claim)
       const values = await withDeadline(asked, settings.lease / 6, 'which values have due jobs')
       if (this.#seen.size > mostValues) this.#seen = new Set()
       for (const value of values) this.#seen.add(value)
