@@ -59,7 +59,7 @@ export function chosen<Selected>(jobs: Jobs, rows: Selecting<Selected>, choice: 
 
 /** What tells the rows of a query: as text, past the user's type parsers, as it comes back as parameters. */
 export async function keysOf<Selected>(jobs: Jobs, rows: Selecting<Selected>): Promise<RowKey[]> {
-  const values = [job.cast<string>(column('id'), 'text'), ...(jobs.key === undefined ? [] : [keyText(jobs.key)])]
+  const values = [job.cast<string>(column('id'), 'text'), ...(jobs.rowKey === undefined ? [] : [keyText(jobs.rowKey)])]
   return (await textsOf(jobs.db, rows.select(asJsonText(values)).compile())).map((text) => {
     const [id, key] = JSON.parse(text ?? '') as [id: string, key?: string] // made above
     return { id, key }

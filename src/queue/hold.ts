@@ -22,10 +22,10 @@ export async function holdRows<Held extends Lease>(
   const held: Held[] = []
   for (const group of inGroups(leases)) {
     for (const [ofNode, some] of byValue(jobs, group)) {
-      const isHeld = holdsLease({ worker, attempt: group[0].attempt, ...rowsOf(jobs, some) })
-      const rows = ofNode.db.selectFrom(jobs.table).where(isHeld).select(toldAsText(jobs))
+      const isHeld = holdsLease({ worker, attempt: group[0].attempt, ...rowsOf(ofNode, some) })
+      const rows = ofNode.db.selectFrom(jobs.table).where(isHeld).select(toldAsText(ofNode))
       const locked = deletes ? rows.forUpdate() : rows.forNoKeyUpdate()
-      held.push(...among(some, await valuesOf(ofNode.db, locked.compile()), jobs.key !== undefined))
+      held.push(...among(some, await valuesOf(ofNode.db, locked.compile()), ofNode.key !== undefined))
     }
   }
   return held

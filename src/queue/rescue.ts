@@ -71,7 +71,7 @@ export async function rescue<DB, Table extends keyof DB & string>(
 
 async function rescueOf<Row>(jobs: Jobs, options: RescueOptions<Row>): Promise<Rescued[]> {
   const { db: locking, isLocked } = ofLocked(jobs, expiredRows(jobs, options))
-  const told = jobs.key === undefined ? job.lit(null) : keyText(jobs.key)
+  const told = jobs.rowKey === undefined ? job.lit(null) : keyText(jobs.rowKey)
   const query = locking
     .updateTable(jobs.table)
     .set(rescuing(options.maxAttempts, new Set(options.columns)))

@@ -38,7 +38,7 @@ export interface Returned {
 export function returnedOf(jobs: Jobs, asked: Asked): Returned {
   const { select, level } = asked
   const isWhole = select === undefined
-  if (isWhole && jobs.key === undefined && level === undefined) return { isWhole, list: [], rowsOf: (rows) => rows }
+  if (isWhole && jobs.rowKey === undefined && level === undefined) return { isWhole, list: [], rowsOf: (rows) => rows }
   const names = isWhole ? [] : [...new Set([...always, ...select])]
   const name = unusedName(names)
   return {
@@ -61,7 +61,7 @@ function ownPart(jobs: Jobs, { select, columns, claimed, level }: Asked) {
   const part = (name: 'max_attempts' | 'priority') =>
     select !== undefined && columns.includes(name) ? sql`coalesce(${column(name)}::text, '')` : sql.lit('')
   const claim = claimed && select !== undefined ? leaseText(claimed) : sql.lit('')
-  const key = jobs.key === undefined ? sql.lit('') : keyText(jobs.key)
+  const key = jobs.rowKey === undefined ? sql.lit('') : keyText(jobs.rowKey)
   return sql.join(
     [claim, part('max_attempts'), level ? sql`${part('priority')} || ';' || ${level}` : part('priority'), key],
     sql` || ',' || `,

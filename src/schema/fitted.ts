@@ -35,12 +35,14 @@ export const volatile = {
 } as const
 
 /**
- * What stands for these there: the moment at which the transaction began, and a share of 0 to 1 that a hash of the row and its
- * attempt makes, as good as chance for jobs that are not to come back together.
+ * What stands for these there: the moment at which the transaction began; a share of 0 to 1 that a hash of the row and its attempt makes,
+ * as good as chance for jobs that are not to come back together; and nothing for what lets a commit wait for no disk, beside which Citus sends the
+ * parts of a statement to the node one after the other, and none that is recursive.
  */
 const stable: Readonly<Record<string, string>> = {
   [volatile.clock]: 'now()',
   [volatile.chance]: `((pg_catalog.hashtextextended("id"::text || ' ' || "attempts_count", 0) & 1048575) / 1048576.0)`,
+  [volatile.commitLater]: 'true',
 }
 
 /** The beginning of what `asText` makes: a type of which nodes can't send each other values. */
@@ -62,14 +64,6 @@ export abstract class Fitting extends OperationNodeTransformer implements Kysely
  * it is.
  */
 export class Stable extends Fitting {
-  readonly #stands: Readonly<Record<string, string>>
-
-  /** @param isWhole the table is on one node as a whole: beside this, Citus sends no recursive query there */
-  constructor(isWhole: boolean) {
-    super()
-    this.#stands = isWhole ? { ...stable, [volatile.commitLater]: 'true' } : stable
-  }
-
   protected override transformUpdateQuery(node: UpdateQueryNode, queryId?: QueryId): UpdateQueryNode {
     const { updates, ...update } = super.transformUpdateQuery(node, queryId)
     const within = updates?.map((change) => ({ ...change, value: withinSelect(change.value) }))
@@ -90,7 +84,7 @@ export class Stable extends Fitting {
     const [text = ''] = node.sqlFragments
     const raw = super.transformRaw(node, queryId)
     if (text === asCstring[0]) return RawNode.create(['((', ')::text)'], raw.parameters)
-    const stands = node.parameters.length === 0 ? this.#stands[text] : undefined
+    const stands = node.parameters.length === 0 ? stable[text] : undefined
     return stands === undefined ? raw : RawNode.createWithSql(stands)
   }
 }

@@ -24,6 +24,8 @@ export interface Jobs {
   readonly name: JobAlias
   /** What tells a row from all others, as {@link JobTableDescription.key} has it; undefined: its id does. */
   readonly key: string | undefined
+  /** The same for whoever sees a row beside those of other values; {@link key}, where statements are about all. */
+  readonly rowKey: string | undefined
   /** The server, and where it has the table; undefined: a Postgres, as far as is known. */
   readonly home: Home | undefined
   /** The column by whose values the table is spread over nodes: what locks or writes is of one value at a time. */
@@ -51,7 +53,7 @@ export function jobsOf<DB>(db: ReadonlyQueryable<DB>, table: string, { key, home
   // A table that is called `job` has no alias here: `withSchema` would take the alias for the table.
   const asJob = (table === 'job' || table.endsWith('.job') ? table : real.as('job')) as unknown as Jobs['asJob'] // its columns are the same
   const distributedBy = home?.placement.kind === 'distributed' ? home.placement.by : undefined
-  return { db: fitted(jobs, home), table: real.as(own.row), asJob, name, key, home, distributedBy }
+  return { db: fitted(jobs, home), table: real.as(own.row), asJob, name, key, rowKey: key, home, distributedBy }
 }
 
 /**
@@ -69,14 +71,12 @@ export function realJobsOf<DB>(
 
 /** A handle whose statements its server takes. */
 function fitted(db: Jobs['db'], home: Home | undefined): Jobs['db'] {
-  return home === undefined || home.engine.volatileInUpdate
-    ? db
-    : db.withPlugin(new Stable(home.placement.kind === 'one node'))
+  return home === undefined || home.engine.volatileInUpdate ? db : db.withPlugin(new Stable())
 }
 
-/** The jobs that have one value in the column by which their table is distributed: a job table of one node. */
+/** The jobs that have one value in the column by which their table is distributed: a job table of one node, in which the id tells a row from all others. */
 export function jobsOfValue(jobs: Jobs, value: string): Jobs {
   const { db, distributedBy } = jobs
   if (distributedBy === undefined) return jobs
-  return { ...jobs, db: db.withPlugin(new OfValue(distributedBy, value)), distributedBy: undefined }
+  return { ...jobs, db: db.withPlugin(new OfValue(distributedBy, value)), key: undefined, distributedBy: undefined }
 }

@@ -14,8 +14,12 @@ import { LeftBehind, type Rest } from './left-behind.js'
 /** For how long (milliseconds) values are known: which of them have due jobs is asked of all nodes. */
 const knownFor = 1_000
 
-/** A fetch takes from so many values at once, where there are as many: of one that has a million jobs no more than comes to it. */
-const valuesAtOnce = 4
+/**
+ * A statement asks for so many jobs of a value, or for all that there is room for: of fewer, its way to the node and back costs more than they
+ * do. Where there is room for more, several values are asked at once, up to so many.
+ */
+const worthAsking = 50
+const mostAtOnce = 4
 
 /** Values whose node does not answer are left alone for so long (milliseconds). */
 const awayFor = 5_000
@@ -26,6 +30,12 @@ interface ToClaim {
   readonly ahead: boolean
   /** The one job that is first, as one that is refused is looked for. */
   readonly isOne: boolean
+}
+
+/** From one of them on, around. */
+function turned(values: readonly string[]): string[] {
+  const start = Math.floor(Math.random() * values.length)
+  return [...values.slice(start), ...values.slice(0, start)]
 }
 
 /**
@@ -80,13 +90,16 @@ export class ValueClaims {
     return this.#left
   }
 
-  /** Which values have due jobs: those that were not known are next, then the others as it was their turn. */
+  /**
+   * Which values have due jobs: those that were not known are next, from one of them on, so that workers which ask at the same time are not in each
+   * other's way; then the others as it was their turn.
+   */
   async #look(db: Jobs['db']): Promise<void> {
     this.#askedAt = performance.now()
     const found = new Set((await this.#due(db)).filter((value) => !this.#isAway(value)))
     const known = this.#values.filter((value) => found.has(value))
     for (const value of known) found.delete(value)
-    this.#values = [...found, ...known]
+    this.#values = [...turned([...found]), ...known]
   }
 
   /** Of a node that is away nobody can tell; then all are tried that were seen before. */
@@ -114,7 +127,8 @@ export class ValueClaims {
   /** Of the next values, as many of each as comes to it. @throws why, where none of them answers */
   async #ofSome(db: Jobs['db'], { limit, ahead }: ToClaim): Promise<object[]> {
     const { userJobs, claim, worker, settings } = this.#scope
-    const values = this.#values.splice(0, this.#isRefused ? 1 : Math.min(valuesAtOnce, limit))
+    const atOnce = Math.min(mostAtOnce, Math.max(1, Math.floor(limit / worthAsking)))
+    const values = this.#values.splice(0, this.#isRefused ? 1 : atOnce)
     this.#isRefused = false
     const most = Math.floor(limit / values.length)
     const late = (rows: readonly object[]) => void this.#release(rows)
