@@ -74,8 +74,14 @@ export async function fetchNextJobs<DB, Table extends keyof DB & string>(
   const since = dueSince && { runAt: dueSince, levels: '{}', times: '{}', others: '-infinity' }
   const fetched: object[] = []
   for (const some of await nodesToFetch(jobs, { ...claim, columns })) {
+    if (fetched.length >= limit) break
     const fetch = compileFetch(some, { ...claim, columns, fromCursor: since !== undefined })
-    if (fetched.length < limit) fetched.push(...(await fetch(jobs.db, { limit: limit - fetched.length, since })))
+    try {
+      fetched.push(...(await fetch(jobs.db, { limit: limit - fetched.length, since })))
+    } catch (error) {
+      if (fetched.length === 0 || jobs.db.isTransaction) throw error
+      break // what was claimed of other nodes is claimed
+    }
   }
   return fetched as Job<DB, Table>[] // rows of the user's table, after the user's plugins
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { cancelJobs, countJobs, deleteJobs, enqueue, pruneJobs, rescheduleJobs, retryJobs } from 'kysely-jobs'
 import {
   fetchNextJobs,
@@ -10,7 +11,7 @@ import {
   rescue,
   settle,
 } from 'kysely-jobs/queue'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { worker } from '../queue/mail-jobs.js'
 import { spreadDatabase } from './spread.js'
 
@@ -57,6 +58,19 @@ test('a fetch goes on to other tenants where all jobs of the first are in the ha
     await trx.selectFrom('mail_jobs').select('id').where('tenant_id', '=', 1).forUpdate().execute()
     expect(await fetchNextJobs(db, 'mail_jobs', { ...known, limit: 1 })).toMatchObject([{ tenant_id: 2 }])
   })
+})
+
+test('what was claimed of one tenant comes back, whatever is refused of the next', async () => {
+  await sql`alter table mail_jobs add constraint picky check (tenant_id <> 2 or attempts_count = 0)`.execute(plain)
+  onTestFinished(() => sql`alter table mail_jobs drop constraint picky`.execute(plain).then(() => {}))
+  await enqueue(db, 'mail_jobs', twins())
+  await plain
+    .updateTable('mail_jobs')
+    .set({ run_at: new Date(0) })
+    .where('tenant_id', '=', 1)
+    .execute()
+  expect(await fetchNextJobs(db, 'mail_jobs', { ...known, limit: 10 })).toMatchObject([{ tenant_id: 1 }])
+  await expect(fetchNextJobs(db, 'mail_jobs', { ...known, limit: 10 })).rejects.toThrow('picky')
 })
 
 test('a fetch takes no more than it is asked for, by priority within a tenant', async () => {

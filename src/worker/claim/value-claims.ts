@@ -77,8 +77,12 @@ export class ValueClaims {
     if (given.isOne) return this.#one(db, given)
     const rows: object[] = []
     while (rows.length < given.limit && this.#values.length > 0) {
-      const found = await this.#ofSome(db, { ...given, limit: given.limit - rows.length })
-      rows.push(...found)
+      try {
+        rows.push(...(await this.#ofSome(db, { ...given, limit: given.limit - rows.length })))
+      } catch (error) {
+        if (rows.length === 0) throw error
+        break // what was claimed before is claimed
+      }
       if (this.#isRefused) break
     }
     if (rows.length > 0) this.#lockedPause.reset()
