@@ -6,7 +6,7 @@ import { isAmong, keyText, type Rows } from '../predicates/rows.js'
 import type { JobId } from '../schema/columns.js'
 import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
 import { asJsonText, asText, textsOf, valuesOf } from '../schema/text.js'
-import { answered, byValue, onNodes } from './by-value.js'
+import { byValue } from './by-value.js'
 import { compiled, numberPlace } from './compiled.js'
 import { ofLocked, toldRows } from './locked.js'
 import { type Moved, toArchive } from './moved.js'
@@ -86,10 +86,18 @@ function rows(key: string | undefined, ids: readonly JobId[], keys: readonly str
 export function compileFenced(jobs: Jobs, write: Write, fence: Fence): Fenced {
   if (jobs.distributedBy === undefined) return compileOfOneNode(jobs, write, fence)
   return async (db, entries) => {
-    const written = await onNodes(jobs, db, byValue(jobs, entries), (by, [ofValue, some]) => {
-      return compileOfOneNode(ofValue, write, fence)(by, some)
-    })
-    return answered(written).flat()
+    const written: (typeof entries)[number][] = []
+    const failures: unknown[] = []
+    for (const [ofValue, some] of byValue(jobs, entries)) {
+      try {
+        written.push(...(await compileOfOneNode(ofValue, write, fence)(db, some)))
+      } catch (error) {
+        if (db.isTransaction) throw error
+        failures.push(error) // the rows of other nodes are written all the same
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+    return written
   }
 }
 

@@ -63,9 +63,17 @@ export async function rescue<DB, Table extends keyof DB & string>(
   options: RescueOptions<DB[Table]>,
 ): Promise<Rescued[]> {
   const rescued: Rescued[] = []
+  const failures: unknown[] = []
   const jobs = jobsOf(db, table, options)
-  for await (const some of eachNodeOf(jobs, isLeaseExpired(options.lease), rescueLimit))
-    rescued.push(...(await rescueOf(some, options)))
+  for await (const some of eachNodeOf(jobs, isLeaseExpired(options.lease), rescueLimit)) {
+    try {
+      rescued.push(...(await rescueOf(some, options)))
+    } catch (error) {
+      failures.push(error)
+      if (jobs.db.isTransaction) break
+    }
+  }
+  if (failures.length > 0 && (rescued.length === 0 || jobs.db.isTransaction)) throw failures[0]
   return rescued
 }
 

@@ -42,5 +42,6 @@ async function standing(jobs: Jobs, uniqueness: Uniqueness, row: NewRow) {
     .select([asText(sql`null`, names.isNew), asText(sql`0`, names.place)])
     .where(job.and([...isSame, mayStand(uniqueness)]))
     .limit(1)
+    .$if(uniqueness.onlyWaiting, (query) => query.forNoKeyUpdate()) // it is not to begin before the transaction has ended
   return standingOf(await query.execute(), names).get(0)
 }

@@ -35,12 +35,12 @@ export const volatile = {
 } as const
 
 /**
- * What stands for these there: the moment at which the transaction began; a share of 0 to 1 that a hash of the row and its attempt makes,
+ * What stands for these there: the moment at which the statement came; a share of 0 to 1 that a hash of the row and its attempt makes,
  * as good as chance for jobs that are not to come back together; and nothing for what lets a commit wait for no disk, beside which Citus sends the
  * parts of a statement to the node one after the other, and none that is recursive.
  */
 const stable: Readonly<Record<string, string>> = {
-  [volatile.clock]: 'now()',
+  [volatile.clock]: 'statement_timestamp()',
   [volatile.chance]: `((pg_catalog.hashtextextended("id"::text || ' ' || "attempts_count", 0) & 1048575) / 1048576.0)`,
   [volatile.commitLater]: 'true',
 }
@@ -134,11 +134,14 @@ function isPlain(node: OperationNode): boolean {
 
 /** Narrows all that a statement says of a job table to the rows that have a value in a column: they are on one node, and it goes there. */
 export class OfValue extends Fitting {
+  readonly #table: string
   readonly #column: string
   readonly #value: string
 
-  constructor(column: string, value: string) {
+  /** @param table the job table's real name */
+  constructor(table: string, column: string, value: string) {
     super()
+    this.#table = table
     this.#column = column
     this.#value = value
   }
@@ -156,7 +159,7 @@ export class OfValue extends Fitting {
   }
 
   #narrowed<Query extends { readonly where?: WhereNode }>(query: Query, from: readonly OperationNode[] = []): Query {
-    const names = from.map(nameOfJobs).filter((name) => name !== undefined)
+    const names = from.map((each) => this.#nameOfJobs(each)).filter((name) => name !== undefined)
     if (names.length === 0) return query
     return {
       ...query,
@@ -178,14 +181,15 @@ export class OfValue extends Fitting {
     const { column, table } = node.leftOperand
     return ColumnNode.is(column) && column.column.name === this.#column && table?.table.identifier.name === name
   }
+
+  /** What a statement calls the job table that it reads or writes; undefined: it is another table, whatever it is called. */
+  #nameOfJobs(node: OperationNode): string | undefined {
+    if (TableNode.is(node)) return node.table.identifier.name === this.#table ? this.#table : undefined
+    if (!AliasNode.is(node) || !TableNode.is(node.node) || !IdentifierNode.is(node.alias)) return undefined
+    const isOurs = node.node.table.identifier.name === this.#table && aliases.has(node.alias.name)
+    return isOurs ? node.alias.name : undefined
+  }
 }
 
 /** Our aliases of a job table. */
 const aliases: ReadonlySet<string> = new Set([own.row, own.before, 'job'])
-
-/** What a statement calls a job table that it reads or writes; undefined: it is another. */
-function nameOfJobs(node: OperationNode): string | undefined {
-  if (TableNode.is(node)) return aliases.has(node.table.identifier.name) ? node.table.identifier.name : undefined
-  if (!AliasNode.is(node) || !TableNode.is(node.node) || !IdentifierNode.is(node.alias)) return undefined
-  return aliases.has(node.alias.name) ? node.alias.name : undefined
-}

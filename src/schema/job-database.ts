@@ -2,6 +2,7 @@ import type { AliasedDynamicTableBuilder, Kysely } from 'kysely'
 import type { JobColumns } from './columns.js'
 import type { Home } from './engine.js'
 import { OfValue, Stable } from './fitted.js'
+import { writtenName } from './identify.js'
 import type { ReadonlyQueryable } from './job-table.js'
 import type { TableName } from './names.js'
 import { own } from './own-names.js'
@@ -78,5 +79,10 @@ function fitted(db: Jobs['db'], home: Home | undefined): Jobs['db'] {
 export function jobsOfValue(jobs: Jobs, value: string): Jobs {
   const { db, distributedBy } = jobs
   if (distributedBy === undefined) return jobs
-  return { ...jobs, db: db.withPlugin(new OfValue(distributedBy, value)), key: undefined, distributedBy: undefined }
+  return {
+    ...jobs,
+    db: db.withPlugin(new OfValue(writtenName(db, jobs.name).name, distributedBy, value)),
+    key: undefined,
+    distributedBy: undefined,
+  }
 }

@@ -4,21 +4,20 @@ import { type Home, homeOf } from './engine.js'
 import { findTable, type Lookup, writtenName } from './identify.js'
 import { quotedName } from './names.js'
 
-const known = new WeakMap<DialectAdapter, Map<string, Promise<Home | undefined>>>()
+const known = new WeakMap<DialectAdapter, Map<string, Home>>()
 
 /** The home of a table, for verbs that do not inspect it: it is asked for once in a program. Undefined: there is no such table. */
-export function knownHome(db: Lookup & { getExecutor(): QueryExecutor }, table: string): Promise<Home | undefined> {
+export async function knownHome(
+  db: Lookup & { getExecutor(): QueryExecutor },
+  table: string,
+): Promise<Home | undefined> {
   const { adapter } = db.getExecutor()
-  const homes = known.get(adapter) ?? new Map<string, Promise<Home | undefined>>()
+  const homes = known.get(adapter) ?? new Map<string, Home>()
   known.set(adapter, homes)
   const written = quotedName(writtenName(db, table))
-  const found = homes.get(written) ?? readHome(db, table)
-  homes.set(written, found)
-  found.then(
-    (home) => home ?? homes.delete(written),
-    () => homes.delete(written),
-  )
-  return found
+  const home = homes.get(written) ?? (await readHome(db, table)) // each by its own handle: a transaction waits for no other
+  if (home !== undefined) homes.set(written, home)
+  return home
 }
 
 async function readHome(db: Lookup, table: string): Promise<Home | undefined> {

@@ -2,6 +2,7 @@ import { isLimited, type Keyed } from '../queue/claim.js'
 import { realNames } from '../queue/returned.js'
 import type { JobTableDescription } from '../schema/inspect.js'
 import type { Jobs } from '../schema/job-database.js'
+import { archives } from './known-table.js'
 import { WorkerOptionError } from './option-values.js'
 import type { Settings } from './options.js'
 
@@ -9,7 +10,7 @@ import type { Settings } from './options.js'
  * Refuses what does not go where the table is: on one node of several, or spread over them.
  * @throws WorkerOptionError with the remedy
  */
-export function refusePlacement(settings: Settings, { home }: JobTableDescription, jobs: Jobs): void {
+export function refusePlacement(settings: Settings, { home, columns }: JobTableDescription, jobs: Jobs): void {
   const { placement, engine } = home
   const { keyed, hold } = settings
   if (placement.kind === 'local') return
@@ -25,9 +26,19 @@ export function refusePlacement(settings: Settings, { home }: JobTableDescriptio
       `limit, rate, fifo, fairBy: ${jobs.name} is ${where} (${engine.name} ${engine.version}), and jobs can be counted by keys only in a table that is local to the server which is asked${fair}. Leave the option out, or let a migration say: select undistribute_table('${jobs.name}')`,
     )
   }
-  if (placement.kind === 'distributed' && hold === 'transaction') {
+  if (archives(settings)) {
     throw new WorkerOptionError(
-      `hold: 'transaction': ${jobs.name} is ${where}, and one transaction holds jobs of one node only; leave the option out`,
+      `succeeded, finished: 'archive': ${jobs.name} is ${where}, and only jobs of a table that is local to the server can be archived; keep or delete them`,
+    )
+  }
+  if (placement.kind === 'distributed' && columns.get(placement.by) === 'boolean') {
+    throw new WorkerOptionError(
+      `${jobs.name} is ${where}, a boolean, by which ${engine.name} finds no node: distribute it by another column`,
+    )
+  }
+  if (hold === 'transaction') {
+    throw new WorkerOptionError(
+      `hold: 'transaction': ${jobs.name} is ${where}, and only jobs of a table that is local to the server can be held so; leave the option out`,
     )
   }
 }

@@ -4,22 +4,25 @@ import { afterAll } from 'vitest'
 import { createTestDatabase, quietPool } from '../support/database.js'
 import { type Strict, startStrict } from '../support/strict/start-strict.js'
 
+interface SpreadJob {
+  id: Generated<string>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+  status: Generated<string>
+  last_error: string | null
+  attempts_count: Generated<number>
+  locked_at: Date | null
+  locked_by: string | null
+  run_at: Generated<Date>
+  priority: Generated<number>
+  result: unknown
+  tenant_id: number
+  note: string
+}
+
 export interface SpreadDatabase {
-  mail_jobs: {
-    id: Generated<string>
-    created_at: Generated<Date>
-    updated_at: Generated<Date>
-    status: Generated<string>
-    last_error: string | null
-    attempts_count: Generated<number>
-    locked_at: Date | null
-    locked_by: string | null
-    run_at: Generated<Date>
-    priority: Generated<number>
-    result: unknown
-    tenant_id: number
-    note: string
-  }
+  mail_jobs: SpreadJob
+  queued_jobs: Omit<SpreadJob, 'priority' | 'result'>
 }
 
 /** A job table that is distributed by `tenant_id`, on a server that refuses what Citus refuses, and the same past it. */

@@ -1,8 +1,18 @@
 import { enqueue } from 'kysely-jobs'
+import { createJobTable } from 'kysely-jobs/migrate'
 import { beforeEach, expect, test } from 'vitest'
 import { spreadDatabase } from './spread.js'
 
 const { db, plain } = await spreadDatabase()
+await createJobTable(
+  db,
+  'queued_jobs',
+  (table) =>
+    table
+      .addColumn('tenant_id', 'integer', (column) => column.notNull())
+      .addColumn('note', 'text', (column) => column.notNull()),
+  { distributeBy: 'tenant_id', unique: [{ columns: ['tenant_id', 'note'], whileRunning: 'queue' }] },
+)
 
 beforeEach(() => plain.deleteFrom('mail_jobs').execute())
 
@@ -30,6 +40,17 @@ test.each(['replace', 'keepEarliest'] as const)('one that waits is changed: %s',
   const { job: changed, isNew } = await enqueue(db, 'mail_jobs', welcome, { ...by, onConflict })
   expect([isNew, changed.id]).toEqual([false, job.id])
   expect(changed.run_at.getTime()).toBeLessThan(job.run_at.getTime())
+})
+
+test('one that is found in a transaction does not begin before that has ended', async () => {
+  await enqueue(db, 'queued_jobs', { ...welcome, note: 'other' })
+  const { job } = await enqueue(db, 'queued_jobs', welcome, { ...by, whileRunning: 'queue' })
+  await db.transaction().execute(async (trx) => {
+    const found = await enqueue(trx, 'queued_jobs', welcome, { ...by, whileRunning: 'queue' })
+    expect([found.isNew, found.job.id]).toEqual([false, job.id])
+    const free = plain.selectFrom('queued_jobs').select('note').forNoKeyUpdate().skipLocked()
+    expect(await free.execute()).toEqual([{ note: 'other' }])
+  })
 })
 
 test('unique for a time is refused, with the reason', async () => {

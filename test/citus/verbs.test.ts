@@ -73,6 +73,18 @@ test('what was claimed of one tenant comes back, whatever is refused of the next
   await expect(fetchNextJobs(db, 'mail_jobs', { ...known, limit: 10 })).rejects.toThrow('picky')
 })
 
+test('what is refused of one tenant is an error, and the outcomes of the others are written', async () => {
+  await enqueue(db, 'mail_jobs', twins())
+  const jobs = await fetchNextJobs(db, 'mail_jobs', { ...known, limit: 10 })
+  await sql`alter table mail_jobs add constraint picky check (tenant_id <> 1 or status <> 'job_status_succeeded')`.execute(
+    plain,
+  )
+  onTestFinished(() => sql`alter table mail_jobs drop constraint picky`.execute(plain).then(() => {}))
+  const outcomes = jobs.map((job) => ({ ...leaseOf(job), kind: 'succeeded' as const }))
+  await expect(settle(db, 'mail_jobs', outcomes, known)).rejects.toThrow('picky')
+  expect(await statuses()).toEqual({ 1: 'running', 2: 'succeeded' })
+})
+
 test('a fetch takes no more than it is asked for, by priority within a tenant', async () => {
   await enqueue(db, 'mail_jobs', [
     { tenant_id: 1, note: 'low' },

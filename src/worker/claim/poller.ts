@@ -63,7 +63,8 @@ export class Poller {
     this.#looking = true
     this.#lastLook = performance.now()
     try {
-      await this.#see(rescuers)
+      // Those of another kind of home say the same of another type: no statement has both.
+      for (const alike of Map.groupBy(rescuers, isPlain).values()) await this.#see(alike)
     } finally {
       this.#looking = false
       this.reschedule()
@@ -112,6 +113,8 @@ export class Poller {
     return [...this.#members].filter((member) => member.claim === claim)
   }
 }
+
+const isPlain = ({ watched }: Member): boolean => watched.jobs.home?.engine.volatileInUpdate ?? true
 
 /** Polls of workers that were started together drift apart by this share. */
 const jitter = 0.1

@@ -1,10 +1,8 @@
 import { concernsAll, mayPass } from '../../pg/error-class.js'
-import { answered, onNodes } from '../../queue/by-value.js'
 import { compileFetch, firstDue } from '../../queue/fetch.js'
 import { compileNextDue } from '../../queue/next-due.js'
 import { dueValues, mostValues } from '../../queue/values.js'
 import { type Jobs, jobsOfValue } from '../../schema/job-database.js'
-import { withDeadline } from '../../watch/deadline.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
@@ -66,19 +64,12 @@ export class ValueClaims {
    * @returns undefined where the one that was asked for was refused
    */
   async claim(given: ToClaim, isStopped: () => boolean): Promise<Claimed | undefined> {
-    const { userJobs, settings } = this.#scope
-    const late = (claimed: Claimed | undefined) => void this.#release(claimed?.rows ?? [])
-    const claim = (db: Jobs['db']) => (isStopped() ? Promise.resolve({ rows: [] }) : this.#claim(db, given))
-    return ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
-  }
-
-  async #claim(db: Jobs['db'], given: ToClaim): Promise<Claimed | undefined> {
-    if (this.#values.length === 0 || performance.now() - this.#askedAt > knownFor) await this.#look(db)
-    if (given.isOne) return this.#one(db, given)
+    if (this.#values.length === 0 || performance.now() - this.#askedAt > knownFor) await this.#look()
+    if (given.isOne) return this.#one(given)
     const rows: object[] = []
-    while (rows.length < given.limit && this.#values.length > 0) {
+    while (rows.length < given.limit && this.#values.length > 0 && !isStopped()) {
       try {
-        rows.push(...(await this.#ofSome(db, { ...given, limit: given.limit - rows.length })))
+        rows.push(...(await this.#ofSome({ ...given, limit: given.limit - rows.length })))
       } catch (error) {
         if (rows.length === 0) throw error
         break // what was claimed before is claimed
@@ -98,20 +89,20 @@ export class ValueClaims {
    * Which values have due jobs: those that were not known are next, from one of them on, so that workers which ask at the same time are not in each
    * other's way; then the others as it was their turn.
    */
-  async #look(db: Jobs['db']): Promise<void> {
+  async #look(): Promise<void> {
     this.#askedAt = performance.now()
-    const found = new Set((await this.#due(db)).filter((value) => !this.#isAway(value)))
+    const found = new Set((await this.#due()).filter((value) => !this.#isAway(value)))
     const known = this.#values.filter((value) => found.has(value))
     for (const value of known) found.delete(value)
     this.#values = [...turned([...found]), ...known]
   }
 
   /** Of a node that is away nobody can tell; then all are tried that were seen before. */
-  async #due(db: Jobs['db']): Promise<readonly string[]> {
+  async #due(): Promise<readonly string[]> {
     const { claimedJobs, claim, settings, report } = this.#scope
     try {
-      const asked = dueValues({ ...claimedJobs, db }, claim)
-      const values = await withDeadline(asked, settings.lease / 6, 'which values have due jobs')
+      const look = (db: Jobs['db']) => dueValues({ ...claimedJobs, db }, claim)
+      const values = await ask(claimedJobs.db, settings.lease / 6, 'which values have due jobs', look)
       if (this.#seen.size > mostValues) this.#seen = new Set()
       for (const value of values) this.#seen.add(value)
       return values
@@ -128,20 +119,23 @@ export class ValueClaims {
     return this.#away.has(value)
   }
 
-  /** Of the next values, as many of each as comes to it. @throws why, where none of them answers */
-  async #ofSome(db: Jobs['db'], { limit, ahead }: ToClaim): Promise<object[]> {
+  /** Of the next values, as many of each as comes to it, by a connection each. @throws why, where none of them answers */
+  async #ofSome({ limit, ahead }: ToClaim): Promise<object[]> {
     const { userJobs, claim, worker, settings } = this.#scope
     const atOnce = Math.min(mostAtOnce, Math.max(1, Math.floor(limit / worthAsking)))
     const values = this.#values.splice(0, this.#isRefused ? 1 : atOnce)
     this.#isRefused = false
     const most = Math.floor(limit / values.length)
     const late = (rows: readonly object[]) => void this.#release(rows)
-    const found = await onNodes(userJobs, db, values, (by, value) => {
+    const asked = values.map((value) => {
       const fetch = compileFetch(jobsOfValue(userJobs, value), { ...claim, worker })
-      return withDeadline(fetch(by, { limit: most, ahead }), settings.lease / 6, `fetch of ${value}`, late)
+      return ask(userJobs.db, settings.lease / 6, `fetch of ${value}`, (db) => fetch(db, { limit: most, ahead }), late)
     })
+    const found = await Promise.allSettled(asked)
     for (const [place, value] of values.entries()) this.#seenOf(value, found[place], most)
-    return answered(found).flat()
+    const [failed] = found.filter((each) => each.status === 'rejected')
+    if (failed !== undefined && found.every(({ status }) => status === 'rejected')) throw failed.reason
+    return found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
   }
 
   #seenOf(value: string, found: PromiseSettledResult<object[]> | undefined, most: number): void {
@@ -157,18 +151,23 @@ export class ValueClaims {
   }
 
   /** The job that is first of the first value. Where the table refuses its claim, it is passed over. */
-  async #one(db: Jobs['db'], { ahead }: ToClaim): Promise<Claimed | undefined> {
-    const { userJobs, claim, worker, passedOver, report } = this.#scope
+  async #one({ ahead }: ToClaim): Promise<Claimed | undefined> {
+    const { userJobs, settings } = this.#scope
     const [value] = this.#values
-    const jobs = value === undefined ? undefined : jobsOfValue(userJobs, value)
-    const row = jobs && (await firstDue(jobs, claim))
-    if (jobs === undefined || row === undefined) {
-      this.#values.shift()
-      return { rows: [], left: this.#leftBehind(0) }
-    }
+    if (value === undefined) return { rows: [], left: this.#leftBehind(0) }
+    const late = (rows: readonly object[] = []) => void this.#release(rows)
+    const first = (db: Jobs['db']) => this.#first(jobsOfValue({ ...userJobs, db }, value), ahead)
+    const rows = await ask(userJobs.db, settings.lease / 3, `fetch of ${value}`, first, late)
+    if (rows?.length === 0) this.#values.shift()
+    return rows && { rows, left: this.#leftBehind(rows.length) }
+  }
+
+  async #first(jobs: Jobs, ahead: boolean): Promise<object[] | undefined> {
+    const { claim, worker, passedOver, report } = this.#scope
+    const row = await firstDue(jobs, claim)
+    if (row === undefined) return []
     try {
-      const rows = await compileFetch(jobs, { ...claim, worker, only: [row] })(db, { limit: 1, ahead })
-      return { rows, left: this.#leftBehind(rows.length) }
+      return await compileFetch(jobs, { ...claim, worker, only: [row] })(jobs.db, { limit: 1, ahead })
     } catch (error) {
       if (mayPass(error)) throw error
       passedOver.add([row])

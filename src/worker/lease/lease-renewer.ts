@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
+import { byValue } from '../../queue/by-value.js'
 import { heartbeat } from '../../queue/heartbeat.js'
 import type { HeldLeases } from '../../queue/poll.js'
 import { type JobState, statesOf } from '../../queue/state.js'
@@ -107,7 +108,9 @@ export class LeaseRenewer {
 
   async #renew(attempts: readonly Attempt[]): Promise<void> {
     this.#renewing = true
-    await this.#renewTogether(await this.#keeper.keep(attempts))
+    const left = await this.#keeper.keep(attempts)
+    // Of a distributed table value by value: what one node says concerns no other.
+    for (const [, some] of byValue(this.#scope.jobs, left)) await this.#renewTogether(some)
     this.#renewing = false
   }
 

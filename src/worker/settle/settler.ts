@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
 import { fateOf } from '../../queue/finished.js'
-import { inGroups, type LeasedOutcome, type Outcome } from '../../queue/outcome.js'
+import type { LeasedOutcome, Outcome } from '../../queue/outcome.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import { halves } from '../halves.js'
 import type { Attempt } from '../run/attempt.js'
 import { outcomeOfError } from '../run/outcome.js'
 import type { WorkerScope } from '../scope.js'
-import { type Entry, entryOf, isHeavy, takeBatch } from './batch.js'
+import { type Entry, entryOf, groupsOf, isHeavy, takeBatch } from './batch.js'
 import { RefusedError } from './refused-error.js'
 import { SettleStatement } from './settle-statement.js'
 import { tellLost, tellOutcome, warnIfThrown } from './tell.js'
@@ -20,11 +20,8 @@ import { type UnwrittenOutcome, unwrittenOutcomes } from './unwritten.js'
  */
 const mostUnwritten = 2_000
 
-/** How long (milliseconds) an outcome is put aside whose row was refused, or is locked by somebody, at most. */
-const asidePause = 500
-
-/** The first pause where it is locked, each twice the one before: another worker's claim that came too late locks it for a moment. */
-const lockedPause = 5
+/** How long (milliseconds) an outcome is put aside whose row was refused, or is locked by somebody, at most; and first where it is locked: a claim that came too late locks it for a moment. */
+const [asidePause, lockedPause] = [500, 5]
 
 /**
  * Writes outcomes in micro-batches: those that arrive while one batch is being written go together in the next.
@@ -113,7 +110,8 @@ export class Settler {
     while (this.#pending.length > 0) {
       const batch = takeBatch(this.#pending).filter((entry) => !this.#isOutdated(entry))
       const unwritten: Entry[] = []
-      for (const group of inGroups(batch)) unwritten.push(...(await this.#write(group)))
+      for (const some of groupsOf(this.#scope.jobs, batch))
+        unwritten.push(...(await Promise.all(some.map((group) => this.#write(group)))).flat())
       const alive = unwritten.filter((entry) => this.#mayStillWrite(entry))
       this.#pending.unshift(...alive)
       this.#wrote()
