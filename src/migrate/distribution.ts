@@ -9,7 +9,7 @@ import { existingTarget } from './target.js'
 const bucket = 'bucket'
 const buckets = 64
 
-/** The option where the table is not to be distributed. @throws JobTableOptionError */
+/** Refuses what is no column's name, and a server without Citus. @throws JobTableOptionError */
 export async function checkDistribution(db: MigrationDatabase, distributeBy: unknown): Promise<void> {
   if (typeof distributeBy !== 'string' || distributeBy === '') {
     throw new JobTableOptionError(

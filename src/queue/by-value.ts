@@ -5,6 +5,9 @@ import { valueInKey } from '../schema/key.js'
 /** Rows that one statement may lock or write: of a distributed table those that have one value, of any other all. */
 export type OfOneNode<Row> = readonly [jobs: Jobs, rows: readonly Row[]]
 
+/** Statements for so many values are sent at once, by a connection each. */
+export const valuesAtOnce = 4
+
 /** @throws TypeError where a row of a distributed table is known by its id alone */
 export function byValue<Row extends Pick<Lease, 'id' | 'key'>>(jobs: Jobs, rows: readonly Row[]): OfOneNode<Row>[] {
   if (jobs.distributedBy === undefined) return [[jobs, rows]]

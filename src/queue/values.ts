@@ -27,7 +27,7 @@ export async function valuesOfRows<Selected>(
   return (await textsOf(db, query.compile())).filter((text) => text !== null)
 }
 
-/** A table's rows, or those of one value after the other that has any of those that are meant. */
+/** A table whose rows are on one node; of a distributed one the rows of each value that has some that are meant, one after the other. */
 export async function* eachNodeOf(jobs: Jobs, isMeant: Expression<SqlBool>, most: number): AsyncGenerator<Jobs> {
   if (jobs.distributedBy === undefined) return yield jobs
   const rows = jobs.db.selectFrom(jobs.table).where(isMeant)

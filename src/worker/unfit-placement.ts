@@ -44,6 +44,6 @@ export function refusePlacement(settings: Settings, { home, columns }: JobTableD
 }
 
 /** Whether jobs are to be taken fairly by the column by which their table is spread anyway. */
-export function isSpread(keyed: Keyed, jobs: Jobs): boolean {
+function isSpread(keyed: Keyed, jobs: Jobs): boolean {
   return keyed.isFair === true && !isLimited(keyed) && realNames(jobs, keyed.by).join() === jobs.distributedBy
 }

@@ -3,26 +3,14 @@ import { createJobTable, type JobTableOptions } from 'kysely-jobs/migrate'
 import { afterAll } from 'vitest'
 import { createTestDatabase, quietPool } from '../support/database.js'
 import { type Strict, startStrict } from '../support/strict/start-strict.js'
+import type { TenantDatabase } from '../worker/tenant-jobs.js'
 
-interface SpreadJob {
-  id: Generated<string>
-  created_at: Generated<Date>
-  updated_at: Generated<Date>
-  status: Generated<string>
-  last_error: string | null
-  attempts_count: Generated<number>
-  locked_at: Date | null
-  locked_by: string | null
-  run_at: Generated<Date>
-  priority: Generated<number>
-  result: unknown
-  tenant_id: number
-  note: string
-}
+type TenantJob = Omit<TenantDatabase['tenant_jobs'], 'place' | 'takes' | 'most'> & { note: string }
+type SpreadJob = TenantJob & { priority: Generated<number>; result: unknown }
 
 export interface SpreadDatabase {
   mail_jobs: SpreadJob
-  queued_jobs: Omit<SpreadJob, 'priority' | 'result'>
+  queued_jobs: TenantJob
 }
 
 /** A job table that is distributed by `tenant_id`, on a server that refuses what Citus refuses, and the same past it. */

@@ -103,6 +103,11 @@ test.each<[name: string, options: Options, said: string]>([
   ],
   ['fairBy of another column', { fairBy: 'note' }, "fairBy: 'tenant_id' goes without saying"],
   [
+    'the archive',
+    { succeeded: 'archive' },
+    "succeeded, finished: 'archive': mail_jobs is distributed by 'tenant_id', and only jobs of a table that is local to the server can be archived; keep or delete them",
+  ],
+  [
     'hold',
     { hold: 'transaction' },
     'only jobs of a table that is local to the server can be held so; leave the option out',

@@ -1,4 +1,5 @@
 import { concernsAll, mayPass } from '../../pg/error-class.js'
+import { valuesAtOnce } from '../../queue/by-value.js'
 import { compileFetch, firstDue } from '../../queue/fetch.js'
 import { compileNextDue } from '../../queue/next-due.js'
 import { dueValues, mostValues } from '../../queue/values.js'
@@ -14,10 +15,9 @@ const knownFor = 1_000
 
 /**
  * A statement asks for so many jobs of a value, or for all that there is room for: of fewer, its way to the node and back costs more than they
- * do. Where there is room for more, several values are asked at once, up to so many.
+ * do. Where there is room for more, several values are asked at once.
  */
 const worthAsking = 50
-const mostAtOnce = 4
 
 /** Values whose node does not answer are left alone for so long (milliseconds). */
 const awayFor = 5_000
@@ -122,7 +122,7 @@ export class ValueClaims {
   /** Of the next values, as many of each as comes to it, by a connection each. @throws why, where none of them answers */
   async #ofSome({ limit, ahead }: ToClaim): Promise<object[]> {
     const { userJobs, claim, worker, settings } = this.#scope
-    const atOnce = Math.min(mostAtOnce, Math.max(1, Math.floor(limit / worthAsking)))
+    const atOnce = Math.min(valuesAtOnce, Math.max(1, Math.floor(limit / worthAsking)))
     const values = this.#values.splice(0, this.#isRefused ? 1 : atOnce)
     this.#isRefused = false
     const most = Math.floor(limit / values.length)

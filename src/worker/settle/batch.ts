@@ -1,4 +1,4 @@
-import { byValue } from '../../queue/by-value.js'
+import { byValue, valuesAtOnce } from '../../queue/by-value.js'
 import { inGroups, type LeasedOutcome, type Outcome } from '../../queue/outcome.js'
 import type { Jobs } from '../../schema/job-database.js'
 import type { Attempt } from '../run/attempt.js'
@@ -45,15 +45,12 @@ function charactersOf(entry: Entry): number {
   return (entry.kind === 'succeeded' && entry.json?.length) || 0
 }
 
-/** So many groups are written at once, where they are of several nodes. */
-const mostAtOnce = 4
-
 /**
  * What one statement can write: entries of one kind and attempt; of a distributed table also of one value, so that what one node says
  * concerns no other. Those that may be written at once are together.
  */
 export function groupsOf(jobs: Jobs, batch: readonly Entry[]): (readonly (readonly Entry[])[])[] {
   const groups = inGroups(batch).flatMap((group) => byValue(jobs, group).map(([, some]) => some))
-  const atOnce = jobs.distributedBy === undefined ? 1 : mostAtOnce
+  const atOnce = jobs.distributedBy === undefined ? 1 : valuesAtOnce
   return Array.from({ length: Math.ceil(groups.length / atOnce) }, (_, n) => groups.slice(n * atOnce, (n + 1) * atOnce))
 }
