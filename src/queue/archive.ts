@@ -1,4 +1,4 @@
-import { type AliasedExpression, type OperationNodeSource, sql } from 'kysely'
+import { type AliasedExpression, sql } from 'kysely'
 import type { JobArchive } from '../schema/archive.js'
 import type { JobId } from '../schema/columns.js'
 import { inspectJobTable } from '../schema/inspect.js'
@@ -10,7 +10,7 @@ import { BulkRun } from './bulk-run.js'
 import type { ChangedJobs } from './changed-jobs.js'
 import { type BulkWrite, writeInChunks } from './chunks.js'
 import { keysOf } from './fenced.js'
-import { type Moved, toArchive } from './moved.js'
+import { type Deletion, type Moved, toArchive } from './moved.js'
 import { haveEnded, type PruneOptions } from './prune.js'
 
 /** A table has no archive, or one that can't take jobs; the message has the remedy. */
@@ -37,7 +37,7 @@ export function archivedJobs(jobs: Jobs, { table }: JobArchive): Jobs {
 /** Moves rows to the archive. @returns their ids, and what is told of each */
 export async function movedRows<Row>(
   { db }: Jobs,
-  deletion: OperationNodeSource,
+  deletion: Deletion,
   moved: Moved,
   told?: AliasedExpression<unknown, string>,
 ): Promise<Row[]> {
