@@ -213,7 +213,7 @@ export class Claimer {
     this.#interruptions = attempts.reduce((most, { interruptions }) => Math.max(most, interruptions), 0)
     hold?.take(attempts)
     this.#around.claimed(attempts)
-    if (isFull) this.#ahead = this.#send()
+    if (isFull && !this.#stopping) this.#ahead = this.#send()
     if (this.#ahead !== undefined) await onItsWay(this.#ahead, this.#scope.settings.holdFor)
     this.#slots.begin()
   }
