@@ -74,23 +74,18 @@ export class ClientStatements {
     }
   }
 
-  async #atOnce({ begin, otherwise, end }: WholeTransaction, run: string): Promise<QueryResult> {
+  async #atOnce({ begin, end }: WholeTransaction, run: string): Promise<QueryResult> {
     return this.#orRollback(async () => {
-      const results = [await this.#send([begin, run, otherwise, end].join('; '))].flat()
-      const [found, other] = results.slice(-3) as [QueryResult, QueryResult] // each statement has its result
-      return found.rows.length > 0 ? found : other
+      const results = [await this.#send([begin, run, end].join('; '))].flat()
+      const [answer] = results.slice(-2) as [QueryResult] // each statement has its result
+      return answer
     })
   }
 
-  async #oneByOne(
-    { begin, statement, otherwise, end }: WholeTransaction,
-    values: unknown[],
-    name?: string,
-  ): Promise<QueryResult> {
+  async #oneByOne({ begin, statement, end }: WholeTransaction, values: unknown[], name?: string): Promise<QueryResult> {
     return this.#orRollback(async () => {
       await this.#send(begin)
-      const found = await this.#one({ text: statement, values, ...(name !== undefined && { name }) })
-      const answer = found.rows.length > 0 ? found : await this.#one({ text: otherwise })
+      const answer = await this.#one({ text: statement, values, ...(name !== undefined && { name }) })
       await this.#send(end)
       if (name !== undefined) this.#kept.add(name)
       return answer

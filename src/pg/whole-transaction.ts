@@ -3,8 +3,6 @@ export interface WholeTransaction {
   /** What comes before it. */
   readonly begin: string
   readonly statement: string
-  /** What is asked where the statement brings no row: it is the answer then. */
-  readonly otherwise: string
   readonly end: string
 }
 
@@ -16,15 +14,15 @@ const mark = ' /* kysely-jobs, a whole transaction */'
  * need between its statements. A client of a guarded pool sends it as one message. To any other it is several statements with values, which
  * the server refuses (42601): whoever sends it knows by that to begin and end the transaction itself.
  */
-export const textOfTransaction = ({ begin, statement, otherwise, end }: WholeTransaction): string =>
-  [begin, statement, otherwise, end].join(border) + mark
+export const textOfTransaction = ({ begin, statement, end }: WholeTransaction): string =>
+  [begin, statement, end].join(border) + mark
 
 /** What such a text says; undefined: it is no such text. */
 export function transactionOf(text: string): WholeTransaction | undefined {
   if (!text.endsWith(mark)) return undefined
   const [begin = '', ...rest] = text.slice(0, -mark.length).split(border)
-  const [otherwise = '', end = ''] = rest.splice(-2)
-  return { begin, statement: rest.join(border), otherwise, end }
+  const end = rest.pop() ?? ''
+  return { begin, statement: rest.join(border), end }
 }
 
 /** What runs a prepared statement with these values; undefined: one of them has to be sent beside it. */

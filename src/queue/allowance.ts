@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import { clockTimestamp } from '../predicates/clock.js'
 import { quotedName, type TableName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
 import { textOfKey } from './key-text.js'
@@ -16,6 +17,8 @@ export interface KeptLimits {
   readonly of: TableName
   /** The columns of a key, by their real names and types. */
   readonly columns: readonly { readonly name: string; readonly type: string }[]
+  /** What is used is written by a statement of its own: beside a claim that goes to a node no INSERT can stand. Default false. */
+  readonly isApart?: boolean
 }
 
 /** How long (milliseconds) a start takes to be made up for. */
@@ -27,8 +30,8 @@ const column = (name: 'max' | 'used' | 'wait') => sql.raw<number>(`${own.allowan
 export const allowed = { max: column('max'), used: column('used'), wait: column('wait') }
 
 /** The moment of the claim: after it has waited for its lock, and the same for all keys. */
-export const clock = { name: `${own.clock}(now)` as const, query: sql`(select pg_catalog.clock_timestamp())` }
-const clockNow = sql<Date>`(select now from ${sql.ref(own.clock)})`
+export const clock = { name: `${own.clock}(now)` as const, query: sql`(select ${clockTimestamp()})` }
+export const clockNow = sql<Date>`(select now from ${sql.ref(own.clock)})`
 
 /** A key as it is kept: an object of its columns, each value as a text; of all jobs an empty one. */
 export function keptKey({ columns }: KeptLimits, parts: readonly RawBuilder<unknown>[]): RawBuilder<unknown> {
@@ -72,20 +75,4 @@ const whole = 1e-6
 export const leftOf = (rate: Rate, used: RawBuilder<number>): RawBuilder<number> =>
   sql`greatest(0, floor(${rate.burst + whole}::float8 - ${used}))::bigint`
 
-/**
- * Keeps that jobs were picked: so many more starts are used.
- * @param keys the columns of the jobs' keys among what was picked; those of one key are one row
- */
-export function spending(
-  limits: KeptLimits,
-  used: RawBuilder<number>,
-  keys: readonly RawBuilder<unknown>[],
-): RawBuilder<unknown> {
-  const grouped = keys.length === 0 ? sql`having count(*) > 0` : sql`group by ${sql.join([...keys, used])}`
-  return sql`(insert into ${tableOf(limits)} (job_schema, job_table, key, kind, used, used_at)
-    select ${limits.of.schema}::text, ${limits.of.name}::text, ${keptKey(limits, keys)}, 'rate', ${used} + count(*), ${clockNow}
-    from ${sql.ref(own.picked)} ${grouped}
-    on conflict (job_schema, job_table, key, kind) do update set used = excluded.used, used_at = excluded.used_at)`
-}
-
-const tableOf = ({ table }: KeptLimits) => sql.raw(quotedName(table))
+export const tableOf = ({ table }: KeptLimits) => sql.raw(quotedName(table))

@@ -6,12 +6,13 @@ import type { Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { pendingStatuses } from '../schema/statuses.js'
 import { nextByAge } from './aging.js'
-import { allowanceOf, clock, keptKey, leftOf, spending } from './allowance.js'
+import { allowanceOf, clock, keptKey, leftOf } from './allowance.js'
 import { agingOf, type Claim, isByPriority, isRated, type Keyed, waitingJobs } from './claim.js'
 import { isPastSeedBackoff } from './due-rows.js'
-import { isOfKey, isWalkedOver, keyWalk, partOfWalk, toldWait, type Walk, walkColumn } from './key-walk.js'
+import { isOfKey, isWalkedOver, keyWalk, partOfWalk, toldBy, type Walk, walkColumn, walkedTo } from './key-walk.js'
 import { ofLocked, toldOf } from './locked.js'
 import { realNames } from './returned.js'
+import { type Spending, spending, toldSpending } from './spending.js'
 
 /** What each claim by keys is given. */
 export interface KeyedGiven {
@@ -26,7 +27,7 @@ export type KeyedClaim = Claim & { readonly keyed: Keyed }
 type Part = readonly [name: string, query: RawBuilder<unknown>]
 
 /**
- * The jobs of each key that may be taken, until there are enough.
+ * The jobs of each key that may be taken, until there are enough; and what the claim tells of itself, as `toldOf` of the walk reads it.
  * @param isSpent whether they are taken, which their rates have to know
  */
 export function ofAllowed(jobs: Jobs, claim: KeyedClaim, given: KeyedGiven, isSpent: boolean) {
@@ -36,13 +37,24 @@ export function ofAllowed(jobs: Jobs, claim: KeyedClaim, given: KeyedGiven, isSp
   const ofAll = allowanceOfAll(keyed)
   if (ofAll !== undefined) parts.push(ofAll)
   const room = roomOfAll(jobs, keyed, given.limit)
-  if (keyed.by.length > 0) parts.push(walkOf(jobs, claim, given))
-  const picked = keyed.by.length > 0 ? ofKeys(jobs, claim, given.quota, room) : sql`(${ofOneKey(jobs, claim, room)})`
-  if (!isRated(keyed)) return ofLocked(withParts(jobs, parts), picked as Expression<never>) // they tell them
-  parts.push([own.picked, picked], ...(isSpent ? spent(keyed) : []))
+  parts.push([`${own.room}(jobs)`, sql`(select ${room})`])
+  const isByKey = keyed.by.length > 0
+  if (isByKey) parts.push(walkOf(jobs, claim, given))
+  parts.push([own.picked, isByKey ? ofKeys(jobs, claim, given.quota) : sql`(${ofOneKey(jobs, claim)})`])
+  const used = isSpent ? usedOfRates(keyed) : { parts: [] }
+  parts.push(...used.parts)
   const ofPicked = sql`(select ${toldColumns(jobs)} from ${sql.ref(own.picked)})`
-  return ofLocked(withParts(jobs, parts), ofPicked as Expression<never>) // they tell them
+  return {
+    ...ofLocked(withParts(jobs, parts), ofPicked as Expression<never>), // they tell them
+    told: toldBy({
+      ...(ofAll !== undefined && { wait: sql`(select wait from ${sql.ref(own.allowance)})` }),
+      ...(isByKey && { walked: walkedTo(keyed, roomLeft) }),
+      ...(used.told !== undefined && { spent: used.told }),
+    }),
+  }
 }
+
+const roomLeft = sql<number>`(select jobs from ${sql.ref(own.room)})`
 
 /** What tells a row from all others. */
 const toldColumns = ({ key }: Jobs) => (key === undefined ? sql`id` : sql`id, ${sql.ref(own.key)}`)
@@ -53,11 +65,11 @@ function withParts(jobs: Jobs, parts: readonly Part[]): Jobs {
   return { ...jobs, db: parts.reduce(add, jobs.db) }
 }
 
-/** What is kept of all jobs together; where no start is left, the claim says how long it is until the next. */
+/** What is kept of all jobs together. */
 function allowanceOfAll({ kept, total, totalRate }: Keyed): Part | undefined {
   if (kept === undefined || (total === undefined && totalRate === undefined)) return undefined
   const ofAll = allowanceOf(kept, keptKey(kept, []), totalRate)
-  return [`${own.allowance}(max, used, told)`, sql`(select max, used, ${toldWait(sql`wait`)} from ${ofAll} as ofall)`]
+  return [`${own.allowance}(max, used, wait)`, sql`(select max, used, wait from ${ofAll} as ofall)`]
 }
 
 const ofAll = (name: 'max' | 'used') => sql<number>`(select ${sql.raw(name)} from ${sql.ref(own.allowance)})`
@@ -81,13 +93,14 @@ function walkOf(jobs: Jobs, claim: KeyedClaim, { walk }: KeyedGiven): Part {
 }
 
 /** Where all have one key. */
-function ofOneKey(jobs: Jobs, claim: KeyedClaim, limit: RawBuilder<number>): Expression<unknown> {
+function ofOneKey(jobs: Jobs, claim: KeyedClaim): Expression<unknown> {
+  const limit = roomLeft
   const aging = agingOf(claim)
   return aging === undefined ? locked(jobs, jobsOfKey(jobs, claim, limit)) : nextByAge(jobs, claim, aging, { limit })
 }
 
 /** From key to key, until there are enough. */
-function ofKeys(jobs: Jobs, claim: KeyedClaim, quota: number, all: RawBuilder<number>): RawBuilder<unknown> {
+function ofKeys(jobs: Jobs, claim: KeyedClaim, quota: number): RawBuilder<unknown> {
   const { keyed } = claim
   const due = sql.ref(own.due)
   const room = roomOfKey(jobs, claim, quota)
@@ -95,19 +108,23 @@ function ofKeys(jobs: Jobs, claim: KeyedClaim, quota: number, all: RawBuilder<nu
     typeof keyed.max === 'object'
       ? withinOwn(jobs, claim, keyed.max.column, room)
       : locked(jobs, jobsOfKey(jobs, claim, room))
-  const key = keyed.rate === undefined ? [] : [...keyed.by.map((_, n) => partOfWalk(n)), walkColumn('used')]
-  const columns = sql.join([sql`${due}.*`, ...key])
+  const used = keyed.rate === undefined ? [] : [walkColumn('used')]
+  const ofWalk = [...keyed.by.map((_, n) => partOfWalk(n)), walkColumn('place'), walkColumn('wait'), ...used]
+  const columns = sql.join([sql`${due}.*`, ...ofWalk])
   const isMeant = isWalkedOver(claim, realNames(jobs, keyed.by))
-  return sql`(select ${columns} from ${sql.ref(own.walk)} cross join lateral ${ofKey} as ${due} where ${isMeant} limit ${all})`
+  return sql`(select ${columns} from ${sql.ref(own.walk)} cross join lateral ${ofKey} as ${due} where ${isMeant} limit ${roomLeft})`
 }
 
-function spent({ kept, rate, totalRate, by }: Keyed): Part[] {
-  if (kept === undefined) return []
+/** What the jobs that are picked use of rates: kept by parts of the statement, or told, to be kept by another. */
+function usedOfRates({ kept, rate, totalRate, by }: Keyed): { parts: Part[]; told?: RawBuilder<unknown> } {
+  if (kept === undefined) return { parts: [] }
   const keys = by.map((_, n) => sql.ref(`${own.keyPart}${n}`))
-  const parts: Part[] = []
-  if (rate !== undefined) parts.push([own.spent, spending(kept, sql`used`, keys)])
-  if (totalRate !== undefined) parts.push([own.spentOfAll, spending(kept, ofAll('used'), [])])
-  return parts
+  const spent: (readonly [name: string, Spending])[] = []
+  if (rate !== undefined) spent.push([own.spent, { used: sql`used`, keys }])
+  if (totalRate !== undefined) spent.push([own.spentOfAll, { used: ofAll('used'), keys: [] }])
+  if (!kept.isApart) return { parts: spent.map(([name, each]) => [name, spending(kept, each)]) }
+  const all = spent.map(([, each]) => each)
+  return { parts: [], ...(all.length > 0 && { told: toldSpending(kept, all) }) }
 }
 
 const locked = (jobs: Jobs, rows: ReturnType<typeof jobsOfKey>) => toldOf(jobs, rows).forNoKeyUpdate().skipLocked()

@@ -13,6 +13,10 @@ import { unlessUndone } from '../schema/undone.js'
 export interface ClaimTransaction {
   /** The table, where its claims have to wait for each other. */
   readonly limited: TableName | undefined
+  /** Of a distributed table: only those of the same value have to. */
+  readonly value?: string
+  /** The table is on a node that is not the server which is asked. Default false. */
+  readonly isOfNode?: boolean
   /** Milliseconds that it may wait or say nothing. */
   readonly silence: number
 }
@@ -43,33 +47,42 @@ async function claimOnce<Result>(
   }
 }
 
-/** A claim and its transaction as one message, for the connections of a guarded pool. @param otherwise what is answered where it brings nothing */
-export function inOneMessage<Row>(
-  query: CompiledQuery<Row>,
-  transaction: ClaimTransaction,
-  otherwise: string,
-): CompiledQuery<Row> {
-  const whole = { begin: begin(transaction), statement: query.sql, otherwise, end: 'commit' }
+/** A claim and its transaction as one message, for the connections of a guarded pool. */
+export function inOneMessage<Row>(query: CompiledQuery<Row>, transaction: ClaimTransaction): CompiledQuery<Row> {
+  const whole = { begin: begin(transaction), statement: query.sql, end: 'commit' }
   return { ...query, sql: textOfTransaction(whole) }
 }
 
 /** In one message, as each waits for its answer. Each step of the walk is one along an index, whatever the statistics say. */
-function begin({ limited, silence }: ClaimTransaction): string {
+function begin(transaction: ClaimTransaction): string {
+  const { limited, silence, value, isOfNode } = transaction
   const bounds = ['idle_in_transaction_session_timeout', 'lock_timeout', 'statement_timeout']
-  const bound = bounds.map((name) => `set local ${name} = ${Math.ceil(silence)}`)
-  const lock = limited && `select pg_advisory_xact_lock(hashtextextended(${literal(lockName(limited))}, 0))`
-  return ['begin isolation level read committed', ...bound, ...planned, ...(lock === undefined ? [] : [lock])].join(
-    '; ',
-  )
+  const settings = [
+    ...(isOfNode ? [toNodes] : []),
+    ...bounds.map((name) => `${name} = ${Math.ceil(silence)}`),
+    ...byIndex,
+    ...(value === undefined ? [once] : []),
+  ]
+  const lock = `select pg_advisory_xact_lock(hashtextextended(${literal(lockName(transaction))}, 0))`
+  return [
+    'begin isolation level read committed',
+    ...settings.map((setting) => `set local ${setting}`),
+    ...(limited === undefined ? [] : [lock]),
+  ].join('; ')
 }
 
-/** By the indexes; and once: to plan a claim takes longer than to run it, and with the values at hand no plan is better. */
-const planned = [
-  'set local enable_seqscan = off',
-  'set local enable_bitmapscan = off',
-  'set local plan_cache_mode = force_generic_plan',
-]
+/** What is set from then on is set on the nodes too. */
+const toNodes = `citus.propagate_set_commands = 'local'`
 
-const lockName = (table: TableName): string => `kysely-jobs claim ${quotedName(table)}`
+const byIndex = ['enable_seqscan = off', 'enable_bitmapscan = off']
+
+/**
+ * To plan a claim takes longer than to run it, and with the values at hand no plan is better; but where one of them says which node it is that is
+ * asked.
+ */
+const once = 'plan_cache_mode = force_generic_plan'
+
+const lockName = ({ limited, value }: ClaimTransaction): string =>
+  `kysely-jobs claim ${limited && quotedName(limited)}${value === undefined ? '' : ` ${value}`}`
 
 const literal = (text: string): string => `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`

@@ -6,6 +6,7 @@ import { own } from '../schema/own-names.js'
 import { allowed } from './allowance.js'
 import type { Claim, Keyed } from './claim.js'
 import { isNotPaused } from './paused-keys.js'
+import type { Spent } from './spending.js'
 
 /** From where a walk goes on, and how far. */
 export interface Walk {
@@ -28,38 +29,56 @@ export interface Told {
   readonly walked: Walked | undefined
   /** Milliseconds until the next start of a rate is left, of those of which some were used before; undefined: there are none. */
   readonly wait: number | undefined
+  /** What it has used of rates, where that has to be kept yet. */
+  readonly spent?: Spent | undefined
 }
 
-/** Where it says that: settings of its transaction. */
-const [walkSetting, waitSetting] = ['kysely_jobs.walk', 'kysely_jobs.wait']
-
-const said = (setting: string) => `nullif(pg_catalog.current_setting('${setting}', true), '')`
-
-/** It begins with a letter: a plugin of the user's may parse what looks like JSON. */
-export const toldText = `'told' || pg_catalog.json_build_array(${said(waitSetting)}::float8, ${said(walkSetting)}::json)::text`
-
-/** Reads {@link toldText}. */
+/** Reads what {@link toldBy} tells. */
 export function toldOf(text: string): Told {
-  const [waitOfAll, walk] = JSON.parse(text.slice(4)) as [number | null, [number, number | null, ...string[]] | null] // as the claim says it
+  const told = JSON.parse(text.slice(4)) as [number | null, [number, number | null, ...string[]] | null, Spent | null] // as the claim says it
+  const [waitOfAll, walk, spent] = told
   const [keys = 0, waitOfKey = null, ...last] = walk ?? []
   const waits = [waitOfAll, waitOfKey].filter((wait) => wait !== null)
   return {
     walked: walk === null ? undefined : { keys, last },
     wait: waits.length === 0 ? undefined : Math.min(...waits),
+    spent: spent ?? undefined,
   }
 }
 
-/** Says how long it is until the next start of all is left. */
-export const toldWait = (wait: RawBuilder<number>) =>
-  sql`pg_catalog.set_config(${sql.lit(waitSetting)}, coalesce(${wait}::text, ''), true)`
+const nothing = sql`null`
+
+/**
+ * What a claim tells of itself, as text. It begins with a letter: a plugin of the user's may parse what looks like JSON.
+ * @param wait of all jobs together
+ */
+export const toldBy = ({
+  wait = nothing,
+  walked = nothing,
+  spent = nothing,
+}: Partial<Record<keyof Told, typeof nothing>>) =>
+  sql`'told' || pg_catalog.json_build_array(${wait}, ${walked}, ${spent})::text`
+
+/**
+ * How far the walk has come: to where the last job was picked, and where there was room for more, to its end. What was picked has the walk's
+ * columns too. Whatever is visited behind the last job is not read.
+ * @param room how many jobs could be picked
+ */
+export function walkedTo({ by }: Keyed, room: RawBuilder<number>): RawBuilder<unknown> {
+  const texts = by.map((_, n) => sql`${partOf(n)}::text`)
+  const place = sql`pg_catalog.json_build_array(${sql.join([sql`place`, sql`wait`, ...texts])})`
+  const lastOf = (name: string) => sql`(select ${place} from ${sql.ref(name)} order by place desc limit 1)`
+  const isFull = sql`(select count(*) from ${sql.ref(own.picked)}) >= ${room}`
+  return sql`case when ${isFull} then ${lastOf(own.picked)} else ${lastOf(own.walk)} end`
+}
 
 const walk = sql.ref(own.walk)
 const partOf = (n: number) => sql.ref(`${own.keyPart}${n}`)
 export const partOfWalk = (n: number) => sql.ref(`${own.walk}.${own.keyPart}${n}`)
 const list = (parts: readonly RawBuilder<unknown>[]) => sql.join(parts)
 
-/** What the key that the walk is at is allowed, where it was asked for. */
-export const walkColumn = (name: 'max' | 'used') => sql.raw<number>(`${own.walk}.${name}`)
+/** What the key that the walk is at is allowed, where it was asked for; and where it is, for {@link walkedTo}. */
+export const walkColumn = (name: 'max' | 'used' | 'place' | 'wait') => sql.raw<number>(`${own.walk}.${name}`)
 
 /** Whether a job is of the key that the walk is at. */
 export function isOfKey({ by }: Keyed): RawBuilder<SqlBool> {
@@ -98,10 +117,6 @@ export function keyWalk(
   const partsOfStep = by.map((_, n) => sql`step.${partOf(n)}`)
   const lastKey = list(last.map((text) => sql`${text}`))
   const isAfter = (key: RawBuilder<unknown>) => sql<SqlBool>`(${list(by.map((column) => sql.ref(column)))}) > (${key})`
-  const told = (place: RawBuilder<unknown>, wait: RawBuilder<unknown>) => {
-    const texts = [place, wait, ...partsOfStep.map((part) => sql`${part}::text`)]
-    return sql`pg_catalog.set_config(${sql.lit(walkSetting)}, pg_catalog.json_build_array(${sql.join(texts)})::text, true)`
-  }
   const step = (from: RawBuilder<unknown>, mayWrap: RawBuilder<SqlBool>, wrapped: RawBuilder<unknown>) => {
     const [onwards, anew] = [nextKeys(jobs, claim, by, isAfter(from)), nextKeys(jobs, claim, by, mayWrap)]
     const found = (key: RawBuilder<unknown>, wrapped: RawBuilder<unknown>) =>
@@ -110,17 +125,11 @@ export function keyWalk(
     return sql`(${sql.join(steps, sql` union all `)} limit 1) as step${allowance === undefined ? sql`` : sql` cross join lateral ${allowance(partsOfStep)} as ${sql.ref(own.allowance)}`}`
   }
   const visited = (place: RawBuilder<unknown>, wait: RawBuilder<unknown>) => {
-    const ofAllowance = allowance === undefined ? [] : [allowed.max, allowed.used, wait]
-    return list([
-      ...partsOfStep,
-      place,
-      sql`step.wrapped`,
-      told(place, allowance === undefined ? sql`null` : wait),
-      ...ofAllowance,
-    ])
+    const ofAllowance = allowance === undefined ? [sql`null::float8`] : [wait, allowed.max, allowed.used]
+    return list([...partsOfStep, place, sql`step.wrapped`, ...ofAllowance])
   }
   const isAround = sql`${last[0] ?? null}::text is not null and (${list(partsOfStep)}) > (${lastKey})`
-  const columns = [...by.map((_, n) => `${own.keyPart}${n}`), 'place', 'wrapped', 'told']
+  const columns = [...by.map((_, n) => `${own.keyPart}${n}`), 'place', 'wrapped', 'wait']
   const query = sql`(
     select ${visited(sql`1`, allowed.wait)} from ${step(lastKey, sql`true`, sql`false`)}
     union all
@@ -128,7 +137,7 @@ export function keyWalk(
     from ${walk} cross join lateral ${step(list(by.map((_, n) => partOfWalk(n))), sql`not ${walk}.wrapped`, sql`${walk}.wrapped`)}
     where ${walk}.place < ${most} and not (step.wrapped and ${isAround}))`
   return {
-    name: `${own.walk}(${[...columns, ...(allowance === undefined ? [] : ['max', 'used', 'wait'])].join(', ')})`,
+    name: `${own.walk}(${[...columns, ...(allowance === undefined ? [] : ['max', 'used'])].join(', ')})`,
     query,
   }
 }

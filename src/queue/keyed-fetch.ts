@@ -1,11 +1,11 @@
-import { CompiledQuery, type Expression, sql } from 'kysely'
+import { type Expression, type QueryCreator, sql } from 'kysely'
 import { earlier, now } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { committedLater } from '../predicates/commit.js'
 import { placeOfClaim } from '../predicates/interruption.js'
-import type { Jobs } from '../schema/job-database.js'
+import { isOfNode, type JobDatabase, type Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
-import { camelCase } from '../schema/row.js'
+import { camelCase, idOf } from '../schema/row.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
 import { unlessUndone } from '../schema/undone.js'
 import { levelText } from './aging.js'
@@ -15,9 +15,10 @@ import { type ClaimTransaction, inOneMessage } from './claim-transaction.js'
 import { compiled, numberPlace, textPlace } from './compiled.js'
 import { keysOf, type RowKey } from './fenced.js'
 import { claiming, type FetchSettings, inTurn } from './fetch.js'
-import { type Told, toldOf, toldText } from './key-walk.js'
+import { type Told, toldOf } from './key-walk.js'
 import { nextDue } from './next-due.js'
 import { type Returned, returnedOf } from './returned.js'
+import { keepSpent } from './spending.js'
 
 /** A claim that goes from key to key. */
 export type KeyedSettings = FetchSettings & KeyedClaim
@@ -30,36 +31,36 @@ export interface KeyedRows extends Told {
 }
 
 export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKeyedFetch {
+  const { kept } = claim.keyed
   const claimed = { since: column('locked_at'), by: column('locked_by') } // which the statement has written
   const returned = returnedOf(jobs, { ...claim, claimed, level: levelText(claim) })
   const places = { limit: numberPlace(), quota: numberPlace(), most: numberPlace(), ...lastPlaces(claim.keyed) }
   const fetch = compiled<typeof places, object>(jobs, places, ({ limit, quota, most, ...last }) =>
     build(jobs, claim, returned, { limit, quota, walk: { last: Object.values(last), most } }),
   )
-  return async (db, { walk, limit, quota }, whole) => {
+  return async (db, given, whole) => {
+    const { walk, limit, quota } = given
     const last = Object.fromEntries(Object.keys(lastPlaces(claim.keyed)).map((name, n) => [name, walk.last[n] ?? null]))
     const query = fetch({ limit, quota, most: walk.most, ...last } as typeof places) // a text or null for each place
-    const sent = whole ? inOneMessage(query, whole, question) : query
+    const sent = whole ? inOneMessage(query, whole) : query
     const { rows } = await unlessUndone(db, () => db.executeQuery(sent))
-    const { bare, told } = withoutWalk(rows)
-    const text = told ?? (await textsOf(db, CompiledQuery.raw(question)))[0] ?? ''
-    return { rows: inTurn(returned.rowsOf(bare), claim), ...toldOf(text) }
+    const { bare, told } = withoutTold(rows.length > 0 ? rows : await toldAlone(db, jobs, claim, given))
+    const ofClaim = toldOf(told)
+    if (ofClaim.spent && kept) await keepSpent(db, kept, ofClaim.spent)
+    return { rows: inTurn(returned.rowsOf(bare), claim), ...ofClaim }
   }
 }
 
-const question = `select pg_catalog.textout(${toldText}) as "${own.walk}"`
-
-/** Rows without the column that says how far the walk has come, and what it says: the same in each. A row of nothing else is no job's. */
-function withoutWalk(rows: readonly object[]): { readonly bare: object[]; readonly told: string | undefined } {
-  const [first] = rows
-  if (first === undefined) return { bare: [], told: undefined }
+/** Rows without the column that tells of the claim, the same in each; where it brings no job it is all that the one row has. */
+function withoutTold(rows: readonly object[]): { readonly bare: object[]; readonly told: string } {
+  const [first = {}] = rows
   const name = Object.hasOwn(first, own.walk) ? own.walk : camelCase(own.walk)
-  if (Object.keys(first).length === 1) return { bare: [], told: String(Reflect.get(first, name) ?? '') }
-  const bare = rows.map((row) => {
+  const jobs = (idOf(first) ?? null) === null ? [] : rows
+  const bare = jobs.map((row) => {
     const { [name]: _, ...columns } = row as Record<string, unknown> // a row has columns
     return columns
   })
-  return { bare, told: String(Reflect.get(first, name) ?? '') }
+  return { bare, told: String(Reflect.get(first, name)) }
 }
 
 /** What tells the row that such a fetch would take first; undefined: there is none. In the same transaction. */
@@ -84,16 +85,34 @@ function lastPlaces({ by }: Keyed): Record<string, string> {
   return Object.fromEntries(by.map((_, n) => [`last${n}`, textPlace()]))
 }
 
+/** What a claim tells that brought nothing, where it can't say so itself. */
+async function toldAlone(db: Jobs['db'], jobs: Jobs, claim: KeyedSettings, given: KeyedGiven): Promise<object[]> {
+  const { db: ofClaim, told } = ofAllowed(jobs, claim, given, false)
+  const query = ofClaim.selectNoFrom(asText(told, own.walk)).compile()
+  return (await unlessUndone(db, () => db.executeQuery<object>(query))).rows
+}
+
+/**
+ * A claim that always has an answer: the jobs that it brings, each with what it tells of itself, and where there are none that alone. On a node
+ * it answers with its jobs, as what stands beside a SELECT may return nothing there that is not in the row.
+ */
 function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, given: KeyedGiven) {
-  const { db, isLocked } = ofAllowed(jobs, claim, given, true)
+  const { db, isLocked, told } = ofAllowed(jobs, claim, given, true)
+  const claimed = (statement: QueryCreator<JobDatabase>) =>
+    statement
+      .updateTable(jobs.table)
+      .set(claiming(claim, placeOfClaim(false)))
+      .where(isLocked)
+      .where(committedLater())
+      .$if(isWhole, (query) => query.returningAll())
+      .$if(list.length > 0, (query) => query.returning(list))
+  if (isOfNode(jobs)) return claimed(db).returning(asText(told, own.walk)).compile()
+  const ofClaim = sql<object>`(select ${asText(told, own.walk)})`
   return db
-    .updateTable(jobs.table)
-    .set(claiming(claim, placeOfClaim(false)))
-    .where(isLocked)
-    .where(committedLater())
-    .$if(isWhole, (query) => query.returningAll())
-    .$if(list.length > 0, (query) => query.returning(list))
-    .returning(asText(sql.raw(toldText), own.walk))
+    .with(own.claimed, claimed)
+    .selectFrom(ofClaim.as(own.all))
+    .leftJoin(own.claimed, (join) => join.onTrue())
+    .selectAll()
     .compile()
 }
 

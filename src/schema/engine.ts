@@ -56,3 +56,15 @@ async function readPlacement(db: Lookup, table: TableName): Promise<Placement> {
   if (model === 't') return { kind: 'every node' }
   return colocation === 0 ? { kind: 'local' } : { kind: 'one node' }
 }
+
+/**
+ * Whether one statement may read a table beside another that is not local: it has a copy on each node, or the rows that belong together are on
+ * the same one.
+ */
+export async function isBeside(db: Lookup, table: TableName, other: TableName): Promise<boolean> {
+  const idOf = (name: TableName) => sql`pg_catalog.to_regclass(${quotedName(name)})`
+  const asked = sql`
+    select p.colocationid::text from pg_dist_partition p, pg_dist_partition o where p.logicalrelid = ${idOf(table)}
+    and o.logicalrelid = ${idOf(other)} and (p.colocationid = o.colocationid or (p.partmethod = 'n' and p.repmodel = 't'))`
+  return (await textsOf(db, asked.compile(db.withoutPlugins()))).length > 0
+}

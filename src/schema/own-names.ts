@@ -19,13 +19,15 @@ export const own = {
   /** The keys that a claim visits, and the columns of one, each with its number behind it. */
   walk: 'kysely_jobs_walk',
   keyPart: 'kysely_jobs_part_',
-  /** The moment of a claim, what its keys are allowed, the jobs that it picks, and what it spends of their rates. */
+  /** The moment of a claim, what its keys are allowed, how many jobs it has room for, those that it picks, and what it spends of their rates. */
   clock: 'kysely_jobs_clock',
   allowance: 'kysely_jobs_allowance',
+  room: 'kysely_jobs_room',
   picked: 'kysely_jobs_picked',
   spent: 'kysely_jobs_spent',
   spentOfAll: 'kysely_jobs_spent_of_all',
   locked: 'kysely_jobs_locked',
+  claimed: 'kysely_jobs_claimed',
   /** What tells a row from all others, as text, where its id does not. */
   key: 'kysely_jobs_key',
   /** The one column of what is read for ourselves. */

@@ -2,8 +2,10 @@ import type { KeptLimits } from '../queue/allowance.js'
 import { isRated, type Keyed } from '../queue/claim.js'
 import { isUnfitForKeys } from '../queue/key-text.js'
 import { realNames } from '../queue/returned.js'
+import { type Home, isBeside } from '../schema/engine.js'
 import type { JobTableDescription } from '../schema/inspect.js'
-import type { Jobs } from '../schema/job-database.js'
+import { isOfNode, type Jobs } from '../schema/job-database.js'
+import { quotedName, type TableName } from '../schema/names.js'
 import { findSideTable, limitsTable, SideTableError, sideFlaw, sideTable } from '../schema/side-table.js'
 import { WorkerOptionError } from './option-values.js'
 
@@ -14,7 +16,7 @@ import { WorkerOptionError } from './option-values.js'
 export async function keptLimits(
   keyed: Keyed,
   jobs: Jobs,
-  { table: of, columns: types }: JobTableDescription,
+  { table: of, columns: types, home }: JobTableDescription,
 ): Promise<KeptLimits | undefined> {
   const columns = realNames(jobs, keyed.by).map((name) => ({ name, type: types.get(name) ?? '' }))
   const unfit = columns.find(({ type }) => isUnfitForKeys(type))
@@ -22,11 +24,29 @@ export async function keptLimits(
     throw new WorkerOptionError(
       `rate.by: '${unfit.name}' of ${jobs.name} is of type ${unfit.type}, of which one value has several texts; take a column of another type`,
     )
-  if (isRated(keyed)) return { table: await sideTable(jobs.db, limitsTable, 'write'), of, columns }
+  const table = await limitsOf(keyed, jobs)
+  if (table === undefined) return undefined
+  const isApart = isOfNode(jobs)
+  if (isApart && !(await isBeside(jobs.db, table, of)))
+    throw new SideTableError('SIDE_TABLE_UNFIT', notBeside(table, of, home))
+  return { table, of, columns, isApart }
+}
+
+async function limitsOf(keyed: Keyed, jobs: Jobs): Promise<TableName | undefined> {
+  if (isRated(keyed)) return sideTable(jobs.db, limitsTable, 'write')
   if (keyed.total === undefined && typeof keyed.max !== 'number') return undefined
   const found = await findSideTable(jobs.db, limitsTable)
   if (found === undefined || !found.isOurs) return undefined
   const flaw = sideFlaw(found, limitsTable, 'read')
   if (flaw !== undefined) throw new SideTableError('SIDE_TABLE_UNFIT', flaw)
-  return { table: found.table, of, columns }
+  return found.table
+}
+
+function notBeside(table: TableName, of: TableName, { engine, placement }: Home): string {
+  const [limits, jobs] = [quotedName(table), quotedName(of)]
+  const remedy =
+    placement.kind === 'one node'
+      ? `let a migration call createJobLimits(db.withSchema('${of.schema}')), and give workers such a handle, or say: select create_reference_table('${limits}')`
+      : `let a migration say: select create_reference_table('${limits}')`
+  return `${limits} is not on the node that has ${jobs} (${engine.name} ${engine.version}), where its claims read it: ${remedy}`
 }

@@ -6,6 +6,7 @@ import { adviceOnCondition } from '../queue/condition-index.js'
 import { adviceOnKey } from '../queue/key-advice.js'
 import { proveKeyed } from '../queue/keyed-fetch.js'
 import { missingColumns, realNames } from '../queue/returned.js'
+import { isSpread } from '../queue/spread-keys.js'
 import type { JobTableDescription } from '../schema/inspect.js'
 import type { Jobs } from '../schema/job-database.js'
 import { quoted, quotedName } from '../schema/names.js'
@@ -37,7 +38,7 @@ export async function fitted(settings: Settings, real: JobTableDescription, jobs
   refuseColumns(settings, real, jobs)
   refuseAging(settings, real, jobs.name)
   const { where, lease } = settings
-  const keyed = jobs.distributedBy === undefined ? settings.keyed : undefined
+  const keyed = settings.keyed && isSpread(jobs, settings.keyed) ? undefined : settings.keyed
   const claim = { columns: [...real.columns.keys()], where, lease }
   const advice: (string | undefined)[] = []
   if (where !== undefined) {
@@ -49,7 +50,7 @@ export async function fitted(settings: Settings, real: JobTableDescription, jobs
   if (keyed !== undefined) {
     refuseKey(keyed, real, jobs)
     kept = await keptLimits(keyed, jobs, real)
-    await proveKey(jobs, { ...claim, keyed: { ...keyed, kept } })
+    if (jobs.distributedBy === undefined) await proveKey(jobs, { ...claim, keyed: { ...keyed, kept } })
     warnings.push(await adviceOnKey(jobs, keyed, real.table))
   } else warnings.push(await adviceOnLimits(jobs, real.table))
   return { advice: advice.filter(isThere), warnings: warnings.filter(isThere), kept }

@@ -97,20 +97,14 @@ test('a job that the table refuses keeps no other of its tenant from running', a
 
 test.each<[name: string, options: Options, said: string]>([
   [
-    'limit',
-    { limit: { by: 'tenant_id', max: 2 } },
-    "mail_jobs is distributed by 'tenant_id' (Citus 13.2-1), and jobs can be counted by keys only in a table that is local",
-  ],
-  ['fairBy of another column', { fairBy: 'note' }, "fairBy: 'tenant_id' goes without saying"],
-  [
     'the archive',
     { succeeded: 'archive' },
-    "succeeded, finished: 'archive': mail_jobs is distributed by 'tenant_id', and only jobs of a table that is local to the server can be archived; keep or delete them",
+    "succeeded, finished: 'archive': mail_jobs is distributed by 'tenant_id', and only jobs of a table whose rows are on one server can be archived; keep or delete them",
   ],
   [
     'hold',
     { hold: 'transaction' },
-    'only jobs of a table that is local to the server can be held so; leave the option out',
+    'only jobs of a table whose rows are on one server can be held so; leave the option out',
   ],
 ])('what does not go there is refused at start-up, with the remedy: %s', async (_, options, said) => {
   const worker = createWorker(db, 'mail_jobs', async () => {}, { logger: quiet, ...options })

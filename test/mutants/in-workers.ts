@@ -367,7 +367,7 @@ export const inWorkers: readonly Mutant[] = [
   {
     name: 'a refused claim is tried first, for ever',
     breaks: 'one row that a trigger refuses keeps all jobs behind it from running',
-    file: 'src/worker/claim/claim-statements.ts',
+    file: 'src/worker/claim/claim-first.ts',
     text: 'passedOver.add([row])',
     replacement: '',
     test: 'test/worker/refused-rows.test.ts',

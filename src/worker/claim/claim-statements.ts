@@ -1,10 +1,10 @@
-import { mayPass } from '../../pg/error-class.js'
 import { type Claim, isSameClaim, type Since } from '../../queue/claim.js'
 import { type CompiledFetch, compileFetch, firstDue } from '../../queue/fetch.js'
 import { type CompiledHold, compileHold } from '../../queue/held.js'
 import { type CompiledNextDue, compileNextDue } from '../../queue/next-due.js'
 import type { Jobs } from '../../schema/job-database.js'
 import type { WorkerScope } from '../scope.js'
+import { claimFirst } from './claim-first.js'
 
 /** Of all that is due, or of what is due from the cursor on. */
 type FetchKind = 'whole' | 'from the cursor'
@@ -62,23 +62,16 @@ export class ClaimStatements {
     return this.#nextDue
   }
 
-  /**
-   * The job that is first, alone. Where the table refuses its claim (a CHECK made since, a trigger), it is passed over.
-   * @returns undefined where it was refused
-   */
-  async first(db: Jobs['db'], ahead: boolean): Promise<object[] | undefined> {
-    const { userJobs, worker, passedOver, report } = this.#scope
+  /** The job that is first, alone. @returns undefined where it was refused */
+  first(db: Jobs['db'], ahead: boolean): Promise<object[] | undefined> {
+    const { userJobs, worker } = this.#scope
     const claim = this.#present
-    const row = await firstDue({ ...userJobs, db }, claim)
-    if (row === undefined) return []
-    try {
-      return await compileFetch(userJobs, { ...claim, worker, only: [row] })(db, { limit: 1, ahead })
-    } catch (error) {
-      if (mayPass(error)) throw error
-      passedOver.add([row])
-      report(error, `claiming job ${row.id}, which is passed over for ${Math.round(passedOver.time / 1000)} s`)
-      return undefined
-    }
+    return claimFirst(
+      this.#scope,
+      () => firstDue({ ...userJobs, db }, claim),
+      async (row) =>
+        row === undefined ? [] : compileFetch(userJobs, { ...claim, worker, only: [row] })(db, { limit: 1, ahead }),
+    )
   }
 
   /** The claim as it is now; what was built for another is forgotten. */

@@ -1,4 +1,4 @@
-import { mayPass, sqlState } from '../../pg/error-class.js'
+import { sqlState } from '../../pg/error-class.js'
 import { spacing } from '../../queue/allowance.js'
 import type { KeyedGiven } from '../../queue/allowed-jobs.js'
 import { type Claim, countsRunning, isLimited, isSameClaim, type Keyed } from '../../queue/claim.js'
@@ -13,22 +13,16 @@ import {
   type KeyedRows,
   type KeyedSettings,
 } from '../../queue/keyed-fetch.js'
-import type { Jobs } from '../../schema/job-database.js'
+import { isOfNode, type Jobs } from '../../schema/job-database.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
+import { claimFirst } from './claim-first.js'
 import type { Claimed } from './claimed.js'
 import { tellOfFreedKeys } from './freed-keys.js'
+import { KeyRound } from './key-round.js'
 import { LeftBehind, type Rest } from './left-behind.js'
 import { LimitsLook } from './limits-look.js'
-
-/** A fetch visits four times as many keys as it may bring jobs, and at least so many; where it brings none, twice as many, up to so many. */
-const keysPerJob = 4
-const fewestKeys = 100
-const mostKeys = 100_000
-
-/** After so many walks that found nothing, and did not come around all keys, the next waits as if they had. */
-const mostFruitless = 12
 
 /** What the server says of a transaction that a connection has not known how to send; and no function of the user's. */
 const isNotKnown = (error: unknown) => sqlState(error) === '42601' && Reflect.get(Object(error), 'where') === undefined
@@ -42,16 +36,14 @@ export class KeyedClaims {
   #keyed: Keyed
   readonly #limitsLook: LimitsLook
   readonly #release: (rows: readonly object[]) => Promise<void>
-  /** The key that was visited last, and how many there are, as far as was seen. */
-  #last: readonly string[] = []
-  #keys = Number.POSITIVE_INFINITY
-  /** How many walks in a row found nothing, and did not come around. */
-  #fruitless = 0
-  #most = fewestKeys
+  readonly #round = new KeyRound()
   readonly #lockedPause = new Pause()
   #forgotAt = Number.NEGATIVE_INFINITY
   #left: LeftBehind | undefined
-  /** Claims go together with their transactions, which the connections of a guarded pool know how to send. */
+  /**
+   * Claims go together with their transactions, which the connections of a guarded pool know how to send; not to a node, where the moment at
+   * which they came stands for that of the claim: it was before they waited.
+   */
   #isWhole: boolean
   #compiled: { readonly claim: Claim; readonly fetch: CompiledKeyedFetch; readonly left: CompiledLeft } | undefined
 
@@ -61,7 +53,8 @@ export class KeyedClaims {
     this.#keyed = { ...keyed, kept: scope.kept }
     this.#limitsLook = new LimitsLook(scope, keyed)
     this.#release = release
-    this.#isWhole = scope.connections !== undefined && scope.engine.preparedStatements
+    const { connections, engine, userJobs } = scope
+    this.#isWhole = connections !== undefined && engine.preparedStatements && !isOfNode(userJobs)
   }
 
   /**
@@ -70,7 +63,7 @@ export class KeyedClaims {
    * @returns undefined where the one that was asked for was refused
    */
   async claim(
-    given: { readonly limit: number; readonly isOne: boolean; departed(): void },
+    { isOne, departed, ...given }: { readonly limit: number; readonly isOne: boolean; departed(): void },
     isStopped: () => boolean,
   ): Promise<Claimed | undefined> {
     const { userJobs, settings } = this.#scope
@@ -78,80 +71,63 @@ export class KeyedClaims {
     const late = (claimed: Claimed | undefined) => void this.#release(claimed?.rows ?? [])
     const claim = async (db: Jobs['db']): Promise<Claimed | undefined> => {
       if (isStopped()) return { rows: [] }
-      const found = await (given.isOne ? this.#one(db) : this.#fetch(db, given))
-      return found && { rows: found.rows, left: this.#leftBehind(given.limit, found, sent) }
+      const limit = isOne ? 1 : given.limit
+      const all = { limit, ...this.#round.given(this.#keyed, limit) }
+      const found = await (isOne ? this.#one(db, all) : this.#fetch(db, all, departed))
+      return found && { rows: found.rows, left: this.#leftBehind(all, found, sent) }
     }
     return ask(userJobs.db, settings.lease / 3, 'fetch', claim, late)
   }
 
-  async #fetch(db: Jobs['db'], given: { readonly limit: number; departed(): void }): Promise<KeyedRows> {
+  async #fetch(db: Jobs['db'], given: KeyedGiven, departed: () => void): Promise<KeyedRows> {
     const { fetch } = this.#statements
     if (this.#isWhole) {
       try {
-        return await this.#sent(db, given, fetch, this.#transaction)
+        return await this.#sent(db, given, departed, fetch, this.#transaction)
       } catch (error) {
         if (!isNotKnown(error)) throw error
         this.#isWhole = false
       }
     }
-    return inClaim(db, this.#transaction, () => this.#sent(db, given, fetch))
+    return inClaim(db, this.#transaction, () => this.#sent(db, given, departed, fetch))
   }
 
   #sent(
     db: Jobs['db'],
-    { limit, departed }: { readonly limit: number; departed(): void },
+    given: KeyedGiven,
+    departed: () => void,
     fetch: CompiledKeyedFetch,
     whole?: ClaimTransaction,
   ): Promise<KeyedRows> {
-    const fetched = fetch(db, { limit, ...this.#given(limit) }, whole)
+    const fetched = fetch(db, given, whole)
     departed()
     return fetched
   }
 
   get #transaction(): ClaimTransaction {
-    const { table, settings } = this.#scope
-    return { limited: isLimited(this.#keyed) ? table : undefined, silence: settings.lease / 3 }
+    const { table, settings, userJobs } = this.#scope
+    const limited = isLimited(this.#keyed) ? table : undefined
+    return { limited, silence: settings.lease / 3, isOfNode: isOfNode(userJobs) }
   }
 
-  /** The job that is first, alone. Where the table refuses its claim, it is passed over. */
-  async #one(db: Jobs['db']): Promise<KeyedRows | undefined> {
-    const { userJobs, passedOver, report } = this.#scope
-    const find = () => firstAllowed({ ...userJobs, db }, this.#settings, this.#given(1))
-    const row = await inClaim(db, this.#transaction, find)
-    const only = row && compileKeyedFetch(userJobs, { ...this.#settings, only: [row] })
-    const given = { limit: 1, departed: () => {} }
-    try {
-      const fetch = () => this.#sent(db, given, only ?? this.#statements.fetch)
-      return await inClaim(db, this.#transaction, fetch)
-    } catch (error) {
-      if (row === undefined || mayPass(error)) throw error
-      passedOver.add([row])
-      report(error, `claiming job ${row.id}, which is passed over for ${Math.round(passedOver.time / 1000)} s`)
-      return undefined
-    }
+  /** The job that is first, alone. @returns undefined where it was refused */
+  #one(db: Jobs['db'], given: KeyedGiven): Promise<KeyedRows | undefined> {
+    const { userJobs } = this.#scope
+    const find = () => firstAllowed({ ...userJobs, db }, this.#settings, given)
+    return claimFirst(
+      this.#scope,
+      () => inClaim(db, this.#transaction, find),
+      (row) => {
+        const only = row && compileKeyedFetch(userJobs, { ...this.#settings, only: [row] })
+        return inClaim(db, this.#transaction, () => this.#sent(db, given, () => {}, only ?? this.#statements.fetch))
+      },
+    )
   }
 
-  /** Of each key as many as come to it in one round, where nothing else says how many. */
-  #given(limit: number): Pick<KeyedGiven, 'quota' | 'walk'> {
-    const { isFair, total = limit, totalRate } = this.#keyed
-    const comesToAll = Math.min(limit, total, totalRate?.burst ?? limit)
-    const quota = isFair ? Math.max(1, Math.ceil(comesToAll / this.#keys)) : limit
-    const most = Math.min(mostKeys, Math.max(this.#most, limit * keysPerJob))
-    return { quota, walk: { last: this.#last, most } }
-  }
-
-  #leftBehind(limit: number, { rows, walked, wait }: KeyedRows, sent: number): LeftBehind {
-    const { walk, quota } = this.#given(limit)
+  #leftBehind(given: KeyedGiven, found: KeyedRows, sent: number): LeftBehind {
+    const { isMore, isCut } = this.#round.saw(found, given)
+    const { rows, wait } = found
     if (rows.length > 0) this.#lockedPause.reset()
-    const [keys, isFull] = [walked?.keys ?? 0, rows.length >= limit]
-    const isWhole = keys < walk.most
-    this.#last = walked?.last ?? this.#last
-    // A fetch that was full has not seen all keys: the next takes less of each, to see more. One that nothing was left for has seen none.
-    if (walked !== undefined) this.#keys = isFull ? keys * 2 : Math.max(1, keys)
-    this.#fruitless = rows.length === 0 && !isWhole ? this.#fruitless + 1 : 0
-    this.#most = this.#fruitless > 0 ? this.#most * 2 : fewestKeys
-    const isCut = rows.length > 0 && quota < limit // keys may have more than came to them in a round
-    const isMore = isFull || (!isWhole && this.#fruitless < mostFruitless)
     const next = rows.length > 0 ? this.#spacing : Number.POSITIVE_INFINITY // of a rate that was not used before
     const soonest = isCut ? 0 : Math.ceil(Math.min(wait ?? Number.POSITIVE_INFINITY, next))
     this.#left = new LeftBehind(isMore, (hasFreed) => this.#rest(sent, soonest, hasFreed), this.#left)

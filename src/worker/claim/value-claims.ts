@@ -1,17 +1,26 @@
-import { concernsAll, mayPass } from '../../pg/error-class.js'
+import { concernsAll } from '../../pg/error-class.js'
 import { valuesAtOnce } from '../../queue/by-value.js'
+import { countsRunning } from '../../queue/claim.js'
+import type { RowKey } from '../../queue/fenced.js'
 import { compileFetch, firstDue } from '../../queue/fetch.js'
 import { compileNextDue } from '../../queue/next-due.js'
+import { isSpread } from '../../queue/spread-keys.js'
 import { dueValues, mostValues } from '../../queue/values.js'
 import { type Jobs, jobsOfValue } from '../../schema/job-database.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
+import { claimFirst } from './claim-first.js'
 import type { Claimed } from './claimed.js'
+import { KeysOfValues, type OfValue } from './keys-of-values.js'
 import { LeftBehind, type Rest } from './left-behind.js'
 
-/** For how long (milliseconds) values are known: which of them have due jobs is asked of all nodes. */
+/**
+ * Which values have due jobs is asked of all nodes, and reads all that is due: at most once in so long (milliseconds), and so often
+ * that it takes a fiftieth of the time.
+ */
 const knownFor = 1_000
+const shareOfLooks = 1 / 50
 
 /**
  * A statement asks for so many jobs of a value, or for all that there is room for: of fewer, its way to the node and back costs more than they
@@ -46,17 +55,24 @@ export class ValueClaims {
   /** Those that have due jobs as far as is known, the next one first; and all that have had some. */
   #values: string[] = []
   #seen = new Set<string>()
+  /** Those that have due jobs which may not begin before others end. */
+  readonly #full: string[] = []
   /** Until when (monotonic milliseconds) values are left alone. */
   readonly #away = new Map<string, number>()
   /** A job of the first value was refused: until it is found, jobs are taken of that one alone. */
   #isRefused = false
-  #askedAt = Number.NEGATIVE_INFINITY
+  #knownUntil = Number.NEGATIVE_INFINITY
   readonly #lockedPause = new Pause()
   #left: LeftBehind | undefined
+  /** Undefined: of each value the jobs are taken as they come. */
+  readonly #keys: KeysOfValues | undefined
 
   constructor(scope: WorkerScope, release: (rows: readonly object[]) => Promise<void>) {
+    const { settings } = scope
     this.#scope = scope
     this.#release = release
+    if (settings.keyed !== undefined && !isSpread(scope.userJobs, settings.keyed))
+      this.#keys = new KeysOfValues(scope, settings.keyed)
   }
 
   /**
@@ -64,7 +80,8 @@ export class ValueClaims {
    * @returns undefined where the one that was asked for was refused
    */
   async claim(given: ToClaim, isStopped: () => boolean): Promise<Claimed | undefined> {
-    if (this.#values.length === 0 || performance.now() - this.#askedAt > knownFor) await this.#look()
+    this.#values.push(...this.#full.splice(0))
+    if (this.#values.length === 0 || performance.now() > this.#knownUntil) await this.#look()
     if (given.isOne) return this.#one(given)
     const rows: object[] = []
     while (rows.length < given.limit && this.#values.length > 0 && !isStopped()) {
@@ -90,8 +107,10 @@ export class ValueClaims {
    * other's way; then the others as it was their turn.
    */
   async #look(): Promise<void> {
-    this.#askedAt = performance.now()
+    const asked = performance.now()
     const found = new Set((await this.#due()).filter((value) => !this.#isAway(value)))
+    const took = performance.now() - asked
+    this.#knownUntil = asked + Math.max(knownFor, took / shareOfLooks)
     const known = this.#values.filter((value) => found.has(value))
     for (const value of known) found.delete(value)
     this.#values = [...turned([...found]), ...known]
@@ -121,26 +140,39 @@ export class ValueClaims {
 
   /** Of the next values, as many of each as comes to it, by a connection each. @throws why, where none of them answers */
   async #ofSome({ limit, ahead }: ToClaim): Promise<object[]> {
-    const { userJobs, claim, worker, settings } = this.#scope
-    const atOnce = Math.min(valuesAtOnce, Math.max(1, Math.floor(limit / worthAsking)))
+    const { userJobs, settings } = this.#scope
+    const worth = this.#keys === undefined ? worthAsking : 1 // of a value whose jobs are limited few come
+    const atOnce = Math.min(valuesAtOnce, Math.max(1, Math.floor(limit / worth)))
     const values = this.#values.splice(0, this.#isRefused ? 1 : atOnce)
     this.#isRefused = false
     const most = Math.floor(limit / values.length)
-    const late = (rows: readonly object[]) => void this.#release(rows)
+    const late = ({ rows }: OfValue) => void this.#release(rows)
     const asked = values.map((value) => {
-      const fetch = compileFetch(jobsOfValue(userJobs, value), { ...claim, worker })
-      return ask(userJobs.db, settings.lease / 6, `fetch of ${value}`, (db) => fetch(db, { limit: most, ahead }), late)
+      const fetch = (db: Jobs['db']) => this.#fetch(db, value, { limit: most, ahead })
+      return ask(userJobs.db, settings.lease / 6, `fetch of ${value}`, fetch, late)
     })
     const found = await Promise.allSettled(asked)
-    for (const [place, value] of values.entries()) this.#seenOf(value, found[place], most)
+    for (const [place, value] of values.entries()) this.#seenOf(value, found[place])
     const [failed] = found.filter((each) => each.status === 'rejected')
     if (failed !== undefined && found.every(({ status }) => status === 'rejected')) throw failed.reason
-    return found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+    return found.flatMap((each) => (each.status === 'fulfilled' ? each.value.rows : []))
   }
 
-  #seenOf(value: string, found: PromiseSettledResult<object[]> | undefined, most: number): void {
+  async #fetch(
+    db: Jobs['db'],
+    value: string,
+    given: { readonly limit: number; readonly ahead: boolean },
+  ): Promise<OfValue> {
+    const { userJobs, claim, worker } = this.#scope
+    if (this.#keys !== undefined) return this.#keys.fetch(db, value, given.limit)
+    const rows = await compileFetch(jobsOfValue({ ...userJobs, db }, value), { ...claim, worker })(db, given)
+    return { rows, isMore: rows.length >= given.limit, isFull: false }
+  }
+
+  #seenOf(value: string, found: PromiseSettledResult<OfValue> | undefined): void {
     if (found?.status === 'fulfilled') {
-      if (found.value.length >= most) this.#values.push(value)
+      if (found.value.isMore) this.#values.push(value)
+      else if (found.value.isFull) this.#full.push(value)
     } else if (concernsAll(found?.reason)) {
       this.#away.set(value, performance.now() + awayFor)
       this.#scope.report(found?.reason, `fetching jobs of ${this.#scope.jobs.distributedBy} ${value}`)
@@ -156,32 +188,37 @@ export class ValueClaims {
     const [value] = this.#values
     if (value === undefined) return { rows: [], left: this.#leftBehind(0) }
     const late = (rows: readonly object[] = []) => void this.#release(rows)
-    const first = (db: Jobs['db']) => this.#first(jobsOfValue({ ...userJobs, db }, value), ahead)
+    const first = (db: Jobs['db']) => this.#first(db, value, ahead)
     const rows = await ask(userJobs.db, settings.lease / 3, `fetch of ${value}`, first, late)
     if (rows?.length === 0) this.#values.shift()
     return rows && { rows, left: this.#leftBehind(rows.length) }
   }
 
-  async #first(jobs: Jobs, ahead: boolean): Promise<object[] | undefined> {
-    const { claim, worker, passedOver, report } = this.#scope
-    const row = await firstDue(jobs, claim)
-    if (row === undefined) return []
-    try {
-      return await compileFetch(jobs, { ...claim, worker, only: [row] })(jobs.db, { limit: 1, ahead })
-    } catch (error) {
-      if (mayPass(error)) throw error
-      passedOver.add([row])
-      report(error, `claiming job ${row.id}, which is passed over for ${Math.round(passedOver.time / 1000)} s`)
-      return undefined
-    }
+  #first(db: Jobs['db'], value: string, ahead: boolean): Promise<readonly object[] | undefined> {
+    if (this.#keys !== undefined) return this.#keys.first(db, value)
+    const { userJobs, claim, worker } = this.#scope
+    const jobs = jobsOfValue({ ...userJobs, db }, value)
+    const fetch = (row: RowKey) => compileFetch(jobs, { ...claim, worker, only: [row] })(jobs.db, { limit: 1, ahead })
+    return claimFirst(
+      this.#scope,
+      () => firstDue(jobs, claim),
+      async (row) => (row === undefined ? [] : fetch(row)),
+    )
   }
 
   async #rest(brought: number): Promise<Rest> {
     const { claimedJobs, claim, settings } = this.#scope
+    if (this.#full.length > 0) return this.#untilOthersEnd()
     const nextDue = compileNextDue(claimedJobs, claim)
     const due = await ask(claimedJobs.db, settings.lease / 3, 'next due time', (db) => nextDue(db))
-    if (due === undefined) return { isBlocked: false, due: Number.POSITIVE_INFINITY }
-    const isLocked = due <= 0 && brought === 0 // by somebody who claims them, as far as is known; or its node is away
-    return { isBlocked: false, due: isLocked ? this.#lockedPause.next() : due }
+    // By somebody who claims them, as far as is known; or their node is away.
+    const isLocked = due !== undefined && due <= 0 && brought === 0
+    return { isBlocked: false, due: isLocked ? this.#lockedPause.next() : (due ?? Number.POSITIVE_INFINITY) }
+  }
+
+  #untilOthersEnd(): Rest {
+    const { keyed } = this.#scope.settings
+    const isBlocked = keyed !== undefined && countsRunning(keyed)
+    return { isBlocked, due: Math.min(this.#keys?.wait ?? Number.POSITIVE_INFINITY, this.#lockedPause.next()) }
   }
 }

@@ -39,6 +39,9 @@ begin
     (select relnamespace::regnamespace || '.' || relname from pg_catalog.pg_class where oid = table_name), 'by', distribution_column)::text;
 end $$;
 
+create function pg_catalog.create_reference_table(table_name regclass) returns void language sql as
+  $$ insert into pg_catalog.pg_dist_partition values (table_name, 'n', null, 2, 't') $$;
+
 create function pg_catalog.citus_refuses_triggers() returns event_trigger language plpgsql as $$
 begin
   if exists (

@@ -9,6 +9,7 @@ import {
   type Volatilities,
 } from './expressions.ts'
 import { type Clause, type Query, readQuery, type TableRef } from './query.ts'
+import { isRoutedWhole } from './recursion.ts'
 import { type Item, isSymbol, isWord, nameOf } from './tokens.ts'
 
 /** What a server says that refuses a statement. */
@@ -93,6 +94,7 @@ function ofQuery(query: Query, known: Known, around: readonly string[] | undefin
   const found =
     ofModification(query, column, known) ?? (column !== undefined && !isOne ? ofSpread(query, around) : undefined)
   if (found !== undefined) return found
+  if (query.isRecursive && !isRoutedWhole(query, known.volatilities)) return refusals.recursive
   const outside = [...(around ?? []), ...own.map(({ alias }) => alias)]
   for (const { clause, query: each } of query.inner) {
     if (clause === 'with' && query.isRecursive && isSpread(each, known)) return refusals.recursive
