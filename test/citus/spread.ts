@@ -18,6 +18,7 @@ export async function spreadDatabase(options: JobTableOptions = {}): Promise<{
   readonly db: Kysely<SpreadDatabase>
   readonly plain: Kysely<SpreadDatabase>
   readonly refused: Strict['refused']
+  readonly url: string
 }> {
   const database = await createTestDatabase<SpreadDatabase>()
   const strict = await startStrict(database.url)
@@ -37,5 +38,5 @@ export async function spreadDatabase(options: JobTableOptions = {}): Promise<{
         .addColumn('note', 'text', (column) => column.notNull()),
     { distributeBy: 'tenant_id', columns: ['priority', 'result'], unique: [['tenant_id', 'note']], ...options },
   )
-  return { db, plain: database.db, refused: strict.refused }
+  return { db, plain: database.db, refused: strict.refused, url: strict.url }
 }

@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.ts'
 
 const verbs = 'test/citus/verbs.test.ts'
+const apart = 'test/citus/apart.test.ts'
 
 /** Faults in what fits statements to a distributed engine, and in claims value by value. */
 export const inCitus: readonly Mutant[] = [
@@ -48,5 +49,51 @@ export const inCitus: readonly Mutant[] = [
     replacement: 'const limited = isLimited(this.#keyed) ? undefined : table',
     test: 'test/citus/limits.test.ts',
     title: 'at most so many jobs of a tenant run at the same time, over all workers, and all are done',
+  },
+  {
+    name: 'a lease that is not renewed and stops the others',
+    breaks: 'one row that is refused lets the leases of other tenants run out',
+    file: 'src/queue/fenced.ts',
+    text: 'failures.push(error) // the rows',
+    replacement: 'throw error // the rows',
+    test: apart,
+    title: 'leases of a tenant whose renewal is refused are an error, and those of the others are renewed',
+  },
+  {
+    name: 'a refusal that nobody hears of',
+    breaks: 'what a node refuses is swallowed where others have written',
+    file: 'src/queue/fenced.ts',
+    text: 'if (failures.length > 0) throw failures[0]',
+    replacement: '',
+    test: apart,
+    title: 'leases of a tenant whose renewal is refused are an error, and those of the others are renewed',
+  },
+  {
+    name: 'a rescue that ends with the first refusal',
+    breaks: 'one row that is refused keeps what dead workers left of other tenants',
+    file: 'src/queue/rescue.ts',
+    text: 'failures.push(error)',
+    replacement: 'throw error',
+    test: apart,
+    title: 'where what a dead worker left of a tenant can not be taken from it, that of the others is',
+  },
+  {
+    name: 'any table called job is narrowed',
+    breaks: 'conditions on a table of the user’s that is called job fail, or find nothing',
+    file: 'src/schema/fitted.ts',
+    text: 'return node.table.identifier.name === this.#table ? this.#table : undefined',
+    replacement: 'return node.table.identifier.name',
+    test: apart,
+    title: 'a table of the user’s that is called as a job is in conditions is none of the jobs',
+  },
+  {
+    name: 'homes that are asked for together',
+    breaks: 'a transaction waits for another one',
+    file: 'src/schema/known-home.ts',
+    text: 'const home = homes.get(written) ?? (await readHome(db, table))',
+    replacement:
+      'const asked = ((globalThis as any)[written] ??= readHome(db, table)) as Promise<Home | undefined>\n  const home = homes.get(written) ?? (await asked)',
+    test: apart,
+    title: 'the first unique job that a transaction enqueues waits for no other transaction',
   },
 ]
