@@ -5,19 +5,91 @@ import { startStrict } from '../support/strict/start-strict.js'
 import { allHold, runSuite, verdicts } from './suite.js'
 
 const { volatileInUpdate, volatileInWhere, lazy, stableOfColumn, mutableReturned, mutableInConflict } = refusals
+const { mutableConflict, subqueryInInsert, localJoin, trigger } = refusals
 const { lock, join, recursive, moved, uniqueIndex, statistics, noColumns } = refusals
 
 const taken = undefined
 const locking = 'select id from jobs where tenant_id = 1 limit 2 for no key update skip locked'
 
-/** Statements about a table `jobs` that is distributed by `tenant_id`, and what Citus 13.2 said to each. */
-const measured: [
-  statement: string,
-  parameters: unknown[],
-  said: (typeof refusals)[keyof typeof refusals] | undefined,
-][] = [
-  ['insert into jobs (id, tenant_id) values (200, 1), (201, 2) returning *', [], taken],
+type Measured = [statement: string, parameters: unknown[], said: (typeof refusals)[keyof typeof refusals] | undefined]
+
+/** Statements about a table `jobs`, distributed by `tenant_id` or on a node of its own, and what Citus 13.2 said to each. */
+const alike: Measured[] = [
   ['insert into jobs (id, tenant_id, at) values (202, 1, clock_timestamp()) returning id', [], taken],
+  ['insert into jobs (id, tenant_id) values (203, 1) returning now()', [], mutableReturned],
+  ['insert into jobs (id, tenant_id) values (203, 1) returning at::text', [], mutableReturned],
+  ['insert into jobs (id, tenant_id) values (203, 1) returning n::text, at', [], taken],
+  ['insert into jobs (id, tenant_id) values (203, 1) returning (select now())', [], subqueryInInsert],
+  ['insert into jobs (id, tenant_id) select 203, 1 where coalesce(null::timestamptz > now(), true)', [], taken],
+  [
+    'insert into jobs (id, tenant_id) values (1, 1) on conflict (tenant_id, id) do update set n = (select 1)',
+    [],
+    subqueryInInsert,
+  ],
+  [
+    'insert into jobs as j (id, tenant_id) values (1, 1) on conflict (tenant_id, id) do update set n = 3 where j.at < now()',
+    [],
+    mutableConflict,
+  ],
+  [
+    "insert into jobs as j (id, tenant_id) values (1, 1) on conflict (tenant_id, id) do update set at = j.at + interval '1 s'",
+    [],
+    mutableInConflict,
+  ],
+  [
+    'insert into jobs as j (id, tenant_id) values (1, 1) on conflict (tenant_id, id) do update set at = case when coalesce(j.at > excluded.at, true) then j.at else excluded.at end',
+    [],
+    taken,
+  ],
+  ['update jobs set s = at::text where tenant_id = 1', [], stableOfColumn],
+  ['update jobs set s = (select at::text) where tenant_id = 1', [], taken],
+  ['update jobs set s = n::text where tenant_id = 1', [], taken],
+  ["update jobs set at = at + interval '1 s' where tenant_id = 1", [], stableOfColumn],
+  ["update jobs set n = 1 where tenant_id = 1 and at + interval '1 s' > now()", [], stableOfColumn],
+  ["update jobs set n = 1 where tenant_id = 1 and at > now() - interval '1 s'", [], taken],
+  ['update jobs set n = 1 where tenant_id = 1 and coalesce(at > now(), true)', [], lazy],
+  ['delete from jobs where tenant_id = 1 and coalesce(at > now(), true)', [], lazy],
+  ['update jobs set n = 1 where tenant_id = 1 returning (select now())', [], taken],
+  ['update jobs set n = 1 where tenant_id = 1 returning at::text', [], mutableReturned],
+  [
+    'select j.id, (select c.relname from pg_class c where c.relname = j.s) from jobs j where tenant_id = 1',
+    [],
+    localJoin,
+  ],
+  [
+    'select j.id, (select c.relname from pg_class c where c.relname = s) from jobs j where tenant_id = 1',
+    [],
+    localJoin,
+  ],
+  ['select 1 from plain l where exists (select from jobs j where j.id = l.id and j.tenant_id = 1)', [], localJoin],
+  ['select j.id, (select count(*) from plain) from jobs j where tenant_id = 1', [], taken],
+  ['drop trigger if exists t on jobs', [], trigger],
+]
+
+/** The same of `jobs` that is on a node of its own. */
+const ofOneNode: Measured[] = [
+  ['update jobs set at = clock_timestamp()', [], volatileInUpdate],
+  ['select id from jobs order by id limit 1 for update skip locked', [], taken],
+  ['update jobs set n = 1 where exists (select from jobs b where b.id = jobs.id and b.n = 4)', [], taken],
+  ['select exists (select from jobs where n = 1)', [], taken],
+  ['update jobs set tenant_id = 2 where id = 1', [], taken],
+  ['create unique index u on jobs (s, n) where n > 1000', [], taken],
+  [
+    'with recursive r as (select 1 as n union all select (select max(j.n) from jobs j where j.n < r.n) from r where n is not null) select * from r',
+    [],
+    taken,
+  ],
+  [
+    'with recursive r as (select 1 as n union all select (select max(j.n) from jobs j where j.n < r.n) from r where n is not null) select *, (select count(*) from plain) from r',
+    [],
+    recursive,
+  ],
+  ["select (select count(*) from jobs), s.n_distinct from pg_stats s where tablename = 'jobs'", [], statistics],
+]
+
+/** The same of `jobs` that is distributed. */
+const measured: Measured[] = [
+  ['insert into jobs (id, tenant_id) values (200, 1), (201, 2) returning *', [], taken],
   ['update jobs set at = clock_timestamp() where tenant_id = $1', [1], volatileInUpdate],
   ['update jobs set at = now() where id = 1', [], taken],
   ['update jobs set at = now() where tenant_id = 1 and at < clock_timestamp()', [], volatileInWhere],
@@ -98,18 +170,25 @@ if (citus !== undefined) servers.push(['a real Citus', citus])
 describe.each(servers)('%s', (_, url) => {
   const pool = quietPool({ connectionString: url, max: 1, options: '-c search_path=strict_profile' })
 
+  const table = 'create table jobs (id int, tenant_id int, n int, at timestamptz, s text, primary key (tenant_id, id))'
+  const rows = 'insert into jobs select i, i % 5, i from generate_series(1, 100) i'
+
   beforeAll(async () => {
-    await pool.query('drop schema if exists strict_profile cascade')
-    await pool.query('create schema strict_profile')
-    await pool.query(
-      'create table jobs (id int, tenant_id int, n int, at timestamptz, s text, primary key (tenant_id, id))',
-    )
+    await pool.query('drop schema if exists strict_profile, strict_node cascade')
+    await pool.query('create schema strict_profile; create schema strict_node')
+    await pool.query('create table strict_profile.plain (id int)')
+    await pool.query(table)
     await pool.query(`select create_distributed_table('jobs', 'tenant_id')`)
-    await pool.query('insert into jobs select i, i % 5, i from generate_series(1, 100) i')
+    await pool.query(rows)
+    await pool.query(`select citus_schema_distribute('strict_node')`)
+    await pool.query('set search_path = strict_node, strict_profile')
+    await pool.query(table)
+    await pool.query(rows)
+    await pool.query('set search_path = strict_profile')
   })
 
   afterAll(async () => {
-    await pool.query('drop schema strict_profile cascade')
+    await pool.query('drop schema strict_profile, strict_node cascade')
     await pool.end()
   })
 
@@ -128,9 +207,17 @@ describe.each(servers)('%s', (_, url) => {
     }
   }
 
-  test.each(measured)('says to %s what Citus says', async (statement, parameters, said) => {
+  test.each([...alike, ...measured])('says to %s what Citus says', async (statement, parameters, said) => {
     expect(await saidTo([statement, parameters])).toEqual(said)
   })
+
+  test.each([...alike, ...ofOneNode])(
+    'says of a table on a node of its own to %s what Citus says',
+    async (...[statement, parameters, said]) => {
+      const named = statement.replaceAll(/\b(from|update|into|on) jobs\b/g, '$1 strict_node.jobs')
+      expect(await saidTo([named, parameters])).toEqual(said)
+    },
+  )
 
   test('refuses triggers on a distributed table, and to distribute one that has any, or a key without the column', async () => {
     const fn = `create function f() returns trigger language plpgsql as 'begin return new; end'`
@@ -172,6 +259,14 @@ test('a table that is distributed keeps its promises, by polling', async () => {
     limits: expect.stringContaining("jobs is distributed by 'tenant_id'"),
     plans: expect.stringContaining('to ask which values have due jobs'),
   })
+})
+
+test('a table on a node of its own keeps its promises, by polling', async () => {
+  const sharded = new URL(strict.url)
+  sharded.searchParams.set('options', '-c citus.enable_schema_based_sharding=on')
+  const found = await runSuite(sharded.href)
+  expect(found.home).toMatchObject({ placement: { kind: 'one node' } })
+  expect(verdicts(found)).toEqual({ ...allHold, wake: 'polled', limits: 'absent' })
 })
 
 test('of a table that is distributed by hand, and of which the product knows nothing, each refusal is told', async () => {

@@ -3,7 +3,7 @@ export const tellingCode = 'KJ001'
 
 /**
  * What a database needs in order to pass for one of Citus, as far as anyone asks: its extension in the catalog, the tables and functions
- * by which it is asked where a table is, and by which a table is distributed. Triggers on such a table are refused by the database itself.
+ * by which it is asked where a table is, and by which a table or a schema is distributed. Triggers on such a table are refused by the database itself.
  */
 export const citusCatalog = `
 set allow_system_table_mods = on;
@@ -13,6 +13,7 @@ insert into pg_catalog.pg_extension (oid, extname, extowner, extnamespace, extre
 create table pg_catalog.pg_dist_partition (
   logicalrelid regclass primary key, partmethod "char" not null, partkey text, colocationid int not null, repmodel "char" not null);
 create table pg_catalog.pg_dist_shard (logicalrelid regclass not null, shardid bigint generated always as identity);
+create table pg_catalog.pg_dist_schema (schemaid oid primary key, colocationid int generated always as identity (start with 100));
 
 create function pg_catalog.column_to_column_name(table_name regclass, column_var_text text) returns text
   language sql stable as 'select column_var_text';
@@ -35,12 +36,64 @@ begin
   end if;
   insert into pg_catalog.pg_dist_partition values (table_name, 'h', distribution_column, 1, 's');
   insert into pg_catalog.pg_dist_shard (logicalrelid) select table_name from generate_series(1, coalesce(shard_count, 4));
-  raise info using errcode = '${tellingCode}', message = pg_catalog.json_build_object('table',
-    (select relnamespace::regnamespace || '.' || relname from pg_catalog.pg_class where oid = table_name), 'by', distribution_column)::text;
+  perform pg_catalog.citus_tells(table_name, distribution_column);
 end $$;
 
-create function pg_catalog.create_reference_table(table_name regclass) returns void language sql as
-  $$ insert into pg_catalog.pg_dist_partition values (table_name, 'n', null, 2, 't') $$;
+create function pg_catalog.create_reference_table(table_name regclass) returns void language plpgsql as $$
+begin
+  insert into pg_catalog.pg_dist_partition values (table_name, 'n', null, 2, 't');
+  perform pg_catalog.citus_tells(table_name, null);
+end $$;
+
+create function pg_catalog.citus_tells(table_name regclass, distribution_column text) returns void language plpgsql as $$
+begin
+  raise info using errcode = '${tellingCode}', message = (
+    select pg_catalog.json_build_object(
+      'table', (select relnamespace::regnamespace || '.' || relname from pg_catalog.pg_class where oid = table_name), 'by', distribution_column,
+      'columns', pg_catalog.array_agg(a.attname),
+      'unsteady', coalesce(pg_catalog.array_agg(a.attname) filter (where p.provolatile <> 'i'), '{}'),
+      'moments', coalesce(pg_catalog.array_agg(a.attname) filter (where t.typname = 'timestamptz'), '{}'))::text
+    from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid join pg_catalog.pg_proc p on p.oid = t.typoutput
+    where a.attrelid = table_name and a.attnum > 0);
+end $$;
+
+create function pg_catalog.undistribute_table(table_name regclass) returns void language plpgsql as $$
+begin
+  delete from pg_catalog.pg_dist_partition where logicalrelid = table_name;
+  delete from pg_catalog.pg_dist_shard where logicalrelid = table_name;
+  raise info using errcode = '${tellingCode}', message = pg_catalog.json_build_object('gone',
+    (select relnamespace::regnamespace || '.' || relname from pg_catalog.pg_class where oid = table_name))::text;
+end $$;
+
+create function pg_catalog.citus_schema_distribute(schemaname regnamespace) returns void language plpgsql as $$
+begin
+  insert into pg_catalog.pg_dist_schema (schemaid) values (schemaname);
+end $$;
+
+create function pg_catalog.citus_sees_schemas() returns event_trigger language plpgsql as $$
+begin
+  if coalesce(pg_catalog.current_setting('citus.enable_schema_based_sharding', true), 'off') = 'on' then
+    insert into pg_catalog.pg_dist_schema (schemaid) select objid from pg_catalog.pg_event_trigger_ddl_commands();
+  end if;
+end $$;
+create event trigger citus_sees_schemas on ddl_command_end when tag in ('CREATE SCHEMA') execute function pg_catalog.citus_sees_schemas();
+
+create function pg_catalog.citus_sees_tables() returns event_trigger language plpgsql as $$
+declare
+  made oid;
+  colocation int;
+begin
+  for made, colocation in
+    select c.objid, s.colocationid from pg_catalog.pg_event_trigger_ddl_commands() c
+    join pg_catalog.pg_class r on r.oid = c.objid and r.relkind in ('r', 'p') join pg_catalog.pg_dist_schema s on s.schemaid = r.relnamespace
+    where c.object_type = 'table'
+  loop
+    insert into pg_catalog.pg_dist_partition values (made, 'n', null, colocation, 's');
+    insert into pg_catalog.pg_dist_shard (logicalrelid) values (made);
+    perform pg_catalog.citus_tells(made, null);
+  end loop;
+end $$;
+create event trigger citus_sees_tables on ddl_command_end when tag in ('CREATE TABLE') execute function pg_catalog.citus_sees_tables();
 
 create function pg_catalog.citus_refuses_triggers() returns event_trigger language plpgsql as $$
 begin

@@ -26,6 +26,13 @@ export interface Query {
 const starts = ['with', 'select', 'update', 'delete', 'insert', 'values']
 const unions = ['union', 'except', 'intersect']
 
+/** What may stand behind a table that is given no other name. */
+const behindTable = [
+  ...['where', 'set', 'on', 'using', 'join', 'inner', 'left', 'right', 'full', 'cross', 'natural', 'lateral'],
+  ...['order', 'group', 'having', 'limit', 'offset', 'for', 'returning', 'select', 'values', 'default', 'overriding'],
+  ...unions,
+]
+
 /** Whether the items of a group are a query. */
 export const isQuery = (items: readonly Item[]): boolean => isWord(items[0], ...starts)
 
@@ -124,10 +131,12 @@ class Reader {
     while (isSymbol(this.#items[last + 1], '.')) last += 2
     const name = nameOf(this.#items[last]) ?? ''
     if (this.#items[last + 1]?.kind === 'group' && this.#clause !== 'target') return last // a function
-    const named = isWord(this.#items[last + 1], 'as') ? nameOf(this.#items[last + 2]) : undefined
+    const isSaid = isWord(this.#items[last + 1], 'as')
+    const next = this.#items[isSaid ? last + 2 : last + 1]
+    const named = isSaid || !isWord(next, ...behindTable) ? nameOf(next) : undefined
     const schema = last > at ? nameOf(this.#items[last - 2]) : undefined
     this.#tables.push({ schema, name, alias: named ?? name })
-    return named === undefined ? last : last + 2
+    return named === undefined ? last : last + (isSaid ? 2 : 1)
   }
 
   #keep(item: Item): void {

@@ -8,7 +8,9 @@ import {
   takesColumn,
   type Volatilities,
 } from './expressions.ts'
-import { type Clause, type Query, readQuery, type TableRef } from './query.ts'
+import { type Around, cteNames, isLocal, reachesOut } from './local-joins.ts'
+import { hasStableOperator, type Spread } from './operators.ts'
+import { type Clause, isQuery, type Query, readQuery, type TableRef } from './query.ts'
 import { isRoutedWhole } from './recursion.ts'
 import { type Item, isSymbol, isWord, nameOf } from './tokens.ts'
 
@@ -19,8 +21,8 @@ export interface Refusal {
 }
 
 export interface Known {
-  /** Tables that are distributed, as `schema.name`, each with its column. */
-  readonly distributed: ReadonlyMap<string, string>
+  /** Tables that are distributed, or on a node of their own, as `schema.name`. */
+  readonly distributed: ReadonlyMap<string, Spread>
   readonly volatilities: Volatilities
 }
 
@@ -38,6 +40,12 @@ export const refusals = {
   mutableInConflict: unsupported(
     'functions used in the DO UPDATE SET clause of INSERTs on distributed tables must be marked IMMUTABLE',
   ),
+  mutableConflict: unsupported(
+    'functions used in the WHERE clause of the ON CONFLICT clause of INSERTs on distributed tables must be marked IMMUTABLE',
+  ),
+  subqueryInInsert: unsupported('subqueries are not supported within INSERT queries'),
+  localJoin: unsupported('direct joins between distributed and local tables are not supported'),
+  trigger: { code: 'XX000', message: 'triggers are not supported on distributed tables' },
   lock: unsupported('could not run distributed query with FOR UPDATE/SHARE commands'),
   join: unsupported(
     'complex joins are only supported when all distributed tables are co-located and joined on their distribution columns',
@@ -52,15 +60,15 @@ export const refusals = {
 /** Why Citus refuses a statement; undefined: it does not. */
 export function refusalOf(items: readonly Item[], known: Known): Refusal | undefined {
   if (isWord(items[0], 'create')) return ofIndex(items, known)
+  if (isWord(items[0], 'drop')) return ofDrop(items, known)
   const query = readQuery(
     isWord(items[0], 'explain')
       ? items.slice(items.findIndex((item) => isWord(item, 'with', 'select', 'update', 'delete', 'insert')))
       : items,
   )
-  const columns = columnsIn(query, known)
-  if (columns.length === 0) return undefined
+  if (spreadsIn(query, known).length === 0) return undefined
   if (all(query).some(({ tables }) => tables.some(({ name }) => name === 'pg_stats'))) return refusals.statistics
-  return ofQuery(query, known, undefined)
+  return ofQuery(query, known, { ctes: [], tables: [] })
 }
 
 function ofIndex(items: readonly Item[], known: Known): Refusal | undefined {
@@ -68,40 +76,80 @@ function ofIndex(items: readonly Item[], known: Known): Refusal | undefined {
   if (!isWord(items[1], 'unique') || at < 0) return undefined
   const group = items.findIndex((item, n) => n > at && item.kind === 'group')
   const schema = isSymbol(items[group - 2], '.') ? nameOf(items[group - 3]) : undefined
-  const column = columnOf({ schema, name: nameOf(items[group - 1]) ?? '' }, known)
+  const column = spreadOf({ schema, name: nameOf(items[group - 1]) ?? '' }, known)?.by ?? undefined
   const columns = items[group]
   if (column === undefined || columns?.kind !== 'group') return undefined
   return columns.items.some((item) => nameOf(item) === column) ? undefined : refusals.uniqueIndex
 }
 
-/** By what a table is distributed; one that is named without its schema may be any of its name. */
-function columnOf({ schema, name }: Pick<TableRef, 'schema' | 'name'>, { distributed }: Known): string | undefined {
+/** Also of a trigger that is not there. */
+function ofDrop(items: readonly Item[], known: Known): Refusal | undefined {
+  if (!isWord(items[1], 'trigger')) return undefined
+  const at = items.findIndex((item) => isWord(item, 'on'))
+  const schema = isSymbol(items[at + 2], '.') ? nameOf(items[at + 1]) : undefined
+  const name = nameOf(items[schema === undefined ? at + 1 : at + 3]) ?? ''
+  return spreadOf({ schema, name }, known) === undefined ? undefined : refusals.trigger
+}
+
+/** Where a table is; one that is named without its schema may be any of its name. */
+function spreadOf({ schema, name }: Pick<TableRef, 'schema' | 'name'>, { distributed }: Known): Spread | undefined {
   if (schema !== undefined) return distributed.get(`${schema}.${name}`)
   return [...distributed].find(([table]) => table.endsWith(`.${name}`))?.[1]
+}
+
+/** Whether a text inserts into a table that is spread by a column, of which the rows come back in the order of nodes. */
+export function isSpreadInsert(text: string, known: Known): boolean {
+  const [, schema, name = ''] = /^\s*insert into (?:"([^"]+)"\.)?"([^"]+)"/i.exec(text) ?? []
+  return typeof spreadOf({ schema, name }, known)?.by === 'string'
 }
 
 /** All queries of a query. */
 const all = (query: Query): Query[] => [query, ...query.inner.flatMap((each) => all(each.query))]
 
-const columnsIn = (query: Query, known: Known): string[] =>
-  all(query).flatMap(({ tables }) => tables.flatMap((table) => columnOf(table, known) ?? []))
+const spreadsIn = (query: Query, known: Known): Spread[] =>
+  all(query).flatMap(({ tables }) => tables.flatMap((table) => spreadOf(table, known) ?? []))
 
-/** @param around the aliases of distributed tables of the queries around it; undefined: there is none around it */
-function ofQuery(query: Query, known: Known, around: readonly string[] | undefined): Refusal | undefined {
-  const own = query.tables.filter((table) => columnOf(table, known) !== undefined)
-  const column = own[0] && columnOf(own[0], known)
-  const isOne = column !== undefined && isOfOne(query, column)
+/** What stands around a query: the CTEs that it may name, and the tables; undefined where it is planned by itself. */
+interface Outside {
+  readonly ctes: readonly string[]
+  readonly tables: readonly Around[]
+  readonly isInner?: true
+}
+
+function ofQuery(query: Query, known: Known, outside: Outside): Refusal | undefined {
+  const ctes = [...outside.ctes, ...cteNames(query)]
+  const tables = query.tables.map((table) => ({ table, alias: table.alias, spread: spreadOf(table, known) }))
+  const spreads = tables.flatMap((each) => each.spread ?? [])
+  const spread = spreads.find(({ by }) => by !== null) ?? spreads[0] // beside a reference table it is the other that counts
+  const locals = tables.filter((each) => isLocal(each.table, each.spread, ctes))
+  const isOne = spread !== undefined && (spread.by === null || isOfOne(query, spread.by))
+  const around = outside.tables.filter((each) => each.spread !== undefined).map(({ alias }) => alias)
   const found =
-    ofModification(query, column, known) ?? (column !== undefined && !isOne ? ofSpread(query, around) : undefined)
+    ofModification(query, spread, known) ??
+    (spread !== undefined && !isOne ? ofSpread(query, outside.isInner ? around : undefined) : undefined)
   if (found !== undefined) return found
   if (query.isRecursive && !isRoutedWhole(query, known.volatilities)) return refusals.recursive
-  const outside = [...(around ?? []), ...own.map(({ alias }) => alias)]
+  const isOfOneKind = spread === undefined ? locals.length > 0 : locals.length === 0
+  if (isOfOneKind && reachesOut(query, spread === undefined, outside.tables)) return refusals.localJoin
+  const within = tables.filter((each) => each.spread !== undefined || locals.includes(each))
   for (const { clause, query: each } of query.inner) {
-    if (clause === 'with' && query.isRecursive && isSpread(each, known)) return refusals.recursive
-    const inner = ofQuery(each, known, clause === 'with' ? [] : outside)
+    if (clause === 'with' && query.isRecursive && isInParts(each, query, known, ctes)) return refusals.recursive
+    const inside = clause === 'with' ? [] : [...outside.tables, ...within]
+    const inner = ofQuery(each, known, { ctes, tables: inside, isInner: true })
     if (inner !== undefined) return inner
   }
   return undefined
+}
+
+/** A recursive CTE goes where the whole statement goes to one node. */
+function isInParts(cte: Query, whole: Query, known: Known, ctes: readonly string[]): boolean {
+  if (isSpread(cte, known)) return true
+  const ofNodes = spreadsIn(cte, known).length > 0
+  const others = all(whole).flatMap(({ tables, ...query }) => {
+    const named = [...ctes, ...all({ ...query, tables }).flatMap(cteNames)]
+    return tables.filter((table) => isLocal(table, spreadOf(table, known), named))
+  })
+  return ofNodes && others.length > 0
 }
 
 /** Of a query over all nodes. */
@@ -117,24 +165,42 @@ function ofSpread(query: Query, around: readonly string[] | undefined): Refusal 
 const isSpread = (query: Query, known: Known): boolean =>
   all(query).some(({ tables, ...rest }) =>
     tables.some((table) => {
-      const column = columnOf(table, known)
-      return column !== undefined && !isOfOne({ ...rest, tables }, column)
+      const column = spreadOf(table, known)?.by
+      return typeof column === 'string' && !isOfOne({ ...rest, tables }, column)
     }),
   )
 
-function ofModification(query: Query, column: string | undefined, known: Known): Refusal | undefined {
-  if (column === undefined || query.kind === 'select' || query.kind === 'other') return undefined
-  const calls = (clause: Clause) => callsIn(query.clauses.get(clause) ?? [], known.volatilities)
-  if (query.kind === 'insert') return calls('conflict').some(isMutable) ? refusals.mutableInConflict : undefined
-  const [set, where] = [query.clauses.get('set') ?? [], query.clauses.get('where') ?? []]
-  if (calls('set').some(isVolatile)) return refusals.volatileInUpdate
-  if (set.some((item, at) => nameOf(item) === column && isAssigned(set, at))) return refusals.moved
-  if (calls('where').some(isVolatile)) return refusals.volatileInWhere
-  if ([...calls('set'), ...calls('where')].some(takesColumn)) return refusals.stableOfColumn
-  const lazy = [...lazyParts(set), ...lazyParts(where)]
-  if (lazy.some((part) => callsIn(part, known.volatilities).some(isMutable))) return refusals.lazy
-  return calls('returning').some(isMutable) ? refusals.mutableReturned : undefined
+function ofModification(query: Query, spread: Spread | undefined, known: Known): Refusal | undefined {
+  if (spread === undefined || query.kind === 'select' || query.kind === 'other') return undefined
+  const clause = (name: Clause) => query.clauses.get(name) ?? []
+  const isStable = (items: readonly Item[]) => hasStableOperator(items, spread)
+  const calls = (items: readonly Item[]) => callsIn(items, known.volatilities)
+  const isMutableIn = (items: readonly Item[]) => calls(items).some(isMutable) || isStable(items)
+  if (query.kind === 'insert') return ofInsert(query, isMutableIn)
+  const [set, where] = [clause('set'), clause('where')]
+  if (calls(set).some(isVolatile)) return refusals.volatileInUpdate
+  if (spread.by !== null && set.some((item, at) => nameOf(item) === spread.by && isAssigned(set, at)))
+    return refusals.moved
+  if (calls(where).some(isVolatile)) return refusals.volatileInWhere
+  if ([...calls(set), ...calls(where)].some(takesColumn) || isStable(set) || isStable(where))
+    return refusals.stableOfColumn
+  if ([...lazyParts(set), ...lazyParts(where)].some((part) => calls(part).some(isMutable))) return refusals.lazy
+  return isMutableIn(clause('returning')) ? refusals.mutableReturned : undefined
 }
+
+function ofInsert({ clauses, inner }: Query, isMutableIn: (items: readonly Item[]) => boolean): Refusal | undefined {
+  const conflict = clauses.get('conflict') ?? []
+  if (inner.some(({ clause }) => clause === 'returning') || hasQuery(conflict)) return refusals.subqueryInInsert
+  const at = conflict.findLastIndex((item) => isWord(item, 'where'))
+  const isCondition = at > conflict.findIndex((item) => isWord(item, 'update'))
+  const [changes, condition] = isCondition ? [conflict.slice(0, at), conflict.slice(at)] : [conflict, []]
+  if (isMutableIn(changes)) return refusals.mutableInConflict
+  if (isMutableIn(condition)) return refusals.mutableConflict
+  return isMutableIn(clauses.get('returning') ?? []) ? refusals.mutableReturned : undefined
+}
+
+const hasQuery = (items: readonly Item[]): boolean =>
+  items.some((item) => item.kind === 'group' && (isQuery(item.items) || hasQuery(item.items)))
 
 /** `column =`, at the beginning or behind a comma. */
 function isAssigned(set: readonly Item[], at: number): boolean {

@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net'
 import { type Message, MessageReader, written } from '../wire.ts'
 import { tellingCode } from './catalog.ts'
-import { type Known, type Refusal, refusalOf } from './refusals.ts'
+import type { Spread } from './operators.ts'
+import { isSpreadInsert, type Known, type Refusal, refusalOf } from './refusals.ts'
 import { statementsOf } from './tokens.ts'
 
 /** What every client and all tables have in common. */
 export interface Shared extends Known {
-  readonly distributed: Map<string, string>
+  readonly distributed: Map<string, Spread>
   /** What was refused, with the reason. */
   readonly refused: { readonly statement: string; readonly message: string }[]
 }
@@ -26,6 +27,11 @@ export class StrictLine {
   readonly #asked = new MessageReader('client')
   readonly #answered = new MessageReader('server')
   readonly #refusals: Refusal[] = []
+  /** Whether statements answer in the order of nodes; those that are prepared by their names. */
+  readonly #spread = new Map<string, boolean>()
+  #isSpread = false
+  /** Rows that are kept back until the last has come. */
+  #rows: Message[] = []
   /** It asks for TLS, or for a cancel: there is nothing to read. */
   #isRaw = false
 
@@ -56,9 +62,12 @@ export class StrictLine {
   }
 
   #checked(message: Message): Message {
+    const [first = '', second = ''] = 'QPB'.includes(message.type) ? message.body.toString('utf8').split('\0') : []
+    if (message.type === 'B') this.#isSpread = this.#spread.get(second) ?? false
     if (message.type !== 'Q' && message.type !== 'P') return message
-    const [first = '', second = ''] = message.body.toString('utf8').split('\0')
     const statement = message.type === 'Q' ? first : second
+    this.#isSpread = isSpreadInsert(statement, this.#shared)
+    if (message.type === 'P') this.#spread.set(first, this.#isSpread)
     const refusal = this.#refusalOf(statement)
     if (refusal === undefined) return message
     this.#shared.refused.push({ statement, message: refusal.message })
@@ -82,8 +91,18 @@ export class StrictLine {
       this.#client.write(bytes)
       return
     }
-    const told = this.#answered.read(bytes).flatMap((message) => this.#told(message) ?? [])
+    const told = this.#answered.read(bytes).flatMap((message) => this.#ordered(message))
     this.#client.write(Buffer.concat(told.map(written)))
+  }
+
+  /** Rows of several nodes come in the order of the nodes: here backwards. */
+  #ordered(message: Message): Message[] {
+    if (this.#isSpread && message.type === 'D') {
+      this.#rows.unshift(message)
+      return []
+    }
+    const rows = this.#rows.splice(0)
+    return [...rows, ...[this.#told(message) ?? []].flat()]
   }
 
   /** @returns undefined for what is not for the client */
@@ -92,8 +111,9 @@ export class StrictLine {
     const fields = fieldsOf(message.body)
     if (message.type === 'N') {
       if (fields.get('C') !== tellingCode) return message
-      const { table, by } = JSON.parse(fields.get('M') ?? '')
-      this.#shared.distributed.set(table, by)
+      const { table, gone, ...spread } = JSON.parse(fields.get('M') ?? '')
+      if (gone === undefined) this.#shared.distributed.set(table, spread)
+      else this.#shared.distributed.delete(gone)
       return undefined
     }
     const [, place] = new RegExp(`"${placeholder}(\\d+)"`, 'i').exec(fields.get('M') ?? '') ?? []
