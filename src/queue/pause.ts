@@ -1,19 +1,18 @@
-import { type RawBuilder, sql } from 'kysely'
-import { clockTimestamp, later, timestamp } from '../predicates/clock.js'
-import { notified } from '../predicates/notice.js'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { later, timestamp } from '../predicates/clock.js'
 import { type Duration, milliseconds } from '../schema/duration.js'
 import { identifyTable } from '../schema/identify.js'
-import { jobsOf } from '../schema/job-database.js'
+import { type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
 import type { JobTable, Queryable, ReadonlyQueryable } from '../schema/job-table.js'
 import type { JobKey } from '../schema/key-column.js'
-import { channelName, quotedName, type TableName } from '../schema/names.js'
+import { quotedName, type TableName } from '../schema/names.js'
 import { shown } from '../schema/shown.js'
 import { pausesTable, sideTable } from '../schema/side-table.js'
 import { asText, textsOf } from '../schema/text.js'
 import { unlessUndone } from '../schema/undone.js'
 import { keyGiven } from './key-given.js'
-import { isActive, isOf, type Pause, pausesOf } from './pauses.js'
-import { payloadOf } from './signal.js'
+import { tellWorkers } from './notify.js'
+import { isActive, isOf, moment, type Pause, pausesOf } from './pauses.js'
 
 /** An option that is invalid; the message has the reason. */
 export class PauseOptionError extends TypeError {
@@ -48,17 +47,18 @@ export async function pauseJobs<DB, Table extends keyof DB & string>(
   const key = JSON.stringify(await keyGiven(jobs, options.where))
   const { name, of } = await sideOf(db, table)
   const end = untilOf(until)
-  const query = sql`
-    with gone as (delete from ${name} where ${isOf(of)} and paused_key <> ${key}::jsonb and not ${isActive}),
-    put as (
-      insert into ${name} as was (job_schema, job_table, paused_key, reason, until, paused_at)
-      select ${of.schema}, ${of.name}, ${key}::jsonb, ${reason ?? null}::text, ${end}, clock_timestamp()
-      where coalesce(${end} > clock_timestamp(), true)
-      on conflict (job_schema, job_table, paused_key) do update set reason = excluded.reason, until = excluded.until,
-        paused_at = case when coalesce(was.until > clock_timestamp(), true) then was.paused_at else excluded.paused_at end
-      returning true)
-    select ${told(of)} from put`
-  const { rows } = await unlessUndone(jobs.db, () => query.execute(jobs.db.withoutPlugins()))
+  const forget = sql`delete from ${name} where ${isOf(of)} and paused_key <> ${key}::jsonb and not ${isActive}`
+  const put = sql`
+    insert into ${name} as was (job_schema, job_table, paused_key, reason, until, paused_at)
+    select ${of.schema}, ${of.name}, ${key}::jsonb, ${reason ?? null}::text, ${end}, ${moment}
+    where coalesce(${end} > ${moment}, true)
+    on conflict (job_schema, job_table, paused_key) do update set reason = excluded.reason, until = excluded.until,
+      paused_at = case when coalesce(was.until > excluded.paused_at, true) then was.paused_at else excluded.paused_at end
+    returning true as put`
+  const rows = await changing(jobs, of, async (plain) => {
+    await forget.execute(plain)
+    return (await put.execute(plain)).rows
+  })
   if (rows.length === 0)
     throw new PauseOptionError(
       `until: ${shown(until instanceof Date ? until.toISOString() : until)} is over by the database's clock; give a later time, or call resumeJobs to end a pause`,
@@ -82,10 +82,10 @@ export async function resumeJobs<DB, Table extends keyof DB & string>(
   const jobs = jobsOf(db, table)
   const key = JSON.stringify(await keyGiven(jobs, options.where))
   const { name, of } = await sideOf(db, table)
-  const query = sql`
-    with gone as (delete from ${name} where ${isOf(of)} and paused_key = ${key}::jsonb returning ${isActive} as active)
-    select ${asText(sql.ref('active'))}, ${told(of)} from gone`
-  return (await textsOf(jobs.db, query.compile(jobs.db.withoutPlugins()))).includes('true')
+  const gone = sql`
+    delete from ${name} where ${isOf(of)} and paused_key = ${key}::jsonb returning ${asText(sql`(select ${isActive})`)}`
+  const texts = await changing(jobs, of, (plain) => textsOf(plain, gone.compile(plain)))
+  return texts.includes('true')
 }
 
 /**
@@ -106,8 +106,24 @@ async function sideOf<DB>(db: Queryable<DB>, table: string): Promise<{ name: Raw
   return { name: sql.raw(quotedName(side)), of: await identifyTable(db, table) }
 }
 
-const told = (of: TableName) =>
-  notified({ channel: channelName(of), payload: payloadOf({ kind: 'pauses' }) }).as('told')
+/**
+ * Changes pauses and tells the workers, together. Not by one statement: on Citus that goes to the node of the table, where nobody listens.
+ * @param change is given a handle past all plugins
+ * @returns what it has changed
+ */
+async function changing<Row>(
+  jobs: Jobs,
+  of: TableName,
+  change: (plain: Kysely<JobDatabase>) => Promise<Row[]>,
+): Promise<Row[]> {
+  const work = async (db: Jobs['db']) => {
+    const rows = await change(db.withoutPlugins())
+    if (rows.length > 0) await tellWorkers({ ...jobs, db }, of, { kind: 'pauses' })
+    return rows
+  }
+  if (jobs.db.isTransaction) return work(jobs.db)
+  return unlessUndone(jobs.db, () => jobs.db.transaction().setIsolationLevel('read committed').execute(work))
+}
 
 /** @throws PauseOptionError */
 function checked(options: object, names: readonly string[]): { reason: string | undefined; until?: Duration | Date } {
@@ -125,6 +141,6 @@ function checked(options: object, names: readonly string[]): { reason: string | 
 /** @throws DurationError */
 function untilOf(until: Duration | Date | undefined): RawBuilder<unknown> {
   if (until === undefined) return sql`null::timestamptz`
-  const end = until instanceof Date ? timestamp(until) : later(clockTimestamp(), milliseconds(until, 'until'))
+  const end = until instanceof Date ? timestamp(until) : later(moment, milliseconds(until, 'until'))
   return sql`(${end})::timestamptz`
 }

@@ -20,8 +20,8 @@ export interface Pause {
 export interface KeptPause extends Pause {
   /** For how long (milliseconds) it goes on, by the database's clock. */
   readonly left: number
-  /** The types of its key's columns as they are now, by their names; null: the job table has not got it any more. */
-  readonly types: Readonly<Record<string, string | null>>
+  /** The types of its key's columns as they are now, by their names; of what the job table has not got any more, none. */
+  readonly types: Readonly<Record<string, string>>
 }
 
 /** The pauses of a job table as they are written. */
@@ -39,8 +39,11 @@ export interface ReadPauses {
 export const isOf = ({ schema, name }: TableName): RawBuilder<boolean> =>
   sql`job_schema = ${schema} and job_table = ${name}`
 
+/** The moment of a statement about pauses: one that is stable, as Citus has no other where it writes. */
+export const moment: RawBuilder<Date> = sql`statement_timestamp()`
+
 /** Whether a pause goes on. */
-export const isActive = sql<boolean>`coalesce(until > clock_timestamp(), true)`
+export const isActive = sql<boolean>`(until is null or until > ${moment})`
 
 /** Where the pauses of a job table are written. */
 export interface PausesPlace {
@@ -53,9 +56,13 @@ export interface PausesPlace {
 /** Where a table of pauses would be found that is not there. */
 export const missingSide = (db: Lookup) => ({ missing: writtenName(db, pausesTable.name) })
 
-/** A text that changes when a row of the job table's pauses does: for a poll. Null: there is no table that has them. */
+/**
+ * A text that changes when a row of the job table's pauses does: for a poll. Null: there is no table that has them. Where it is missing by the
+ * catalog itself, as a node of Citus knows other tables than who is asked.
+ */
 export function pausesVersion({ of, side }: PausesPlace): RawBuilder<string | null> {
-  if ('missing' in side) return sql`pg_catalog.to_regclass(${quotedName(side.missing)})::oid::text`
+  if ('missing' in side)
+    return sql`(select c.oid::text from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(${quotedName(side.missing)}))`
   return sql`(select ${version} from ${sql.raw(quotedName(side))} where ${isOf(of)})`
 }
 
@@ -64,31 +71,17 @@ const version = sql<string>`pg_catalog.md5(coalesce(pg_catalog.string_agg(
 
 const milliseconds = (time: string) => sql.raw(`(extract(epoch from ${time}) * 1000)::numeric`)
 
-/** The types of a key's columns as they are now, by their names; null: the table has not got it. */
-const types = sql`(
-  select pg_catalog.json_object_agg(key, (
-    select pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a where a.attname = key and not a.attisdropped
-      and a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', job_schema, job_table))))
-  from pg_catalog.jsonb_object_keys(paused_key) as key)`
+const left = sql`${milliseconds('until')} - ${milliseconds('statement_timestamp()')}`
 
-const left = sql`${milliseconds('until')} - ${milliseconds('clock_timestamp()')}`
-
-const pause = sql`pg_catalog.json_build_array(paused_key, reason, ${milliseconds('until')}, ${milliseconds('paused_at')}, ${left}, ${types})`
+const pause = sql`pg_catalog.json_build_array(paused_key, reason, ${milliseconds('until')}, ${milliseconds('paused_at')}, ${left})`
 
 const read = asJsonText([
   version,
   sql`coalesce(pg_catalog.json_agg(${pause} order by paused_key), '[]')`,
-  milliseconds('clock_timestamp()'),
+  milliseconds('statement_timestamp()'),
 ])
 
-type Row = readonly [
-  key: PausedKey,
-  reason: string | null,
-  until: number | null,
-  pausedAt: number,
-  left: number | null,
-  types: Readonly<Record<string, string | null>> | null,
-]
+type Row = readonly [key: PausedKey, reason: string | null, until: number | null, pausedAt: number, left: number | null]
 
 /**
  * The pauses of a job table that go on.
@@ -103,8 +96,21 @@ export async function readPauses(db: Lookup, table: TableName, side?: TableName)
   const query = sql`select ${read} from ${sql.raw(quotedName(from))} where ${isOf(table)}`.compile(plain)
   const [text] = await textsOf(db, query)
   const [version, rows, now] = JSON.parse(text ?? '') as [version: string, rows: readonly Row[], now: number] // just made
-  const pauses = rows.map(keptPause).filter(({ left }) => left > 0)
-  return { side: from, version, pauses, now: new Date(now) }
+  const active = rows.map(activePause).filter(({ left }) => left > 0)
+  const types = await typesOf(db, table, new Set(active.flatMap(({ where = {} }) => Object.keys(where))))
+  return { side: from, version, pauses: active.map((pause) => ({ ...pause, types })), now: new Date(now) }
+}
+
+/** By a statement of its own: Citus joins no table of a node with its catalog. */
+async function typesOf(db: Lookup, table: TableName, names: ReadonlySet<string>): Promise<KeptPause['types']> {
+  if (names.size === 0) return {}
+  const plain = db.withoutPlugins()
+  const query = sql`
+    select ${asJsonText([sql`a.attname`, sql`pg_catalog.format_type(a.atttypid, a.atttypmod)`])}
+    from pg_catalog.pg_attribute a where a.attrelid = pg_catalog.to_regclass(${quotedName(table)}) and not a.attisdropped
+      and a.attname = any(${[...names]}::name[])`
+  const texts = await textsOf(db, query.compile(plain))
+  return Object.fromEntries(texts.map((text) => JSON.parse(text ?? '') as [name: string, type: string])) // just made
 }
 
 async function readableSide(db: Lookup): Promise<TableName | undefined> {
@@ -114,14 +120,13 @@ async function readableSide(db: Lookup): Promise<TableName | undefined> {
   return found?.table
 }
 
-function keptPause([key, reason, until, pausedAt, left, types]: Row): KeptPause {
+function activePause([key, reason, until, pausedAt, left]: Row): Omit<KeptPause, 'types'> {
   return {
     where: Object.keys(key).length === 0 ? undefined : key,
     reason: reason ?? undefined,
     until: until === null ? undefined : new Date(until),
     since: new Date(pausedAt),
     left: left ?? Number.POSITIVE_INFINITY,
-    types: types ?? {},
   }
 }
 
@@ -129,7 +134,7 @@ function keptPause([key, reason, until, pausedAt, left, types]: Row): KeptPause 
 export async function pausesOf(db: Lookup, table: string): Promise<Pause[]> {
   const of = await findTable(db, writtenName(db, table))
   const found = of && (await readPauses(db, of))
-  return (found?.pauses ?? []).map(shownPause)
+  return (found?.pauses ?? []).map(({ types, ...pause }) => shownPause(pause))
 }
 
 /** The pauses of all job tables that go on, by their names as `quotedName` has them; undefined where this role may not read them. */
@@ -143,10 +148,10 @@ export async function allPauses(db: Lookup): Promise<ReadonlyMap<string, readonl
   const texts = await textsOf(db, query.compile(plain))
   const rows = texts.map((text) => JSON.parse(text ?? '') as [schema: string, name: string, row: Row]) // just made
   const byTable = Map.groupBy(rows, ([schema, name]) => quotedName({ schema, name }))
-  return new Map([...byTable].map(([name, some]) => [name, some.map(([, , row]) => shownPause(keptPause(row)))]))
+  return new Map([...byTable].map(([name, some]) => [name, some.map(([, , row]) => shownPause(activePause(row)))]))
 }
 
-const shownPause = ({ left, types, ...shown }: KeptPause): Pause => shown
+const shownPause = ({ left, ...shown }: Omit<KeptPause, 'types'>): Pause => shown
 
 /** The same for whoever asks for more: undefined where this role may not read them. */
 export async function pausesToRead(db: Lookup, table: string): Promise<Pause[] | undefined> {

@@ -4,8 +4,9 @@ import { isLeaseExpired } from '../predicates/lease.js'
 import { type Notice, notified } from '../predicates/notice.js'
 import { isAmong } from '../predicates/rows.js'
 import type { Duration } from '../schema/duration.js'
+import { isElsewhere } from '../schema/engine.js'
 import type { Jobs } from '../schema/job-database.js'
-import { asJsonText, textsOf } from '../schema/text.js'
+import { asJsonText, asText, textsOf } from '../schema/text.js'
 import type { Claim } from './claim.js'
 import { type RowKey, rowsOf } from './fenced.js'
 import { nextDue } from './next-due.js'
@@ -53,10 +54,42 @@ export async function pollTables(
   tables: readonly [PolledTable, ...PolledTable[]],
   notices: readonly Notice[] = [],
 ): Promise<Polled[]> {
-  const parts = [...tables.map(pollOf), ...notices.map((notice) => toldBy(tables[0], notice))]
-  // Each by the plugins of its own handle, and all past any: those of one are none of another's.
-  const query = sql`${sql.join(parts, sql` union all `)}`.compile(tables[0].jobs.db.withoutPlugins())
-  const seen = (await textsOf(tables[0].jobs.db, query)).map((text) => JSON.parse(text ?? '') as Seen) // made below
+  const [{ jobs }] = tables
+  if (tables.some((table) => isElsewhere(table.jobs.home))) return pollElsewhere(tables, notices)
+  return seenBy(jobs, [...tables.map(pollOf), ...notices.map((notice) => toldBy(jobs, notice))])
+}
+
+/**
+ * On Citus what is paused is asked, and is told, by statements of their own: each goes to the node of its table, and a statement about tables
+ * of several is planned in parts.
+ */
+async function pollElsewhere(
+  tables: readonly [PolledTable, ...PolledTable[]],
+  notices: readonly Notice[],
+): Promise<Polled[]> {
+  const [{ jobs }] = tables
+  const polled = await seenBy(
+    jobs,
+    tables.map(({ pauses, ...table }, place) => pollOf(table, place)),
+  )
+  for (const notice of notices) await textsOf(jobs.db, toldBy(jobs, notice).compile())
+  const seen: Polled[] = []
+  for (const [place, table] of polled.entries()) {
+    const { pauses } = tables[place] ?? {}
+    const [version = null] = pauses === undefined ? [] : await versionOf(jobs, pauses)
+    seen.push({ ...table, pauses: version })
+  }
+  return seen
+}
+
+function versionOf({ db }: Jobs, place: PausesPlace): Promise<(string | null)[]> {
+  return textsOf(db, sql`select ${asText(pausesVersion(place))}`.compile(db.withoutPlugins()))
+}
+
+/** @param parts each by the plugins of its own handle, and all past any: those of one are none of another's */
+async function seenBy({ db }: Jobs, parts: readonly Expression<unknown>[]): Promise<Polled[]> {
+  const query = sql`${sql.join(parts, sql` union all `)}`.compile(db.withoutPlugins())
+  const seen = (await textsOf(db, query)).map((text) => JSON.parse(text ?? '') as Seen) // made below
   const polled = seen.filter(([place]) => place >= 0).toSorted(([a], [b]) => a - b)
   return polled.map(([, due, ...seen]) => {
     const [expired, lost, pauses] = seen
@@ -71,8 +104,8 @@ export async function pollTables(
 type Seen = readonly [place: number, due: string | null, expired: boolean, lost: boolean, pauses: string | null]
 
 /** A row that only notifies. */
-function toldBy({ jobs }: PolledTable, notice: Notice) {
-  return jobs.db.selectNoFrom(asJsonText([job.lit(-1), job.lit(null), job(notified(notice), 'is', null)]))
+function toldBy({ db }: Jobs, notice: Notice) {
+  return db.selectNoFrom(asJsonText([job.lit(-1), job.lit(null), job(notified(notice), 'is', null)]))
 }
 
 function pollOf({ jobs, lease, claim, since, held, pauses }: PolledTable, place: number) {

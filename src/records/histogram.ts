@@ -9,7 +9,8 @@ export interface Histogram {
   readonly sum: number
 }
 
-const places = 54
+/** How many bounds there are. */
+export const places = 54
 
 /**
  * The upper bounds (milliseconds) of a {@link Histogram}: powers of the square root of two, from 1 ms to more than a day. So a

@@ -2,6 +2,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { JobDatabase } from '../schema/job-database.js'
 import type { TableName } from '../schema/names.js'
 import { unlessUndone } from '../schema/undone.js'
+import { places } from './histogram.js'
 import { began, conflict, countColumns, countList, histogramColumns, nameOf } from './history-table.js'
 import { counted, type WorkerStats } from './stats.js'
 
@@ -50,12 +51,16 @@ function asJson({ of, stats }: WrittenStats): object {
   }
 }
 
-/** Place by place; the empty ones at the end may be missing of either. */
+/**
+ * Place by place; the empty ones at the end may be missing of either. Without a sub-select, of which Citus lets none stand in an `on conflict`.
+ */
 function sumOf(column: string): RawBuilder<unknown> {
-  return sql.raw(`${column} = array(
-    select coalesce(before, 0) + coalesce(more, 0)
-    from rows from (pg_catalog.unnest(kept.${column}), pg_catalog.unnest(excluded.${column})) with ordinality as place_of(before, more, place)
-    order by place)`)
+  const counts = Array.from({ length: places + 1 }, (_, place) => {
+    const count = (row: string) => `coalesce(${row}.${column}[${place + 1}], 0)`
+    return [count('kept'), count('excluded')].join(' + ')
+  })
+  const empty = `${places + 1} - greatest(cardinality(kept.${column}), cardinality(excluded.${column}))`
+  return sql.raw(`${column} = trim_array(array[${counts.join(', ')}], greatest(0, ${empty}))`)
 }
 
 /** So many rows are deleted by one statement. */

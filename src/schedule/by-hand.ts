@@ -91,7 +91,7 @@ export async function pauseSchedule<DB, Table extends keyof DB & string>(
   name: string,
 ): Promise<void> {
   const { schedules, kept } = await found(db, table, name)
-  await change(schedules, kept, sql`paused_at = coalesce(paused_at, now())`, sql`true`)
+  await change(schedules, kept, sql`paused_at = (select coalesce(paused_at, now()))`, sql`true`)
 }
 
 /**
@@ -127,7 +127,12 @@ export async function triggerSchedule<DB, Table extends keyof DB & string>(
   const jobs = jobsOf(db, table)
   const { schedules, kept } = await found(db, table, name)
   if (kept.values === null) {
-    await change(schedules, kept, sql`triggered_at = coalesce(triggered_at, now()), triggers = triggers + 1`, sql`true`)
+    await change(
+      schedules,
+      kept,
+      sql`triggered_at = (select coalesce(triggered_at, now())), triggers = triggers + 1`,
+      sql`true`,
+    )
     await tellRunners(schedules)
     return undefined
   }
@@ -177,14 +182,12 @@ export async function listSchedules<DB, Table extends keyof DB & string>(
   const schedules = await schedulesOf(db, 'read')
   const isWanted = table === undefined ? sql<boolean>`true` : isOfTable([await jobTableOf(jobsOf(db, table))])
   const kept = await readSchedules(schedules, isWanted, sql`order by job_schema, job_table, name`)
-  return kept.map(
-    ({ of, cron, timeZone, every, values, lastJob, hasSlotColumn, triggeredAt, triggers, now, ...state }) => ({
-      ...state,
-      table: of.schema === 'public' ? of.name : `${of.schema}.${of.name}`,
-      ...{ cron: cron ?? undefined, timeZone: timeZone ?? undefined, every: every ?? undefined },
-      ...{ values: values ?? undefined, lastJob: lastJob ?? undefined },
-    }),
-  )
+  return kept.map(({ of, cron, timeZone, every, values, lastJob, triggeredAt, triggers, now, ...state }) => ({
+    ...state,
+    table: of.schema === 'public' ? of.name : `${of.schema}.${of.name}`,
+    ...{ cron: cron ?? undefined, timeZone: timeZone ?? undefined, every: every ?? undefined },
+    ...{ values: values ?? undefined, lastJob: lastJob ?? undefined },
+  }))
 }
 
 /** @throws ScheduleError with the names that there are */

@@ -164,7 +164,7 @@ async function upsert({ db, table }: Schedules, rows: readonly ReturnType<typeof
   await sql`
     insert into ${nameOf({ db, table })} (${list(columns.map((column) => sql.ref(column)))})
     values ${list(rows.map((row) => sql`(${list(Object.values(row))})`))}
-    on conflict (job_schema, job_table, name) do update set ${list(changes)}, undeclared_at = null, updated_at = now()`.execute(
+    on conflict (job_schema, job_table, name) do update set ${list(changes)}, undeclared_at = null, updated_at = excluded.updated_at`.execute(
     db,
   )
 }

@@ -5,7 +5,7 @@ import { enqueue } from '../queue/enqueue.js'
 import type { JobId } from '../schema/columns.js'
 import { type JobAlias, type JobDatabase, type Jobs, realJobsOf } from '../schema/job-database.js'
 import type { NewJob } from '../schema/job-table.js'
-import type { TableName } from '../schema/names.js'
+import { quotedName, type TableName } from '../schema/names.js'
 import { idOf } from '../schema/row.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
 import type { Served } from './declare.js'
@@ -163,9 +163,10 @@ async function insertJobs(
   const code = plans[0]?.code
   const { db, name }: Pick<Jobs, 'db' | 'name'> =
     code === undefined ? realJobsOf(trx, of) : { db: withPluginsOf(code.jobs, trx), name: code.jobs.name }
+  const hasColumn = await hasSlotColumn(trx, of)
   const rows = plans.flatMap(({ kept, code, slots }) => {
     const valuesOf = (slot: Date) => (code === undefined ? (kept.values ?? {}) : valuesAt(code, slot))
-    return slots.map((slot) => withSlot(valuesOf(slot), slot, kept.hasSlotColumn))
+    return slots.map((slot) => withSlot(valuesOf(slot), slot, hasColumn))
   })
   const inserted = rows.length === 0 ? [] : await enqueue(db, name, rows as NewRows) // the door's types have checked them
   let start = 0
@@ -180,8 +181,17 @@ type NewRows = readonly NewJob<JobDatabase, JobAlias>[]
 /** A job of a schedule whose values are kept. */
 export async function insertKept(trx: Kysely<JobDatabase>, kept: KeptSchedule, slot: Date): Promise<JobId> {
   const { db, name } = realJobsOf(trx, kept.of)
-  const row = withSlot(kept.values ?? {}, slot, kept.hasSlotColumn)
+  const row = withSlot(kept.values ?? {}, slot, await hasSlotColumn(trx, kept.of))
   return idOf(await enqueue(db, name, row as NewRows[number])) // it was checked when it was declared
+}
+
+/** Whether a job table has a column for the slot: `scheduled_for`, a timestamptz. By a statement of its own: Citus joins no table of a node with its catalog. */
+async function hasSlotColumn(trx: Kysely<JobDatabase>, of: TableName): Promise<boolean> {
+  const query = sql`
+    select ${asText(sql`true`)} from pg_catalog.pg_attribute a
+    where a.attrelid = pg_catalog.to_regclass(${quotedName(of)}) and a.attname = 'scheduled_for' and not a.attisdropped
+      and a.atttypid = 'timestamptz'::pg_catalog.regtype`
+  return (await textsOf(trx, query.compile(trx.withoutPlugins()))).length > 0
 }
 
 /** The slot's time is in its job, where there is a column for it and the values don't say otherwise. */

@@ -41,8 +41,6 @@ export interface KeptSchedule extends ScheduleKey, KeptRecurrence {
   readonly triggeredAt: Date | undefined
   readonly triggers: number
   readonly pausedAt: Date | undefined
-  /** Whether its job table has a column for the slot: `scheduled_for`, a timestamptz. */
-  readonly hasSlotColumn: boolean
   /** The database's clock. */
   readonly now: Date
 }
@@ -89,16 +87,11 @@ export async function readSchedules(
 
 const milliseconds = (time: string): RawBuilder<unknown> => sql.raw(`(extract(epoch from ${time}) * 1000)::numeric`)
 
-const hasSlotColumn = sql`exists (
-  select from pg_catalog.pg_attribute a where a.attname = 'scheduled_for' and not a.attisdropped
-    and a.atttypid = 'timestamptz'::pg_catalog.regtype and a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', job_schema, job_table)))`
-
 /** As text past all type parsers. */
 const row = asJsonText([
   ...['job_schema', 'job_table', 'name', 'cron', 'time_zone', 'every_ms', 'job_values'].map((name) => sql.ref(name)),
   ...['missed', 'skip_if_unfinished', 'declared', 'triggers', 'last_job'].map((name) => sql.ref(name)),
   ...['next_slot', 'last_slot', 'triggered_at', 'paused_at', 'undeclared_at'].map(milliseconds),
-  hasSlotColumn,
   milliseconds('now()'),
 ])
 
@@ -111,17 +104,16 @@ type Row = readonly [
   lastJob: string | null,
   ...times: [next: number | null, last: number | null, triggered: number | null, paused: number | null],
   undeclared: number | null,
-  hasSlotColumn: boolean,
   now: number,
 ]
 
 function keptSchedule(row: Row): KeptSchedule {
   const [schema, table, name, cron, timeZone, every, values, missed, skipIfUnfinished, declared, ...rest] = row
-  const [triggers, lastJob, next, last, triggered, paused, undeclared, hasSlotColumn, now] = rest
+  const [triggers, lastJob, next, last, triggered, paused, undeclared, now] = rest
   return {
     ...{ of: { schema, name: table }, name, cron, timeZone, every, values, missed, skipIfUnfinished, declared },
     ...{ nextSlot: dateAt(next), lastSlot: dateAt(last), triggeredAt: dateAt(triggered), pausedAt: dateAt(paused) },
-    ...{ undeclaredAt: dateAt(undeclared), triggers, lastJob, hasSlotColumn, now: new Date(Math.floor(now)) },
+    ...{ undeclaredAt: dateAt(undeclared), triggers, lastJob, now: new Date(Math.floor(now)) },
   }
 }
 

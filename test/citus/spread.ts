@@ -1,4 +1,4 @@
-import { type Generated, Kysely, PostgresDialect } from 'kysely'
+import { type Generated, Kysely, PostgresDialect, sql } from 'kysely'
 import { createJobTable, type JobTableOptions } from 'kysely-jobs/migrate'
 import { afterAll } from 'vitest'
 import { createTestDatabase, quietPool } from '../support/database.js'
@@ -13,8 +13,14 @@ export interface SpreadDatabase {
   queued_jobs: TenantJob
 }
 
-/** A job table that is distributed by `tenant_id`, on a server that refuses what Citus refuses, and the same past it. */
-export async function spreadDatabase(options: JobTableOptions = {}): Promise<{
+/**
+ * A job table that is distributed by `tenant_id`, or on a node of its own, on a server that refuses what Citus refuses, and the same past it. The
+ * schema `node` is on a node of its own in both cases, and on the search_path.
+ */
+export async function spreadDatabase(
+  options: JobTableOptions = {},
+  place: 'distributed' | 'one node' = 'distributed',
+): Promise<{
   readonly db: Kysely<SpreadDatabase>
   readonly plain: Kysely<SpreadDatabase>
   readonly refused: Strict['refused']
@@ -22,21 +28,28 @@ export async function spreadDatabase(options: JobTableOptions = {}): Promise<{
 }> {
   const database = await createTestDatabase<SpreadDatabase>()
   const strict = await startStrict(database.url)
-  const pool = quietPool({ connectionString: strict.url, max: 20 })
+  const pool = quietPool({ connectionString: strict.url, max: 20, options: '-c search_path=public,node' })
   const db = new Kysely<SpreadDatabase>({ dialect: new PostgresDialect({ pool }) })
   afterAll(async () => {
     db.destroy().catch(() => {}) // not awaited: a failed test may have kept a client
     strict.close()
     await database.close()
   })
+  await sql`create schema node`.execute(db)
+  await sql`select citus_schema_distribute('node')`.execute(db)
+  const isOnOne = place === 'one node'
   await createJobTable(
-    db,
+    isOnOne ? db.withSchema('node') : db,
     'mail_jobs',
     (table) =>
       table
         .addColumn('tenant_id', 'integer', (column) => column.notNull())
         .addColumn('note', 'text', (column) => column.notNull()),
-    { distributeBy: 'tenant_id', columns: ['priority', 'result'], unique: [['tenant_id', 'note']], ...options },
+    {
+      ...(isOnOne ? {} : { distributeBy: 'tenant_id' }),
+      ...{ columns: ['priority', 'result'], unique: [['tenant_id', 'note']], ...options },
+    },
   )
-  return { db, plain: database.db, refused: strict.refused, url: strict.url }
+  const plain = isOnOne ? database.db.withSchema('node') : database.db
+  return { db, plain, refused: strict.refused, url: strict.url }
 }
