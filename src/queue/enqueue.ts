@@ -1,6 +1,6 @@
 import { sqlState } from '../pg/error-class.js'
 import type { Duration } from '../schema/duration.js'
-import type { Home } from '../schema/engine.js'
+import { isElsewhere } from '../schema/engine.js'
 import { type Lookup, noSuchTable, writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable, UniqueBy, UniqueNewJob } from '../schema/job-table.js'
@@ -9,6 +9,7 @@ import { unlessUndone } from '../schema/undone.js'
 import { enqueueUnique } from './enqueue-unique.js'
 import { checkNewJob } from './new-job.js'
 import { due, inChunks, type NewRow } from './new-rows.js'
+import { inOrder, withIds } from './rows-in-order.js'
 import { NoUniqueIndexError } from './unique-errors.js'
 import {
   checkKey,
@@ -62,7 +63,7 @@ export async function enqueue<
   for (const row of given) checkNewJob(row, table, delay !== undefined)
   if (uniqueness !== undefined) for (const row of given) checkKey(row, table, uniqueness.columns)
   const rows = given.map(due({ delay }))
-  const enqueuing = uniqueness === undefined ? insertAll(jobs, rows) : insertUnique(db, table, uniqueness, rows)
+  const enqueuing = uniqueness === undefined ? insertInOrder(jobs, rows) : insertUnique(db, table, uniqueness, rows)
   const enqueued: readonly unknown[] = await enqueuing.catch(explained(jobs.db, table))
   // rows of the user's table, or what stands for them; of one row there is one
   return (Array.isArray(values) ? enqueued : enqueued[0]) as EnqueuedJobs<DB, Table, Item, Column>
@@ -123,9 +124,14 @@ async function insertUnique(
   )
 }
 
-const isElsewhere = (home: Home | undefined): boolean => home !== undefined && home.placement.kind !== 'local'
+async function insertInOrder(jobs: Jobs, rows: readonly NewRow[]): Promise<readonly unknown[]> {
+  const home = rows.length > 1 ? await knownHome(jobs.db, jobs.name) : undefined
+  if (home?.placement.kind !== 'distributed') return insertAll(jobs, rows)
+  const given = await withIds(jobs, rows)
+  return inOrder(given, await insertAll(jobs, given))
+}
 
-async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]> {
+async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<object[]> {
   const chunks = inChunks(rows)
   if (chunks.length > 1 && !jobs.db.isTransaction) {
     const inserting = () => jobs.db.transaction().execute((trx) => insertChunks({ ...jobs, db: trx }, chunks))
@@ -134,8 +140,8 @@ async function insertAll(jobs: Jobs, rows: readonly NewRow[]): Promise<unknown[]
   return insertChunks(jobs, chunks)
 }
 
-async function insertChunks({ db, name }: Jobs, chunks: readonly NewRow[][]): Promise<unknown[]> {
-  const inserted: unknown[] = []
+async function insertChunks({ db, name }: Jobs, chunks: readonly NewRow[][]): Promise<object[]> {
+  const inserted: object[] = []
   for (const chunk of chunks) {
     const rows = await unlessUndone(db, () => db.insertInto(name).values(chunk).returningAll().execute())
     for (const row of rows) inserted.push(row)

@@ -8,6 +8,7 @@ import type { JobAlias, JobDatabase, Jobs } from '../schema/job-database.js'
 import { asJsonText, asText, textsOf, valuesOf } from '../schema/text.js'
 import { byValue } from './by-value.js'
 import { compiled, numberPlace } from './compiled.js'
+import { idText } from './id-text.js'
 import { ofLocked, toldRows } from './locked.js'
 import { type Moved, toArchive } from './moved.js'
 import { prepared } from './prepared.js'
@@ -179,12 +180,4 @@ export function among<Entry extends Lease>(
   if (rows.length === entries.length) return [...entries] // a row comes back once, so none is missing
   const written = new Set(rows.flat().map((told) => (byKey ? String(told) : idText(told))))
   return entries.filter(({ id, key }) => written.has(byKey ? (key ?? '') : idText(id)))
-}
-
-const uuid = /^\{?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\}?$/i
-
-/** An id as Postgres writes it; a uuid may have been given in another form. */
-function idText(id: unknown): string {
-  const text = String(id)
-  return uuid.test(text) ? text.toLowerCase().replaceAll(/[-{}]/g, '') : text
 }

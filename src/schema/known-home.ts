@@ -1,27 +1,40 @@
 import type { DialectAdapter, QueryExecutor } from 'kysely'
-import { readCatalog } from './catalog.js'
-import { type Home, homeOf } from './engine.js'
+import { type Home, hasNodes, homeOf } from './engine.js'
+import { engineOf } from './engines/recognize.js'
 import { findTable, type Lookup, writtenName } from './identify.js'
 import { quotedName } from './names.js'
+import { type CatalogServer, readServer } from './server.js'
 
-const known = new WeakMap<DialectAdapter, Map<string, Home>>()
+/** What a program knows of a database. */
+interface Known {
+  readonly server: CatalogServer
+  readonly homes: Map<string, Home>
+}
 
-/** The home of a table, for verbs that do not inspect it: it is asked for once in a program. Undefined: there is no such table. */
+const known = new WeakMap<DialectAdapter, Known>()
+
+/**
+ * The home of a table, for verbs that do not inspect it: it is asked for once in a program, and of a server that has no other nodes only what it
+ * is. Undefined: there is no such table.
+ */
 export async function knownHome(
   db: Lookup & { getExecutor(): QueryExecutor },
   table: string,
 ): Promise<Home | undefined> {
   const { adapter } = db.getExecutor()
-  const homes = known.get(adapter) ?? new Map<string, Home>()
-  known.set(adapter, homes)
-  const written = quotedName(writtenName(db, table))
-  const home = homes.get(written) ?? (await readHome(db, table)) // each by its own handle: a transaction waits for no other
-  if (home !== undefined) homes.set(written, home)
+  const { server, homes } = known.get(adapter) ?? {
+    server: await readServer(db.withoutPlugins()), // each by its own handle: a transaction waits for no other
+    homes: new Map<string, Home>(),
+  }
+  known.set(adapter, { server, homes })
+  if (!hasNodes(server)) return { engine: engineOf(server), placement: { kind: 'local' } }
+  const written = writtenName(db, table)
+  const home = homes.get(quotedName(written)) ?? (await readHome(db, table, server))
+  if (home !== undefined) homes.set(quotedName(written), home)
   return home
 }
 
-async function readHome(db: Lookup, table: string): Promise<Home | undefined> {
+async function readHome(db: Lookup, table: string, server: CatalogServer): Promise<Home | undefined> {
   const name = await findTable(db, writtenName(db, table))
-  const catalog = name && (await readCatalog(db.withoutPlugins(), name))
-  return name && catalog && homeOf(db, name, catalog)
+  return name && homeOf(db, name, { server })
 }

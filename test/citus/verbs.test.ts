@@ -50,6 +50,16 @@ test('what is claimed of several tenants is settled, each job by its own lease',
   expect(refused).toEqual([])
 })
 
+test('jobs of several tenants that are enqueued together come back in the order in which they were given', async () => {
+  const given = Array.from({ length: 20 }, (_, n) => ({ tenant_id: n % 3, note: `${n}` }))
+  const notesOf = (jobs: readonly { note: string }[]) => jobs.map(({ note }) => note)
+  expect(notesOf(await enqueue(db, 'mail_jobs', given))).toEqual(notesOf(given))
+  await plain.deleteFrom('mail_jobs').execute()
+  const inOne = await db.transaction().execute((trx) => enqueue(trx, 'mail_jobs', given))
+  expect(notesOf(inOne)).toEqual(notesOf(given))
+  expect(refused).toEqual([])
+})
+
 test('a fetch goes on to other tenants where all jobs of the first are in the hands of others', async () => {
   await enqueue(db, 'mail_jobs', twins())
   const first = plain.updateTable('mail_jobs').set({ run_at: new Date(0) })
