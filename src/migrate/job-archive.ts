@@ -42,6 +42,7 @@ export async function createJobArchive(
   checkOptions({ ...options, every: undefined, keep: undefined }, { every: [], keep: [], references: ['follow'] })
   await changeTable(db, name, async (target) => {
     await readJobTable(target.db, target.table)
+    refuseNodes(target)
     await refuseReferences(target, references)
     if (target.catalog.archive === null) await createArchive(target)
     await syncArchive(target)
@@ -79,6 +80,14 @@ export async function keepJobArchive(db: MigrationDatabase, name: string): Promi
       throw new JobArchiveError(`${quotedName(table)} has no archive: createJobArchive makes it`)
     await execute(plain, `select ${keepFunction(table)}()`)
   })
+}
+
+/** @throws JobArchiveError where jobs can't go from the node of each to one table */
+function refuseNodes({ table, placement }: Target): void {
+  if (placement.kind !== 'distributed') return
+  throw new JobArchiveError(
+    `${quotedName(table)} is distributed by '${placement.by}', and jobs go to no archive from several nodes: leave it out, and take finished jobs out of the table (succeeded: 'delete', pruneJobs), or keep the jobs in a table on one node`,
+  )
 }
 
 const nameOf = (table: TableName): string => quotedName({ schema: table.schema, name: archiveName(table) })

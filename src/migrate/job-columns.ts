@@ -1,5 +1,4 @@
 import { type AlterTableBuilder, type ColumnDefinitionBuilder, sql } from 'kysely'
-import type { Catalog } from '../schema/catalog.js'
 import { type JobColumnName, jobColumnNames, type OptionalColumnName, optionalColumnNames } from '../schema/columns.js'
 import type { Engine } from '../schema/engines/engine.js'
 import { quoted, quotedName, type TableName } from '../schema/names.js'
@@ -47,23 +46,46 @@ export async function addJobColumns(
   options: JobColumnOptions = {},
 ): Promise<void> {
   checkOptions(options, { ...columnChoices, engine: [] })
-  const add = async ({ db: plain, table, catalog, engine }: Target) => {
+  const add = async (target: Target) => {
+    const { db: plain, table, catalog, engine } = target
     const present = new Set(catalog.columns.map((column) => column.name))
+    if (!present.has('id')) refuseIdentity(target, options)
     for (const { name: column, type, define } of await jobColumns(plain, table.schema, engine, options)) {
       if (present.has(column)) continue
       const altered = plain.schema.withSchema(table.schema).alterTable(table.name)
-      const defined = (it: ColumnDefinitionBuilder) => (column === 'id' ? unique(define(it), catalog) : define(it))
+      const defined = (it: ColumnDefinitionBuilder) => (column === 'id' ? unique(define(it), target) : define(it))
       await altered.addColumn(column, type, defined).execute()
     }
+    if (!present.has('id')) await addSpreadKey(target)
     if (catalog.archive !== null) await syncArchive({ db: plain, table })
   }
   await changeTable(db, name, add, options.engine)
 }
 
-/** As jobs are updated by their id. A partitioned table can have no key without the columns that it is partitioned by. */
-function unique(id: ColumnDefinitionBuilder, { kind, indexes }: Catalog): ColumnDefinitionBuilder {
+/** As jobs are updated by their id. Of a table in parts no key is without the columns that say in which part a row is. */
+function unique(
+  id: ColumnDefinitionBuilder,
+  { catalog: { kind, indexes }, placement }: Target,
+): ColumnDefinitionBuilder {
+  if (placement.kind === 'distributed') return id
   if (!indexes.some(({ primary }) => primary)) return id.primaryKey()
   return kind === 'p' ? id : id.unique()
+}
+
+/** The key of a distributed table, of which its column is the first. */
+async function addSpreadKey({ db, table, catalog: { indexes }, placement }: Target): Promise<void> {
+  if (placement.kind !== 'distributed') return
+  const key = `(${quoted(placement.by)}, ${quoted('id')})`
+  const kind = indexes.some(({ primary }) => primary) ? 'unique' : 'primary key'
+  await execute(db, `alter table ${quotedName(table)} add ${kind} ${key}`)
+}
+
+/** @throws JobTableOptionError where Citus adds no column that is counted, as the table is on its nodes */
+function refuseIdentity({ table, placement, engine }: Target, { id }: JobColumnOptions): void {
+  if (placement.kind === 'local' || (id !== 'bigint' && id !== 'int')) return
+  throw new JobTableOptionError(
+    `id: '${id}': ${engine.name} adds no column that is counted to ${quotedName(table)}, which is on its nodes: take 'uuid', or add the column before the table is distributed`,
+  )
 }
 
 /** Columns that many tables have for themselves. */

@@ -14,7 +14,7 @@ import { createTriggers, dropFunction } from './job-triggers.js'
 import { execute, inTransaction, type MigrationDatabase } from './migration-database.js'
 import { checkOptions, columnChoices, JobTableOptionError, type JobTableOptions } from './options.js'
 import { dropUnusedType } from './status-type.js'
-import { changeTable, existingTarget, schemaOfNew } from './target.js'
+import { changeTable, existingTarget, oneByOne, schemaOfNew } from './target.js'
 import { createUniqueIndexes } from './unique-indexes.js'
 
 /** A table under construction, with the columns it has so far. */
@@ -47,6 +47,7 @@ export async function createJobTable(
   if (distributeBy !== undefined) await checkDistribution(db, distributeBy)
   await inTransaction(db, async (trx) => {
     const plain = trx.withoutPlugins()
+    if (distributeBy !== undefined) await oneByOne(plain)
     const engine = engineOf(await readServer(plain), given)
     refuseUnknown(engine, given)
     const columns = await jobColumns(plain, await schemaOfNew(trx, name), engine, options)

@@ -72,9 +72,9 @@ export function triggerStatements(told: ToldTable, version: number): string[] {
  * @example await dropJobTriggers(db, 'orders')
  */
 export async function dropJobTriggers(db: MigrationDatabase, name: string): Promise<void> {
-  await changeTable(db, name, async ({ db: plain, table }) => {
-    for (const trigger of [insertTriggerName(table), updateTriggerName(table)])
-      await execute(plain, dropTrigger(trigger, table))
+  await changeTable(db, name, async ({ db: plain, table, engine }) => {
+    const names = engine.triggers === 'none' ? [] : [insertTriggerName(table), updateTriggerName(table)]
+    for (const trigger of names) await execute(plain, dropTrigger(trigger, table))
     await dropFunction(plain, table)
   })
 }

@@ -5,6 +5,7 @@ import type { MigrationDatabase } from './migration-database.js'
 import { execute, literal } from './migration-database.js'
 import { checkOptions, type EngineChoice, JobTableOptionError } from './options.js'
 import { changeTable, onTarget, type Target } from './target.js'
+import { writtenColumn } from './written-columns.js'
 
 export interface KeyIndexOptions extends EngineChoice {
   /** For workers with `fifo`: also the index of who is next in line, as their `onFailure` says. Default: none. */
@@ -28,9 +29,10 @@ export async function createKeyIndexes(
 ): Promise<void> {
   check(columns, options)
   const { concurrently, engine } = options
+  const written = columns.map((column) => writtenColumn(db, column))
   if (concurrently)
-    await onTarget(db, name, (target) => createIndexes(target, columns, options, ' concurrently'), engine)
-  else await changeTable(db, name, (target) => createIndexes(target, columns, options, ''), engine)
+    await onTarget(db, name, (target) => createIndexes(target, written, options, ' concurrently'), engine)
+  else await changeTable(db, name, (target) => createIndexes(target, written, options, ''), engine)
 }
 
 /**
@@ -44,9 +46,10 @@ export async function dropKeyIndexes(
   options: Pick<KeyIndexOptions, 'concurrently'> = {},
 ): Promise<void> {
   check(columns, options)
+  const written = columns.map((column) => writtenColumn(db, column))
   await onTarget(db, name, async ({ db: plain, table }) => {
     for (const nameOf of Object.values(keyIndexNames)) {
-      const index = quotedName({ schema: table.schema, name: nameOf(table, columns) })
+      const index = quotedName({ schema: table.schema, name: nameOf(table, written) })
       await execute(plain, `drop index${options.concurrently ? ' concurrently' : ''} if exists ${index}`)
     }
   })

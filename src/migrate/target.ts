@@ -1,10 +1,10 @@
 import { type Catalog, readCatalog } from '../schema/catalog.js'
-import { homeOf } from '../schema/engine.js'
+import { homeOf, type Placement } from '../schema/engine.js'
 import type { Engine, EngineOptions } from '../schema/engines/engine.js'
 import { findTable, noSuchTable, type WrittenName, writtenName } from '../schema/identify.js'
 import { maxNameBytes, type TableName } from '../schema/names.js'
 import { unlessUndone } from '../schema/undone.js'
-import { catalogQuery, inTransaction, type MigrationDatabase } from './migration-database.js'
+import { catalogQuery, execute, inTransaction, type MigrationDatabase } from './migration-database.js'
 
 /** A table name that can't be kept as it is. */
 export class JobTableNameError extends Error {
@@ -20,6 +20,8 @@ export interface Target {
   readonly catalog: Catalog
   /** What the server can do, for this table. */
   readonly engine: Engine
+  /** Where its rows are. */
+  readonly placement: Placement
 }
 
 /**
@@ -33,7 +35,7 @@ export async function existingTarget(db: MigrationDatabase, name: string, given?
   const table = await findTable(db, written)
   const catalog = table && (await readCatalog(plain, table))
   if (table === undefined || catalog === undefined) throw noSuchTable(written)
-  return { db: plain, table, catalog, engine: (await homeOf(plain, table, catalog, given)).engine }
+  return { db: plain, table, catalog, ...(await homeOf(plain, table, catalog, given)) }
 }
 
 /** Does what can't be one transaction; from the beginning where others undo it. @throws JobTableNameError, NoSuchTableError */
@@ -53,7 +55,19 @@ export function changeTable(
   change: (target: Target) => Promise<void>,
   given?: EngineOptions,
 ): Promise<void> {
-  return inTransaction(db, async (trx) => change(await existingTarget(trx, name, given)))
+  return inTransaction(db, async (trx) => {
+    const target = await existingTarget(trx, name, given)
+    if (target.placement.kind === 'distributed') await oneByOne(target.db)
+    await change(target)
+  })
+}
+
+/**
+ * Has Citus change the parts of a table one after the other, by one connection to each node, in this transaction: what is changed by several it
+ * lets no type be made or dropped behind.
+ */
+export async function oneByOne(db: MigrationDatabase): Promise<void> {
+  await execute(db, `set local citus.multi_shard_modify_mode to 'sequential'`)
 }
 
 /**

@@ -1,4 +1,3 @@
-import { AlterTableNode, DropColumnNode } from 'kysely'
 import { isPartitioned } from '../schema/catalog.js'
 import { jobColumnNames, optionalColumnNames } from '../schema/columns.js'
 import type { EngineOptions } from '../schema/engines/engine.js'
@@ -15,6 +14,7 @@ import { unfinishedStatuses } from '../schema/statuses.js'
 import { execute, literal, type MigrationDatabase } from './migration-database.js'
 import { checkOptions, type EngineChoice, JobTableOptionError, type UniqueColumns } from './options.js'
 import { changeTable, onTarget, type Target } from './target.js'
+import { writtenColumn } from './written-columns.js'
 
 /** Options of `createUniqueIndex`. */
 export interface UniqueIndexOptions extends EngineChoice {
@@ -112,11 +112,7 @@ function writtenColumns(db: MigrationDatabase, columns: readonly string[]): stri
   }
   return columns.map((column) => {
     if (typeof column !== 'string') throw new JobTableOptionError(`${shown(column)} is no column's name`)
-    const { query } = db.schema.alterTable('any').dropColumn(column).compile()
-    const [change] = (AlterTableNode.is(query) && query.columnAlterations) || []
-    if (change === undefined || !DropColumnNode.is(change))
-      throw new TypeError('kysely compiled something else than DROP COLUMN')
-    return change.column.column.name
+    return writtenColumn(db, column)
   })
 }
 
@@ -131,6 +127,7 @@ interface Wanted {
 async function createIndexes(target: Target, columns: readonly string[], options: UniqueIndexOptions): Promise<void> {
   checkColumns(target, columns)
   checkEngine(target)
+  checkPlacement(target, columns)
   const { table, catalog } = target
   const [unique, waiting] = [uniqueIndexName(table, columns), waitingIndexName(table, columns)]
   const other = options.whileRunning === 'queue' ? unique : waiting
@@ -169,6 +166,15 @@ function checkEngine({ table, engine }: Target): void {
   if (engine.partialIndexes) return
   throw new JobTableOptionError(
     `unique: ${table.name} is on ${engine.name}, which has no partial indexes, so jobs that have ended would keep new ones out; leave it out, and let the id say what a job is`,
+  )
+}
+
+/** @throws JobTableOptionError where jobs of the same values may be on several nodes */
+function checkPlacement({ table, placement }: Target, columns: readonly string[]): void {
+  if (placement.kind !== 'distributed' || columns.includes(placement.by)) return
+  const named = [placement.by, ...columns].map((name) => `'${name}'`).join(', ')
+  throw new JobTableOptionError(
+    `unique: ${table.name} is distributed by '${placement.by}', and no node knows the jobs of the others, so jobs are unique among those of one '${placement.by}': name it too, as in [${named}]`,
   )
 }
 

@@ -3,7 +3,7 @@ import { archiveOf, type JobArchive } from './archive.js'
 import { type Catalog, type CatalogColumn, readCatalog } from './catalog.js'
 import { type JobColumns, jobColumnNames, optionalColumnNames } from './columns.js'
 import { type Home, homeOf } from './engine.js'
-import type { Engine, EngineOptions } from './engines/engine.js'
+import type { EngineOptions } from './engines/engine.js'
 import { adviceOnEngine, insertTriggerOf } from './engines/lacks.js'
 import { identifyTable, NoSuchTableError } from './identify.js'
 import { jobsOf } from './job-database.js'
@@ -76,7 +76,7 @@ export async function inspectJobTable<DB>(
     key: home.placement.kind === 'distributed' ? distributedKey(home.placement.by) : keyOf(catalog)?.key,
     archive: archiveOf(catalog, name),
     home,
-    advice: adviceOn(catalog, name, home.engine),
+    advice: adviceOn(catalog, name, home),
   }
 }
 
@@ -206,7 +206,7 @@ function names(text: string, status: JobStatus): boolean {
   return text.includes(`'${status}'`)
 }
 
-function adviceOn(catalog: Catalog, table: TableName, engine: Engine): string[] {
+function adviceOn(catalog: Catalog, table: TableName, { engine, placement }: Home): string[] {
   const { columns, triggers, archive } = catalog
   const dueColumns = columns.some(({ name }) => name === 'priority') ? ['priority', dueOrder] : ['run_at']
   const areFound = engine.partialIndexes
@@ -215,7 +215,8 @@ function adviceOn(catalog: Catalog, table: TableName, engine: Engine): string[] 
     : hasIndex(catalog, 'status', [])
   const lacking = [insertTriggerName(table), updateTriggerName(table)].filter((name) => !triggers.includes(name))
   const sentences = [
-    !hasIndex(catalog, 'id', []) &&
+    placement.kind !== 'distributed' && // which has one by its column and the id
+      !hasIndex(catalog, 'id', []) &&
       'has no index that begins with id, by which jobs are updated: make id its primary key',
     !areFound &&
       'lacks an index by which due or running jobs are found, so each fetch reads the table: createJobIndexes, in a migration, makes them',
