@@ -112,7 +112,7 @@ async function insertUnique(
       return await enqueueUnique(jobs, uniqueness, rows)
     } catch (error) {
       const isTold = notSpread.test(sqlState(error) ?? '') || error instanceof NoUniqueIndexError
-      if (!isTold || !isElsewhere(await knownHome(jobs.db, table))) throw error
+      if (!isTold || !isElsewhere(await knownHome(jobs.db, table, 'anew'))) throw error
     }
   }
   const home = await knownHome(jobs.db, table)

@@ -16,10 +16,12 @@ const known = new WeakMap<DialectAdapter, Known>()
 /**
  * The home of a table, for verbs that do not inspect it: it is asked for once in a program, and of a server that has no other nodes only what it
  * is. Undefined: there is no such table.
+ * @param asked anew where a statement was refused, as the table may have been distributed since
  */
 export async function knownHome(
   db: Lookup & { getExecutor(): QueryExecutor },
   table: string,
+  asked: 'once' | 'anew' = 'once',
 ): Promise<Home | undefined> {
   const { adapter } = db.getExecutor()
   const { server, homes } = known.get(adapter) ?? {
@@ -29,7 +31,7 @@ export async function knownHome(
   known.set(adapter, { server, homes })
   if (!hasNodes(server)) return { engine: engineOf(server), placement: { kind: 'local' } }
   const written = writtenName(db, table)
-  const home = homes.get(quotedName(written)) ?? (await readHome(db, table, server))
+  const home = (asked === 'once' ? homes.get(quotedName(written)) : undefined) ?? (await readHome(db, table, server))
   if (home !== undefined) homes.set(quotedName(written), home)
   return home
 }

@@ -1,6 +1,7 @@
 import { sqlState } from '../pg/error-class.js'
 import type { FinishedRows } from '../queue/finished.js'
 import type { JobArchive } from '../schema/archive.js'
+import type { Placement } from '../schema/engine.js'
 import type { JobTableDescription } from '../schema/inspect.js'
 import { hasColumn } from '../schema/row.js'
 import type { Settings } from './options.js'
@@ -12,12 +13,24 @@ const structural = /^(?:42703|42601|42P01|42501|42804|23502)$/
 /** How often (milliseconds) it is looked whether an archive is mended. */
 const mendingInterval = 30_000
 
+/** How often (milliseconds) it is told that the table is elsewhere. */
+const movedInterval = 60_000
+
 const usedColumns: readonly UsedColumn[] = ['priority', 'max_attempts', 'result', 'started_at', 'finished_at', 'errors']
 
 /** An archive that was one when the worker started, and takes no jobs any more; they stay in their table. */
 class ArchiveFlawError extends Error {
   override readonly name = 'ArchiveFlawError'
   readonly code = 'ARCHIVE'
+}
+
+/** What Citus says of a statement that can't go to the nodes of its table. */
+const notSpread = /^(?:0A000|42P16)$/
+
+/** The table is elsewhere than when the worker started, by whose statements it is not worked. */
+class TableMovedError extends Error {
+  override readonly name = 'TableMovedError'
+  readonly code = 'TABLE_MOVED'
 }
 
 interface Surroundings {
@@ -35,13 +48,40 @@ export class KnownTable {
   /** Those columns that a fetched row had when the table was last looked at for it: once for each change. */
   #shape: string | undefined
   #flaw: string | undefined
+  /** Where the table was when the worker started, and where it is. */
+  readonly #home: Placement
+  #placement: Placement
+  /** When (monotonic milliseconds) it was last told that these differ. */
+  #movedAt = Number.NEGATIVE_INFINITY
   #lookedAt = performance.now()
   #looking: Promise<void> | undefined
 
   constructor(settings: Settings, description: JobTableDescription, around: Surroundings) {
     this.#settings = settings
     this.#around = around
+    this.#home = description.home.placement
+    this.#placement = this.#home
     this.#know(description)
+  }
+
+  /** Whether an error may be due to where the table is. */
+  mayHaveMoved = (error: unknown): boolean => notSpread.test(sqlState(error) ?? '')
+
+  /**
+   * What to tell where such an error came: where the table was distributed meanwhile, that it was; undefined: that was told just now, and
+   * each statement fails alike.
+   */
+  async explained(error: unknown): Promise<unknown> {
+    const isKnown = () => performance.now() - this.#movedAt < movedInterval
+    if (isKnown()) return undefined
+    this.#lookAgain()
+    await this.#looking
+    const [was, is] = [this.#home, this.#placement].map(shownPlacement)
+    if (was === is) return error
+    if (isKnown()) return undefined // others have waited for the same look
+    this.#movedAt = performance.now()
+    const text = `The table was ${was} when the worker started, and is ${is} now: restart the worker. Its jobs stay where they are`
+    return new TableMovedError(text, { cause: error })
   }
 
   /** A row was fetched: it may show that the table's columns have changed. */
@@ -76,8 +116,9 @@ export class KnownTable {
     })
   }
 
-  #know({ columns, archive }: JobTableDescription): void {
+  #know({ columns, archive, home }: JobTableDescription): void {
     this.#lookedAt = performance.now()
+    this.#placement = home.placement
     this.archive = archive
     this.columns = usedColumns.filter((column) => columns.has(column))
     const { succeeded, finished } = this.#settings
@@ -89,6 +130,13 @@ export class KnownTable {
     const error = new ArchiveFlawError(`${flaw}. Finished jobs stay in their table meanwhile`)
     this.#around.report(error, 'moving jobs to the archive')
   }
+}
+
+function shownPlacement(placement: Placement): string {
+  if (placement.kind === 'distributed') return `distributed by '${placement.by}'`
+  return { local: 'on the server that is asked', 'one node': 'on a node of its own', 'every node': 'on every node' }[
+    placement.kind
+  ]
 }
 
 export function archives({ succeeded, finished }: Settings): boolean {

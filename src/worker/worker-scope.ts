@@ -60,7 +60,8 @@ export function scopeOf<DB>({ db, name, report, ...own }: ScopeParts<DB>, sight:
     refusals: { seen: false },
     failed: (error) => known.failed(error),
     report: (error, doing) => {
-      report(error, doing)
+      if (known.mayHaveMoved(error)) void known.explained(error).then((what) => what && report(what, doing))
+      else report(error, doing)
       void known.failed(error)
       pauseReader.suspect(error)
     },

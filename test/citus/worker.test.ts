@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { type ClaimOptions, createWorker, enqueue, type WorkerOptions } from 'kysely-jobs'
+import { createJobTable } from 'kysely-jobs/migrate'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { next, quiet } from '../worker/mail-jobs.js'
 import { type SpreadDatabase, spreadDatabase } from './spread.js'
@@ -82,6 +83,37 @@ test('what is retried, timed out and completed in a transaction ends as on one s
   ])
   expect(errors).toEqual([])
   expect(refused).toEqual([])
+})
+
+test('a table that is distributed while a worker runs is told of once, and its jobs are done after a restart', async () => {
+  await createJobTable(
+    db,
+    'queued_jobs',
+    (table) => table.addColumn('tenant_id', 'integer', (column) => column.notNull()).addColumn('note', 'text'),
+    { notify: 'none' },
+  )
+  const queued = (handler: () => Promise<void>) =>
+    createWorker(db, 'queued_jobs', handler, { logger: quiet, pollInterval: '20ms' })
+  const worker = queued(async () => {})
+  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+  await worker.start()
+  await sql`alter table queued_jobs drop constraint queued_jobs_pkey, add primary key (tenant_id, id)`.execute(db)
+  const said: unknown[] = []
+  worker.on('error', ({ error }) => said.push(error))
+  const told = next(worker, 'error')
+  await sql`select create_distributed_table('queued_jobs', 'tenant_id')`.execute(db)
+  await enqueue(db, 'queued_jobs', { tenant_id: 1, note: 'a' })
+  await told
+  await plain.selectFrom('queued_jobs').select('id').execute() // meanwhile others have failed
+  await worker.stop({ deadline: 0 })
+  expect(said.map(String)).toEqual([
+    "TableMovedError: The table was on the server that is asked when the worker started, and is distributed by 'tenant_id' now: restart the worker. Its jobs stay where they are",
+  ])
+  const another = queued(async () => {})
+  onTestFinished(() => another.stop({ deadline: 0 }).then(() => {}))
+  const done = next(another, 'succeeded')
+  await another.start()
+  await done
 })
 
 test('a job that the table refuses keeps no other of its tenant from running', async () => {
