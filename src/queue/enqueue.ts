@@ -1,13 +1,13 @@
 import { sqlState } from '../pg/error-class.js'
 import type { Duration } from '../schema/duration.js'
 import { isElsewhere } from '../schema/engine.js'
-import { type Lookup, noSuchTable, writtenName } from '../schema/identify.js'
+import { noSuchTable, writtenName } from '../schema/identify.js'
 import { type Jobs, jobsOf } from '../schema/job-database.js'
 import type { Job, JobTable, NewJob, Queryable, UniqueBy, UniqueNewJob } from '../schema/job-table.js'
 import { knownHome } from '../schema/known-home.js'
 import { unlessUndone } from '../schema/undone.js'
 import { enqueueUnique } from './enqueue-unique.js'
-import { checkNewJob } from './new-job.js'
+import { checkNewJob, NewJobError } from './new-job.js'
 import { due, inChunks, type NewRow } from './new-rows.js'
 import { inOrder, withIds } from './rows-in-order.js'
 import { NoUniqueIndexError } from './unique-errors.js'
@@ -88,11 +88,21 @@ interface Rows<Item> {
 /** What Postgres says of a table that is not there. */
 const undefinedTable = '42P01'
 
-/** The worker's words for a table that no migration has made. */
-function explained(db: Lookup, table: string): (error: unknown) => never {
-  return (error) => {
-    if (sqlState(error) !== undefinedTable || (error instanceof Error && Reflect.get(error, 'where'))) throw error // where: a trigger lacks it
-    throw noSuchTable(writtenName(db, table), error)
+/** What Citus says of a row without a value in the column by which its table is distributed. */
+const valueMissing = '22004'
+
+/** The worker's words for a table that no migration has made, and for a job that goes to no node. */
+function explained(db: Jobs['db'], table: string): (error: unknown) => Promise<never> {
+  return async (error) => {
+    const state = error instanceof Error && Reflect.get(error, 'where') ? undefined : sqlState(error) // where: a trigger lacks it
+    if (state === undefinedTable) throw noSuchTable(writtenName(db, table), error)
+    if (state !== valueMissing) throw error
+    const placement = db.isTransaction ? undefined : (await knownHome(db, table))?.placement // that transaction has ended
+    const by = placement?.kind === 'distributed' ? `'${placement.by}'` : 'a column'
+    throw new NewJobError(
+      `${table} is distributed over nodes by ${by}, and a job without a value in it goes to none: give each job one`,
+      { cause: error },
+    )
   }
 }
 

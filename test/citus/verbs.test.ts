@@ -175,3 +175,14 @@ test('leases without their key are refused, and nothing is written', async () =>
   )
   expect(await statuses()).toEqual({ 1: 'running' })
 })
+
+test('a job of no tenant is refused, with the column that is to be given', async () => {
+  const wrong = { note: 'of nobody' } as never // as without a compiler
+  await expect(enqueue(db, 'mail_jobs', wrong)).rejects.toThrow(
+    "mail_jobs is distributed over nodes by 'tenant_id', and a job without a value in it goes to none: give each job one",
+  )
+  const inOne = db.transaction().execute((trx) => enqueue(trx, 'mail_jobs', wrong))
+  await expect(inOne).rejects.toThrow(
+    'mail_jobs is distributed over nodes by a column, and a job without a value in it',
+  )
+})

@@ -6,7 +6,7 @@ import { allHold, runSuite, verdicts } from './suite.js'
 
 const { volatileInUpdate, volatileInWhere, lazy, stableOfColumn, mutableReturned, mutableInConflict } = refusals
 const { mutableConflict, subqueryInInsert, localJoin, trigger } = refusals
-const { lock, join, recursive, moved, uniqueIndex, statistics, noColumns } = refusals
+const { noValue, lock, join, recursive, moved, uniqueIndex, statistics, noColumns } = refusals
 
 const taken = undefined
 const locking = 'select id from jobs where tenant_id = 1 limit 2 for no key update skip locked'
@@ -90,6 +90,7 @@ const ofOneNode: Measured[] = [
 /** The same of `jobs` that is distributed. */
 const measured: Measured[] = [
   ['insert into jobs (id, tenant_id) values (200, 1), (201, 2) returning *', [], taken],
+  ['insert into jobs (id) values (200) returning *', [], noValue],
   ['update jobs set at = clock_timestamp() where tenant_id = $1', [1], volatileInUpdate],
   ['update jobs set at = now() where id = 1', [], taken],
   ['update jobs set at = now() where tenant_id = 1 and at < clock_timestamp()', [], volatileInWhere],

@@ -51,6 +51,7 @@ begin
     select pg_catalog.json_build_object(
       'table', (select relnamespace::regnamespace || '.' || relname from pg_catalog.pg_class where oid = table_name), 'by', distribution_column,
       'columns', pg_catalog.array_agg(a.attname),
+      'filled', coalesce(pg_catalog.bool_or(a.atthasdef) filter (where a.attname = distribution_column), true),
       'unsteady', coalesce(pg_catalog.array_agg(a.attname) filter (where p.provolatile <> 'i'), '{}'),
       'moments', coalesce(pg_catalog.array_agg(a.attname) filter (where t.typname = 'timestamptz'), '{}'))::text
     from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid join pg_catalog.pg_proc p on p.oid = t.typoutput

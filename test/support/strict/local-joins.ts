@@ -31,9 +31,9 @@ export function reachesOut(query: Query, isOfLocal: boolean, around: readonly Ar
   })
 }
 
-const bare = (items: readonly Item[], { columns }: Spread): boolean =>
+const bare = (items: readonly Item[], { columns }: Pick<Spread, 'columns'>): boolean =>
   items.some((item, at) => {
-    if (item.kind === 'group') return bare(item.items, { by: null, columns, unsteady: [], moments: [] })
+    if (item.kind === 'group') return bare(item.items, { columns })
     const [before, after] = [items[at - 1], items[at + 1]]
     const isOther = isSymbol(before, '.') || isSymbol(before, '::') || isWord(before, 'as') || isSymbol(after, '.')
     return !isOther && after?.kind !== 'group' && columns.includes(nameOf(item) ?? '')

@@ -5,6 +5,8 @@ export interface Spread {
   /** The column by whose values the rows are spread; null: all are on one node. */
   readonly by: string | null
   readonly columns: readonly string[]
+  /** Whether that column has a default. */
+  readonly filled: boolean
   /** Columns whose text depends on settings, of which a cast is stable. */
   readonly unsteady: readonly string[]
   /** Columns that are moments: to add an interval to one is stable. */
@@ -12,9 +14,10 @@ export interface Spread {
 }
 
 /** Whether an expression, wherever in it, casts a column to a text, or moves a moment on, in a way that is stable only. */
-export function hasStableOperator(items: readonly Item[], { unsteady, moments }: Spread): boolean {
+export function hasStableOperator(items: readonly Item[], spread: Pick<Spread, 'unsteady' | 'moments'>): boolean {
+  const { unsteady, moments } = spread
   return items.some((item, at) => {
-    if (item.kind === 'group') return hasStableOperator(item.items, { by: null, columns: [], unsteady, moments })
+    if (item.kind === 'group') return hasStableOperator(item.items, spread)
     const name = nameOf(item)
     if (name === undefined) return false
     const after = items[at + 1]

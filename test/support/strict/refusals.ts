@@ -53,6 +53,7 @@ export const refusals = {
   recursive: unsupported('recursive CTEs are only supported when they contain a filter on the distribution column'),
   moved: unsupported('modifying the partition value of rows is not allowed'),
   uniqueIndex: unsupported('creating unique indexes on non-partition columns is currently unsupported'),
+  noValue: { code: '22004', message: 'cannot perform an INSERT without a partition column value' },
   statistics: { code: '42883', message: 'no binary output function available for type aclitem' },
   noColumns: { code: '42601', message: 'a column definition list is required for functions returning "record"' },
 } as const satisfies Record<string, Refusal>
@@ -176,7 +177,8 @@ function ofModification(query: Query, spread: Spread | undefined, known: Known):
   const isStable = (items: readonly Item[]) => hasStableOperator(items, spread)
   const calls = (items: readonly Item[]) => callsIn(items, known.volatilities)
   const isMutableIn = (items: readonly Item[]) => calls(items).some(isMutable) || isStable(items)
-  if (query.kind === 'insert') return ofInsert(query, isMutableIn)
+  if (query.kind === 'insert')
+    return lacksValue(clause('target'), spread) ? refusals.noValue : ofInsert(query, isMutableIn)
   const [set, where] = [clause('set'), clause('where')]
   if (calls(set).some(isVolatile)) return refusals.volatileInUpdate
   if (spread.by !== null && set.some((item, at) => nameOf(item) === spread.by && isAssigned(set, at)))
@@ -197,6 +199,12 @@ function ofInsert({ clauses, inner }: Query, isMutableIn: (items: readonly Item[
   if (isMutableIn(changes)) return refusals.mutableInConflict
   if (isMutableIn(condition)) return refusals.mutableConflict
   return isMutableIn(clauses.get('returning') ?? []) ? refusals.mutableReturned : undefined
+}
+
+/** Whether the columns that are written are named, and that of the table is not among them, nor has it a default. */
+const lacksValue = (target: readonly Item[], { by, filled }: Spread): boolean => {
+  const named = target.find((item) => item.kind === 'group')
+  return by !== null && !filled && named?.kind === 'group' && !named.items.some((item) => nameOf(item) === by)
 }
 
 const hasQuery = (items: readonly Item[]): boolean =>
