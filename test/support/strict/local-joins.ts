@@ -23,11 +23,16 @@ export function cteNames({ clauses }: Query): string[] {
 export const isLocal = ({ schema, name }: TableRef, spread: Spread | undefined, ctes: readonly string[]): boolean =>
   spread === undefined && name !== '' && (schema !== undefined || !ctes.includes(name))
 
-/** Whether a query of local tables asks for columns of a distributed table around it, by its alias or bare; or the other way round. */
+/**
+ * Whether a query of local tables asks for columns of a distributed table around it; or the other way round. By its alias; or bare, where the
+ * query's own tables are of the catalog, whose columns are called otherwise.
+ */
 export function reachesOut(query: Query, isOfLocal: boolean, around: readonly Around[]): boolean {
+  const isOfCatalog = query.tables.every(({ schema, name }) => schema === 'pg_catalog' || name.startsWith('pg_'))
   return around.some(({ alias, spread }) => {
     if (isOfLocal === (spread === undefined)) return false
-    return names(query, alias) || (spread !== undefined && [...query.clauses.values()].some((it) => bare(it, spread)))
+    if (!query.tables.some((own) => own.alias === alias) && names(query, alias)) return true
+    return isOfCatalog && spread !== undefined && [...query.clauses.values()].some((it) => bare(it, spread))
   })
 }
 
