@@ -4,7 +4,7 @@ import { isLeaseExpired } from '../predicates/lease.js'
 import { type Notice, notified } from '../predicates/notice.js'
 import { isAmong } from '../predicates/rows.js'
 import type { Duration } from '../schema/duration.js'
-import { isElsewhere } from '../schema/engine.js'
+import { hasOthersElsewhere } from '../schema/engine.js'
 import type { Jobs } from '../schema/job-database.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
 import type { Claim } from './claim.js'
@@ -55,7 +55,7 @@ export async function pollTables(
   notices: readonly Notice[] = [],
 ): Promise<Polled[]> {
   const [{ jobs }] = tables
-  if (tables.some((table) => isElsewhere(table.jobs.home))) return pollElsewhere(tables, notices)
+  if (tables.some((table) => hasOthersElsewhere(table.jobs.home))) return pollElsewhere(tables, notices)
   return seenBy(jobs, [...tables.map(pollOf), ...notices.map((notice) => toldBy(jobs, notice))])
 }
 

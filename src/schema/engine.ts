@@ -27,6 +27,10 @@ export const hasNodes = ({ extensions }: CatalogServer): boolean => extensions?.
 /** Whether statements about the table go to other servers than the one that is asked. */
 export const isElsewhere = (home: Home | undefined): boolean => home !== undefined && home.placement.kind !== 'local'
 
+/** Whether the server that is asked may have other tables elsewhere, which no statement about this one may ask beside it. */
+export const hasOthersElsewhere = (home: Home | undefined): boolean =>
+  home?.engine.name === 'Citus' || isElsewhere(home)
+
 /** A distributed table has no triggers, and its updates no volatile functions. */
 const distributed: Partial<Engine> = {
   triggers: 'none',

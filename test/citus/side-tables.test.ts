@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import {
   addSchedule,
   createRunner,
@@ -21,6 +21,7 @@ import {
   createJobPauses,
   createJobRunners,
   createJobSchedules,
+  createJobTable,
   dropJobPauses,
 } from 'kysely-jobs/migrate'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
@@ -155,4 +156,25 @@ describe.each(['distributed', 'one node'] as const)('of a job table that is %s',
     const kept = await sql`select wait_counts from node.job_history where step = 'minute'`.execute(db)
     expect(kept.rows).toEqual([{ wait_counts: [2, 0, 2] }])
   })
+})
+
+test('workers of several tables of the server itself find what is paused elsewhere', async () => {
+  const { db, refused } = await spreadDatabase()
+  await createJobPauses(db.withSchema('node'))
+  const tables = ['queued_jobs', 'mail_jobs_of_here'] as const
+  for (const table of tables) await createJobTable(db, table, undefined, { notify: 'none' })
+  const workers = tables.map((table) =>
+    createWorker(db as Kysely<any>, table, async () => {}, { logger: quiet, pollInterval: '20ms' }),
+  )
+  const errors: unknown[] = []
+  for (const worker of workers) {
+    worker.on('error', ({ error }) => errors.push(error))
+    onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+    await worker.start()
+  }
+  const paused = workers.map((worker) => next(worker, 'paused'))
+  for (const table of tables) await pauseJobs(db as Kysely<any>, table)
+  await Promise.all(paused)
+  expect(errors).toEqual([])
+  expect(refused).toEqual([])
 })

@@ -6,7 +6,7 @@ import { allHold, runSuite, verdicts } from './suite.js'
 
 const { volatileInUpdate, volatileInWhere, lazy, stableOfColumn, mutableReturned, mutableInConflict } = refusals
 const { mutableConflict, subqueryInInsert, localJoin, trigger } = refusals
-const { noValue, lock, join, recursive, moved, uniqueIndex, statistics, noColumns } = refusals
+const { cstring, noValue, lock, join, recursive, moved, uniqueIndex, statistics, noColumns } = refusals
 
 const taken = undefined
 const locking = 'select id from jobs where tenant_id = 1 limit 2 for no key update skip locked'
@@ -64,6 +64,14 @@ const alike: Measured[] = [
   ['select 1 from plain l where exists (select from jobs j where j.id = l.id and j.tenant_id = 1)', [], localJoin],
   ['select j.id, (select count(*) from plain) from jobs j where tenant_id = 1', [], taken],
   ['drop trigger if exists t on jobs', [], trigger],
+  ["select textout(s) from jobs where tenant_id = 1 union all select textout('x'::text)", [], taken],
+  ['select textout(s) from jobs where tenant_id = 1 union all select textout(id::text) from plain', [], cstring],
+  ['(select textout(s) from jobs where tenant_id = 1) union all (select textout(id::text) from plain)', [], cstring],
+  [
+    "select textout((select s from jobs where tenant_id = 1 limit 1)) from plain union all select textout('x'::text)",
+    [],
+    cstring,
+  ],
 ]
 
 /** The same of `jobs` that is on a node of its own. */
@@ -91,6 +99,7 @@ const ofOneNode: Measured[] = [
 const measured: Measured[] = [
   ['insert into jobs (id, tenant_id) values (200, 1), (201, 2) returning *', [], taken],
   ['insert into jobs (id) values (200) returning *', [], noValue],
+  ["select textout(s) from jobs union all select textout('x'::text)", [], cstring],
   ['update jobs set at = clock_timestamp() where tenant_id = $1', [1], volatileInUpdate],
   ['update jobs set at = now() where id = 1', [], taken],
   ['update jobs set at = now() where tenant_id = 1 and at < clock_timestamp()', [], volatileInWhere],

@@ -7,7 +7,17 @@ export interface TableRef {
   readonly alias: string
 }
 
-export type Clause = 'with' | 'select' | 'target' | 'from' | 'set' | 'where' | 'returning' | 'conflict' | 'rest'
+export type Clause =
+  | 'with'
+  | 'select'
+  | 'target'
+  | 'from'
+  | 'set'
+  | 'where'
+  | 'returning'
+  | 'conflict'
+  | 'union'
+  | 'rest'
 
 /** A query, or one that stands in another. */
 export interface Query {
@@ -36,8 +46,10 @@ const behindTable = [
 /** Whether the items of a group are a query. */
 export const isQuery = (items: readonly Item[]): boolean => isWord(items[0], ...starts)
 
-/** Reads a statement, or what stands in brackets. */
+/** Reads a statement, or what stands in brackets; also one whose parts stand in brackets of their own. */
 export function readQuery(items: readonly Item[]): Query {
+  const [first, ...rest] = items
+  if (first?.kind === 'group' && isQuery(first.items)) return readQuery([...first.items, ...rest])
   return new Reader(items).read()
 }
 
@@ -59,8 +71,8 @@ class Reader {
   read(): Query {
     for (let at = 0; at < this.#items.length; at++) {
       if (isWord(this.#items[at], ...unions) && this.#clause !== 'with') {
-        const rest = this.#items.slice(isWord(this.#items[at + 1], 'all', 'distinct') ? at + 2 : at + 1)
-        this.#add(rest)
+        this.#clause = 'union'
+        this.#add(this.#items.slice(isWord(this.#items[at + 1], 'all', 'distinct') ? at + 2 : at + 1))
         break
       }
       at = this.#step(at)

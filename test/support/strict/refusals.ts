@@ -53,6 +53,7 @@ export const refusals = {
   recursive: unsupported('recursive CTEs are only supported when they contain a filter on the distribution column'),
   moved: unsupported('modifying the partition value of rows is not allowed'),
   uniqueIndex: unsupported('creating unique indexes on non-partition columns is currently unsupported'),
+  cstring: { code: '42P16', message: 'column "textout" has pseudo-type cstring' },
   noValue: { code: '22004', message: 'cannot perform an INSERT without a partition column value' },
   statistics: { code: '42883', message: 'no binary output function available for type aclitem' },
   noColumns: { code: '42601', message: 'a column definition list is required for functions returning "record"' },
@@ -69,7 +70,20 @@ export function refusalOf(items: readonly Item[], known: Known): Refusal | undef
   )
   if (spreadsIn(query, known).length === 0) return undefined
   if (all(query).some(({ tables }) => tables.some(({ name }) => name === 'pg_stats'))) return refusals.statistics
-  return ofQuery(query, known, { ctes: [], tables: [] })
+  return ofQuery(query, known, { ctes: [], tables: [] }) ?? ofUnion(query, known)
+}
+
+/** What is planned in parts has a table of its own between them, in which no cstring is kept. */
+function ofUnion(query: Query, known: Known): Refusal | undefined {
+  if (!query.inner.some(({ clause }) => clause === 'union')) return undefined
+  const isText = all(query).some(({ clauses }) => clauses.get('select')?.some((item) => isWord(item, 'textout')))
+  return isText && (isSpread(query, known) || hasLocals(query, known)) ? refusals.cstring : undefined
+}
+
+/** Whether a query of distributed tables has others, that are neither. */
+function hasLocals(query: Query, known: Known, around: readonly string[] = []): boolean {
+  const ctes = [...around, ...all(query).flatMap(cteNames)]
+  return all(query).some(({ tables }) => tables.some((table) => isLocal(table, spreadOf(table, known), ctes)))
 }
 
 function ofIndex(items: readonly Item[], known: Known): Refusal | undefined {
@@ -144,13 +158,7 @@ function ofQuery(query: Query, known: Known, outside: Outside): Refusal | undefi
 
 /** A recursive CTE goes where the whole statement goes to one node. */
 function isInParts(cte: Query, whole: Query, known: Known, ctes: readonly string[]): boolean {
-  if (isSpread(cte, known)) return true
-  const ofNodes = spreadsIn(cte, known).length > 0
-  const others = all(whole).flatMap(({ tables, ...query }) => {
-    const named = [...ctes, ...all({ ...query, tables }).flatMap(cteNames)]
-    return tables.filter((table) => isLocal(table, spreadOf(table, known), named))
-  })
-  return ofNodes && others.length > 0
+  return isSpread(cte, known) || (spreadsIn(cte, known).length > 0 && hasLocals(whole, known, ctes))
 }
 
 /** Of a query over all nodes. */
