@@ -4,7 +4,6 @@ import type { Engine, EngineOptions } from './engines/engine.js'
 import { engineOf } from './engines/recognize.js'
 import type { Lookup } from './identify.js'
 import { quotedName, type TableName } from './names.js'
-import type { CatalogServer } from './server.js'
 import { textsOf } from './text.js'
 
 /** Where the rows of a table are. `one node`: each statement about it goes to one server, which is not the one that is asked. */
@@ -20,9 +19,6 @@ export interface Home {
   readonly engine: Engine
   readonly placement: Placement
 }
-
-/** Whether a server may have tables on others. */
-export const hasNodes = ({ extensions }: CatalogServer): boolean => extensions?.citus !== undefined
 
 /** Whether statements about the table go to other servers than the one that is asked. */
 export const isElsewhere = (home: Home | undefined): boolean => home !== undefined && home.placement.kind !== 'local'

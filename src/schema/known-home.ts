@@ -1,21 +1,15 @@
-import type { DialectAdapter, QueryExecutor } from 'kysely'
-import { type Home, hasNodes, homeOf } from './engine.js'
-import { engineOf } from './engines/recognize.js'
+import { type DialectAdapter, type QueryExecutor, sql } from 'kysely'
+import { type Home, homeOf } from './engine.js'
 import { findTable, type Lookup, writtenName } from './identify.js'
 import { quotedName } from './names.js'
-import { type CatalogServer, readServer } from './server.js'
+import { readServer } from './server.js'
 
-/** What a program knows of a database. */
-interface Known {
-  readonly server: CatalogServer
-  readonly homes: Map<string, Home>
-}
-
-const known = new WeakMap<DialectAdapter, Known>()
+/** The homes that a program knows of a database; undefined: all that it has is on the server that is asked. */
+const known = new WeakMap<DialectAdapter, Map<string, Home> | undefined>()
 
 /**
- * The home of a table, for verbs that do not inspect it: it is asked for once in a program, and of a server that has no other nodes only what it
- * is. Undefined: there is no such table.
+ * The home of a table, for verbs that do not inspect it: it is asked for once in a program. Undefined: there is no such table, or it is on the
+ * server that is asked, as all are where that has no other nodes.
  * @param asked anew where a statement was refused, as the table may have been distributed since
  */
 export async function knownHome(
@@ -24,19 +18,25 @@ export async function knownHome(
   asked: 'once' | 'anew' = 'once',
 ): Promise<Home | undefined> {
   const { adapter } = db.getExecutor()
-  const { server, homes } = known.get(adapter) ?? {
-    server: await readServer(db.withoutPlugins()), // each by its own handle: a transaction waits for no other
-    homes: new Map<string, Home>(),
-  }
-  known.set(adapter, { server, homes })
-  if (!hasNodes(server)) return { engine: engineOf(server), placement: { kind: 'local' } }
-  const written = writtenName(db, table)
-  const home = (asked === 'once' ? homes.get(quotedName(written)) : undefined) ?? (await readHome(db, table, server))
-  if (home !== undefined) homes.set(quotedName(written), home)
+  // Each by its own handle: a transaction waits for no other.
+  if (!known.has(adapter)) known.set(adapter, (await hasNodes(db)) ? new Map() : undefined)
+  const homes = known.get(adapter)
+  if (homes === undefined) return undefined
+  const written = quotedName(writtenName(db, table))
+  const home = (asked === 'once' ? homes.get(written) : undefined) ?? (await readHome(db, table))
+  if (home !== undefined) homes.set(written, home)
   return home
 }
 
-async function readHome(db: Lookup, table: string, server: CatalogServer): Promise<Home | undefined> {
+/** By a question that any server answers which speaks as Postgres does. */
+async function hasNodes(db: Lookup): Promise<boolean> {
+  const { rows } = await sql`select 1 as found from pg_catalog.pg_extension where extname = 'citus'`.execute(
+    db.withoutPlugins(),
+  )
+  return rows.length > 0
+}
+
+async function readHome(db: Lookup, table: string): Promise<Home | undefined> {
   const name = await findTable(db, writtenName(db, table))
-  return name && homeOf(db, name, { server })
+  return name && homeOf(db, name, { server: await readServer(db.withoutPlugins()) })
 }
