@@ -16,7 +16,7 @@ export interface ClaimTransaction {
   /** Of a distributed table: only those of the same value have to. */
   readonly value?: string
   /** The table is on a node that is not the server which is asked. Default false. */
-  readonly isOfNode?: boolean
+  readonly isElsewhere?: boolean
   /** Milliseconds that it may wait or say nothing. */
   readonly silence: number
 }
@@ -55,10 +55,10 @@ export function inOneMessage<Row>(query: CompiledQuery<Row>, transaction: ClaimT
 
 /** In one message, as each waits for its answer. Each step of the walk is one along an index, whatever the statistics say. */
 function begin(transaction: ClaimTransaction): string {
-  const { limited, silence, value, isOfNode } = transaction
+  const { limited, silence, value, isElsewhere } = transaction
   const bounds = ['idle_in_transaction_session_timeout', 'lock_timeout', 'statement_timeout']
   const settings = [
-    ...(isOfNode ? [toNodes] : []),
+    ...(isElsewhere ? [toNodes] : []),
     ...bounds.map((name) => `${name} = ${Math.ceil(silence)}`),
     ...byIndex,
     ...(value === undefined ? [once] : []),

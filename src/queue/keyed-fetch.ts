@@ -3,7 +3,8 @@ import { earlier, now } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { committedLater } from '../predicates/commit.js'
 import { placeOfClaim } from '../predicates/interruption.js'
-import { isOfNode, type JobDatabase, type Jobs } from '../schema/job-database.js'
+import { isElsewhere } from '../schema/engine.js'
+import type { JobDatabase, Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
 import { camelCase, idOf } from '../schema/row.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
@@ -106,7 +107,7 @@ function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, gi
       .where(committedLater())
       .$if(isWhole, (query) => query.returningAll())
       .$if(list.length > 0, (query) => query.returning(list))
-  if (isOfNode(jobs)) return claimed(db).returning(asText(told, own.walk)).compile()
+  if (isElsewhere(jobs.home)) return claimed(db).returning(asText(told, own.walk)).compile()
   const ofClaim = sql<object>`(select ${asText(told, own.walk)})`
   return db
     .with(own.claimed, claimed)

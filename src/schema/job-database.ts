@@ -86,6 +86,3 @@ export function jobsOfValue(jobs: Jobs, value: string): Jobs {
     distributedBy: undefined,
   }
 }
-
-/** Whether the table is on another server than the one that is asked. */
-export const isOfNode = ({ home }: Jobs): boolean => home !== undefined && home.placement.kind !== 'local'

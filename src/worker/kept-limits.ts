@@ -2,9 +2,9 @@ import type { KeptLimits } from '../queue/allowance.js'
 import { isRated, type Keyed } from '../queue/claim.js'
 import { isUnfitForKeys } from '../queue/key-text.js'
 import { realNames } from '../queue/returned.js'
-import { type Home, isBeside } from '../schema/engine.js'
+import { type Home, isBeside, isElsewhere } from '../schema/engine.js'
 import type { JobTableDescription } from '../schema/inspect.js'
-import { isOfNode, type Jobs } from '../schema/job-database.js'
+import type { Jobs } from '../schema/job-database.js'
 import { quotedName, type TableName } from '../schema/names.js'
 import { findSideTable, limitsTable, SideTableError, sideFlaw, sideTable } from '../schema/side-table.js'
 import { WorkerOptionError } from './option-values.js'
@@ -26,7 +26,7 @@ export async function keptLimits(
     )
   const table = await limitsOf(keyed, jobs)
   if (table === undefined) return undefined
-  const isApart = isOfNode(jobs)
+  const isApart = isElsewhere(home)
   if (isApart && !(await isBeside(jobs.db, table, of)))
     throw new SideTableError('SIDE_TABLE_UNFIT', notBeside(table, of, home))
   return { table, of, columns, isApart }

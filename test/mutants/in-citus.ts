@@ -140,4 +140,13 @@ export const inCitus: readonly Mutant[] = [
     test: 'test/citus/migrate.test.ts',
     title: 'what is changed on all nodes is changed by one connection, so that the type may go with its last table',
   },
+  {
+    name: 'an INSERT beside a claim of a node',
+    breaks: 'no worker with a rate starts where a table is on a node of its own',
+    file: 'src/worker/kept-limits.ts',
+    text: 'const isApart = isElsewhere(home)',
+    replacement: 'const isApart = home.engine.volatileInUpdate',
+    test: 'test/citus/limits-of-node.test.ts',
+    title: 'a rate is kept by what each claim has used',
+  },
 ]

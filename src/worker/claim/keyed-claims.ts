@@ -13,7 +13,8 @@ import {
   type KeyedRows,
   type KeyedSettings,
 } from '../../queue/keyed-fetch.js'
-import { isOfNode, type Jobs } from '../../schema/job-database.js'
+import { isElsewhere } from '../../schema/engine.js'
+import type { Jobs } from '../../schema/job-database.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
@@ -54,7 +55,7 @@ export class KeyedClaims {
     this.#limitsLook = new LimitsLook(scope, keyed)
     this.#release = release
     const { connections, engine, userJobs } = scope
-    this.#isWhole = connections !== undefined && engine.preparedStatements && !isOfNode(userJobs)
+    this.#isWhole = connections !== undefined && engine.preparedStatements && !isElsewhere(userJobs.home)
   }
 
   /**
@@ -107,7 +108,7 @@ export class KeyedClaims {
   get #transaction(): ClaimTransaction {
     const { table, settings, userJobs } = this.#scope
     const limited = isLimited(this.#keyed) ? table : undefined
-    return { limited, silence: settings.lease / 3, isOfNode: isOfNode(userJobs) }
+    return { limited, silence: settings.lease / 3, isElsewhere: isElsewhere(userJobs.home) }
   }
 
   /** The job that is first, alone. @returns undefined where it was refused */

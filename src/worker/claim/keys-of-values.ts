@@ -63,7 +63,7 @@ export class KeysOfValues {
   #in<Result>(db: Jobs['db'], value: string, claim: (jobs: Jobs) => Promise<Result>): Promise<Result> {
     const { userJobs, table, settings } = this.#scope
     const limited = isLimited(this.#keyed) ? table : undefined
-    const transaction: ClaimTransaction = { limited, value, isOfNode: true, silence: settings.lease / 6 }
+    const transaction: ClaimTransaction = { limited, value, isElsewhere: true, silence: settings.lease / 6 }
     return inClaim(db, transaction, () => claim(jobsOfValue({ ...userJobs, db }, value)))
   }
 
