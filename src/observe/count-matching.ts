@@ -1,6 +1,6 @@
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { JobDatabase } from '../schema/job-database.js'
-import { textsOf } from '../schema/text.js'
+import { textsOf, textsOfUnion } from '../schema/text.js'
 import type { Filter } from './filter.js'
 import { proveFilters } from './matching.js'
 import { lookedAt, narrowed } from './narrow.js'
@@ -44,7 +44,7 @@ export async function countMatching(
     const texts =
       queries.length === 0
         ? []
-        : await textsOf(trx, sql`${sql.join(queries, sql` union all `)}`.compile(trx.withoutPlugins()))
+        : await textsOf(trx, textsOfUnion(queries).compile(trx.withoutPlugins()))
     const counts = texts.map((text) => JSON.parse(text ?? '') as [count: number, looked: number]) // made by countQuery
     return {
       count: counts.reduce((sum, [count]) => sum + Math.min(count, lookedAt), 0),

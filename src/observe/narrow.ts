@@ -22,7 +22,7 @@ export async function narrowed(db: Kysely<JobDatabase>, view: JobView, filters: 
   })
   if (byIndex.length === 0) return new Map()
   const counts = byIndex.map(({ place, within }) => {
-    const rows = sql`select from ${sql.raw(quotedName(place.table))} as job where ${within} limit ${sql.lit(lookedAt + 1)}`
+    const rows = sql`select 1 from ${sql.raw(quotedName(place.table))} as job where ${within} limit ${sql.lit(lookedAt + 1)}`
     return sql`(select count(*) from (${rows}) as counted)`
   })
   const [text] = await textsOf(db, sql`select ${asJsonText(counts)}`.compile(db.withoutPlugins()))

@@ -7,8 +7,9 @@ import type { WorkerState } from '../records/worker-state.js'
 import { type JobDatabase, jobsOf } from '../schema/job-database.js'
 import type { ReadonlyQueryable } from '../schema/job-table.js'
 import { quotedName, type TableName } from '../schema/names.js'
+import { own } from '../schema/own-names.js'
 import { historyTable, readableSideTable, runnersTable } from '../schema/side-table.js'
-import { asJsonText, textsOf } from '../schema/text.js'
+import { textsOf, textsOfUnion } from '../schema/text.js'
 import type { ObservedTable } from './observed-table.js'
 import { countsIn, type TableCounts } from './table-counts.js'
 
@@ -72,8 +73,10 @@ async function countAll(
   tables: readonly ObservedTable[],
 ): Promise<ReadonlyMap<number, TableCounts>> {
   if (tables.length === 0) return new Map()
-  const parts = tables.map((table, place) => sql`select ${asJsonText([sql.lit(place), countsIn(table)])}`)
-  const query = sql`${sql.join(parts, sql` union all `)}`.compile(db.withoutPlugins())
+  const parts = tables.map((table, place) => {
+    return sql`select pg_catalog.json_build_array(${sql.lit(place)}, ${countsIn(table)}) as ${sql.id(own.text)}`
+  })
+  const query = textsOfUnion(parts).compile(db.withoutPlugins())
   const texts = await textsOf(db, query)
   return new Map(texts.map((text) => JSON.parse(text ?? '') as [number, TableCounts])) // just made
 }

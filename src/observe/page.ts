@@ -147,7 +147,7 @@ export function sizesQuery(slices: readonly Slice[]): RawBuilder<unknown> | unde
     .filter(({ isWhole }) => !isWhole)
     .map(({ place, within, by }) => {
       const inOrder = by === undefined ? sql`` : sql`order by ${by.value} ${direction(by.descending)}`
-      const rows = sql`select from ${sql.raw(quotedName(place.table))} as job where ${within} ${inOrder} limit ${sql.lit(lookedAt + 1)}`
+      const rows = sql`select 1 from ${sql.raw(quotedName(place.table))} as job where ${within} ${inOrder} limit ${sql.lit(lookedAt + 1)}`
       return sql`(select count(*) from (${rows}) as counted)`
     })
   return counts.length === 0 ? undefined : sql`select ${asText(sql`pg_catalog.json_build_array(${sql.join(counts)})`)}`
@@ -156,6 +156,6 @@ export function sizesQuery(slices: readonly Slice[]): RawBuilder<unknown> | unde
 /** How many of the rows of a slice that are looked at are meant, and of how many it is; one more than is looked at: there are more. */
 export function countQuery(part: Part, slice: Slice): RawBuilder<unknown> {
   const isMeant = sql.join([slice.meant, part.filters], sql` and `)
-  return sql`select ${asText(sql`pg_catalog.json_build_array(count(*) filter (where ${isMeant}), count(*))`)}
+  return sql`select pg_catalog.json_build_array(count(*) filter (where ${isMeant}), count(*)) as ${sql.id(own.text)}
     from (${looked(part, slice, lookedAt + 1)}) as job`
 }

@@ -1,4 +1,11 @@
-import { type CompiledQuery, createQueryId, type Expression, type QueryExecutorProvider, sql } from 'kysely'
+import {
+  type CompiledQuery,
+  createQueryId,
+  type Expression,
+  type QueryExecutorProvider,
+  type RawBuilder,
+  sql,
+} from 'kysely'
 import { own } from './own-names.js'
 import { unlessUndone } from './undone.js'
 
@@ -13,6 +20,15 @@ export function asText<Name extends string = typeof own.text>(value: Expression<
 /** Several values as the text of a JSON array. Numbers are exact, whatever `extra_float_digits` says, when cast to numeric. */
 export function asJsonText(values: readonly Expression<unknown>[]) {
   return asText(sql`pg_catalog.json_build_array(${sql.join(values)})`)
+}
+
+/**
+ * What several queries make, of one column `kysely_jobs_text` each, as texts of one statement. They become so behind the union: where a server is
+ * several nodes, these send each other no value of {@link asText}'s type.
+ */
+export function textsOfUnion(queries: readonly Expression<unknown>[]): RawBuilder<unknown> {
+  const union = sql`${sql.join(queries, sql` union all `)}`
+  return sql`select ${asText(sql.id(own.text))} from (${union}) as ${sql.id(own.all)}`
 }
 
 /** A statement of the user's schema and case, but whose answer no plugin of theirs sees. */
