@@ -1,4 +1,4 @@
-import { type AliasedExpression, type Kysely, type RawBuilder, sql } from 'kysely'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { sqlState } from '../pg/error-class.js'
 import { job } from '../predicates/column.js'
 import { keyText } from '../predicates/rows.js'
@@ -90,9 +90,13 @@ function setsOf(
 function ownColumn(view: JobView, name: string): ViewColumn {
   const column = columnCalled(view, name)
   if (column.isOfQueue) throw new FilterError(`${writtenColumn(column.name)} is written by the queue alone`)
+  if (column.name === view.spread?.name) throw new FilterError(spreadFlaw(column))
   if (column.isGenerated) throw new FilterError(`${writtenColumn(column.name)} is generated: Postgres alone writes it`)
   return column
 }
+
+const spreadFlaw = ({ name }: ViewColumn) =>
+  `${writtenColumn(name)} says on which node the job is, and stays as it is: enqueue another with the new value, and cancel this one`
 
 /**
  * Enqueues a job once more: its own columns, as a new row with the queue's defaults. What comes from a sequence is drawn anew.
@@ -127,10 +131,12 @@ async function asked(
   db: Kysely<JobDatabase>,
   view: JobView,
   { table, isArchive }: ViewedTable,
-  statement: (told: AliasedExpression<unknown, string>) => RawBuilder<unknown>,
+  statement: (told: RawBuilder<unknown>) => RawBuilder<unknown>,
 ): Promise<Changed | undefined> {
-  const jobs = realJobsOf(db, table)
-  const told = asJsonText([sql`job.id::text`, view.key === undefined ? sql`null` : keyText(view.key)])
+  const jobs = realJobsOf(db, table, view)
+  const key = view.key === undefined ? sql`null` : keyText(view.key)
+  // A sub-select, as Citus takes it: there an answer to a write says nothing by itself that is not the same at any time.
+  const told = sql`(select ${asJsonText([sql`job.id::text`, key])})`
   try {
     const [text] = await undoable(jobs, () => textsOf(jobs.db, statement(told).compile(jobs.db)))
     if (text == null) return undefined

@@ -1,17 +1,18 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { keyText } from '../predicates/rows.js'
 import type { JobDatabase } from '../schema/job-database.js'
-import { quotedName } from '../schema/names.js'
+import { valueInKey } from '../schema/key.js'
+import { quoted, quotedName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
 import { asText, textsOf } from '../schema/text.js'
 import { columnCalled } from './filter.js'
 import { FilterError } from './filter-error.js'
-import { valueIn } from './filter-value.js'
+import { noValue, valueIn } from './filter-value.js'
 import { type FoundJob, jobIn, type Told, toldOf } from './found-job.js'
 import { labelled } from './labels.js'
 import { steadily } from './steadily.js'
 import { type FailedAttempt, type Happening, timelineOf } from './timeline.js'
-import type { JobView, ViewedTable } from './view.js'
+import type { JobView, ViewColumn, ViewedTable } from './view.js'
 import { columnsIn } from './viewed-columns.js'
 
 /** Which job: by its id, and where that does not tell it from others by its key; without a place it is looked for in both tables. */
@@ -67,10 +68,28 @@ export function isWanted(view: JobView, { id, key }: WantedJob): RawBuilder<SqlB
   if (`${id}${key ?? ''}`.includes('\0')) return undefined
   try {
     const hasId = sql<SqlBool>`job.id = ${valueIn(columnCalled(view, 'id'), id)}`
-    return view.key === undefined || key == null ? hasId : sql`${hasId} and ${keyText(view.key)} = ${key}::text`
+    if (view.key === undefined || key == null) return hasId
+    const hasKey = view.spread === undefined ? sql`${keyText(view.key)} = ${key}::text` : hasValue(view.spread, key)
+    return sql`${hasId} and ${hasKey}`
   } catch (error) {
     if (error instanceof FilterError) return undefined
     throw error
+  }
+}
+
+/** Of a job on one of several nodes, which a statement goes to that names the value. @throws FilterError where the key is none */
+function hasValue(column: ViewColumn, key: string): RawBuilder<SqlBool> {
+  const value = valueOf(column, key)
+  const mayBeRead = ['text', 'number', 'uuid', 'boolean', 'enum'].includes(column.kind)
+  const given = sql.raw(`job.${quoted(column.name)}`)
+  return mayBeRead ? sql`${given} = ${valueIn(column, value)}` : sql`${given}::text = ${value}`
+}
+
+function valueOf(column: ViewColumn, key: string): string {
+  try {
+    return valueInKey(key)
+  } catch (error) {
+    throw noValue(column, key, error)
   }
 }
 

@@ -2,10 +2,11 @@ import type { Kysely } from 'kysely'
 import { readableArchiveOf } from '../schema/archive.js'
 import type { Catalog, CatalogColumn } from '../schema/catalog.js'
 import { jobColumnNames, optionalColumnNames } from '../schema/columns.js'
+import { type Home, homeOf } from '../schema/engine.js'
 import { identifyTable } from '../schema/identify.js'
 import { heldStatuses, readJobTable } from '../schema/inspect.js'
 import type { JobDatabase } from '../schema/job-database.js'
-import { keyOf } from '../schema/key.js'
+import { distributedKey, keyOf } from '../schema/key.js'
 import { quoted, type TableName } from '../schema/names.js'
 import type { JobStatus } from '../schema/statuses.js'
 import { type ColumnKind, kindOf } from './column-kind.js'
@@ -21,6 +22,9 @@ export interface JobView {
   readonly columns: readonly ViewColumn[]
   /** What tells a row from all others, in SQL, where its id does not. */
   readonly key: string | undefined
+  readonly home: Home
+  /** The column by whose values the table is spread over nodes, where it is. */
+  readonly spread: ViewColumn | undefined
   /** The statuses that `status` can hold. */
   readonly statuses: readonly JobStatus[]
 }
@@ -93,13 +97,17 @@ export async function jobView(db: Kysely<JobDatabase>, name: string): Promise<Jo
   const catalog = await readJobTable(db.withoutPlugins(), table)
   const archive = readableArchiveOf(catalog, table, 'all')
   const sights = await readSights(db, table, archive?.table)
+  const home = await homeOf(db, table, catalog)
+  const by = home.placement.kind === 'distributed' ? home.placement.by : undefined
   const columns = catalog.columns.map((column) => viewed(column, sights))
   const all = { table, isArchive: false, columns: new Set(columns.map(({ name }) => name)), indexes: sights.indexes }
   return {
     name,
     places: archive ? [all, archivePlace(archive.table, catalog, sights)] : [all],
     columns,
-    key: keyOf(catalog)?.key,
+    key: by === undefined ? keyOf(catalog)?.key : distributedKey(by),
+    home,
+    spread: columns.find(({ name }) => name === by),
     statuses: heldStatuses(catalog),
   }
 }

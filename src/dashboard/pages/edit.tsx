@@ -63,8 +63,8 @@ export async function editPage(
 }
 
 /** What people may write. */
-export const editable = ({ columns }: JobView): ViewColumn[] =>
-  columns.filter(({ isOfQueue, isGenerated }) => !isOfQueue && !isGenerated)
+export const editable = ({ columns, spread }: JobView): ViewColumn[] =>
+  columns.filter(({ name, isOfQueue, isGenerated }) => !isOfQueue && !isGenerated && name !== spread?.name)
 
 interface FieldOf {
   readonly column: ViewColumn
