@@ -31,7 +31,7 @@ export async function countMatching(
   fingerprint?: string,
 ): Promise<Matching> {
   const condition = isSought(view, filters, fingerprint)
-  return steadily(db, async (trx) => {
+  return steadily(db, view, async (trx) => {
     await proveFilters(trx, view, filters)
     const streams = streamsOf(view, {
       states,

@@ -60,7 +60,7 @@ type Told = readonly [
 export async function errorGroups(db: Kysely<JobDatabase>, view: JobView): Promise<ErrorGroups> {
   const streams = failingStates.flatMap((states) => streamsOf(view, { states, narrow: new Map(), isFiltered: true }))
   const sizes = sizesQuery(streams.flatMap(({ slices }) => slices))
-  return steadily(db, async (trx) => {
+  return steadily(db, view, async (trx) => {
     const asked = (query: RawBuilder<unknown>) => textsOf(trx, query.compile(trx.withoutPlugins()))
     const texts = await asked(groupsQuery(view, streams))
     const told = texts.map((text) => JSON.parse(text ?? '') as Told) // as groupsQuery makes it

@@ -63,7 +63,7 @@ export async function findJobs(db: Kysely<JobDatabase>, view: JobView, query: Jo
   const text = query.after ?? query.before
   const given = text === undefined ? undefined : readCursor(list, text)
   const condition = isSought(view, filters, fingerprint)
-  return steadily(db, async (trx) => {
+  return steadily(db, view, async (trx) => {
     await proveFilters(trx, view, filters)
     const streams = streamsOf(view, {
       states,

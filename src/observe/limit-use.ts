@@ -30,7 +30,7 @@ export async function limitUse(db: Kysely<JobDatabase>, view: JobView, by: reado
   const told = asJsonText([sql`pg_catalog.json_build_array(${sql.join(keys)})`, sql`pg_catalog.count(*)`])
   const grouped = keys.length === 0 ? sql`` : sql`group by ${sql.join(keys)}`
   const query = sql`select ${told} from (${running}) as running ${grouped} order by pg_catalog.count(*) desc limit ${sql.lit(mostKeys)}`
-  return steadily(db, async (trx) => {
+  return steadily(db, view, async (trx) => {
     const texts = await textsOf(trx, query.compile(trx.withoutPlugins()))
     return texts.map((text) => {
       const [values, running] = JSON.parse(text ?? '') as [string[], number] // made above

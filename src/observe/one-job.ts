@@ -38,7 +38,7 @@ const mostErrors = 200
 export async function oneJob(db: Kysely<JobDatabase>, view: JobView, wanted: WantedJob): Promise<OneJob | undefined> {
   const { columns } = view
   const told = sql`pg_catalog.json_build_array(${toldOf(view, columns, wholeLength)}, ${errorsOf(view)})`
-  return steadily(db, async (trx) => {
+  return steadily(db, view, async (trx) => {
     for (const place of placesOf(view, wanted)) {
       const isIt = isWanted(view, wanted)
       if (isIt === undefined) return undefined

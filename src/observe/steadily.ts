@@ -1,5 +1,7 @@
 import { type Kysely, sql } from 'kysely'
+import type { Home } from '../schema/engine.js'
 import type { JobDatabase } from '../schema/job-database.js'
+import type { JobView } from './view.js'
 
 /**
  * What each statement here relies on. Texts are the same whatever the user's session says. And indexes are walked in their order: with
@@ -24,27 +26,35 @@ const settings: Readonly<Record<string, string>> = {
  */
 export async function steadily<Answer>(
   db: Kysely<JobDatabase>,
+  { home }: Pick<JobView, 'home'>,
   questions: (db: Kysely<JobDatabase>) => Promise<Answer>,
 ): Promise<Answer> {
   if (!db.isTransaction) {
     const transaction = db.transaction().setAccessMode('read only')
     return transaction.execute(async (trx) => {
-      await take(trx)
+      await take(trx, home)
       return questions(trx)
     })
   }
   await sql`savepoint kysely_jobs_reads`.execute(db)
   try {
-    await take(db)
+    await take(db, home)
     return await questions(db)
   } finally {
     await sql`rollback to savepoint kysely_jobs_reads; release savepoint kysely_jobs_reads`.execute(db)
   }
 }
 
-async function take(db: Kysely<JobDatabase>): Promise<void> {
+async function take(db: Kysely<JobDatabase>, { placement }: Home): Promise<void> {
+  if (placement.kind !== 'local') return takeOnNodes(db)
   const taken = Object.entries(settings).map(([name, value]) => sql`pg_catalog.set_config(${name}, ${value}, true)`)
   await sql`select ${sql.join(taken.map((each, n) => sql`${each} as ${sql.raw(`s${n}`)}`))}`.execute(
     db.withoutPlugins(),
   )
+}
+
+/** Citus sends its nodes what a SET LOCAL says, where it is told to, and nothing that a function sets. */
+async function takeOnNodes(db: Kysely<JobDatabase>): Promise<void> {
+  const taken = Object.entries({ 'citus.propagate_set_commands': 'local', ...settings })
+  await sql.raw(taken.map(([name, value]) => `set local ${name} = '${value}'`).join('; ')).execute(db.withoutPlugins())
 }
