@@ -2,6 +2,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { job } from '../predicates/column.js'
 import { statusLiteral } from '../predicates/status.js'
 import type { JobDatabase } from '../schema/job-database.js'
+import { own } from '../schema/own-names.js'
 import { asText, textsOf } from '../schema/text.js'
 import { fingerprintOf, firstLine, messageOf, withoutDigits } from './error-text.js'
 import { lookedAt } from './narrow.js'
@@ -45,6 +46,8 @@ export interface ErrorGroups {
   readonly looked: { readonly at: number; readonly isAll: boolean }
 }
 
+const met = sql.id(own.isMet)
+
 const mostGroups = 100
 
 /** So many lines are brought to their messages, the latest first: each takes 0.1 ms. */
@@ -83,9 +86,14 @@ function groupOf([fingerprint, message, example, count, failed, firstSeen, lastS
 function groupsQuery(view: JobView, streams: readonly Stream[]): RawBuilder<unknown> {
   const branches = streams.flatMap((stream) =>
     stream.slices.map((slice) => {
-      const rows = looked({ view, stream, filters: job.lit(true), backward: false }, slice)
-      return sql`select ${firstLine()} as line, job.status::text = 'job_status_retry' as is_retrying, job.updated_at as at
-        from (${rows}) as job where ${slice.meant} and job.status <> ${statusLiteral('job_status_not_started')} and job.last_error is not null`
+      const isMeant = sql`${slice.meant} and job.status <> ${statusLiteral('job_status_not_started')}`
+      const columns = [
+        sql`${firstLine()} as line`,
+        sql`job.status::text = 'job_status_retry' as is_retrying`,
+        ...[sql`job.updated_at as at`, sql`${isMeant} as ${met}`],
+      ]
+      const rows = looked({ view, stream, filters: job.lit(true), backward: false }, slice, columns)
+      return sql`select line, is_retrying, at from (${rows}) as job where ${met} and line is not null`
     }),
   )
   const inHour = hours.map((hour) => sql`coalesce(sum(jobs) filter (where hour = ${sql.lit(hour)}), 0)`)

@@ -10,6 +10,7 @@ import { labelled } from './labels.js'
 import { proveFilters } from './matching.js'
 import { lookedAt, narrowed } from './narrow.js'
 import { endQuery, isWalk, type Part, pageQuery, sizesQuery } from './page.js'
+import { rowsOfNodes } from './rows-of-nodes.js'
 import { type ShownState, shownStates } from './shown-state.js'
 import { isSought } from './sought.js'
 import { steadily } from './steadily.js'
@@ -141,9 +142,7 @@ async function readStream(
 ): Promise<Read> {
   const part: Part = { view, stream, filters: condition, backward, from: given?.stream === place ? given : undefined }
   const asking = async (what: Part) => {
-    const rows = await textsOf(db, pageQuery(what, toldOf(view, columns), limit + 1).compile(db.withoutPlugins()))
-    // as toldOf makes it
-    const jobs = rows.map((text) => jobIn(JSON.parse(text ?? '') as Told, columns, place))
+    const jobs = (await rowsOf(db, what, toldOf(view, columns), limit + 1)).map((row) => jobIn(row, columns, place))
     return { found: jobs.slice(0, limit), isMore: jobs.length > limit }
   }
   const sizes = await answerOf<number[]>(db, sizesQuery(stream.slices.filter((slice) => !isWalk(stream, slice))))
@@ -160,6 +159,18 @@ async function readStream(
   const looked = await asking({ ...part, until: { value: last, inclusive: isOneValue } })
   if (looked.isMore) return { ...looked, end: undefined, isAll: isAll && !isOneValue }
   return { ...looked, end: { stream: place, value: last, at: isOneValue ? 'past' : 'from' }, isAll: false }
+}
+
+async function rowsOf(
+  db: Kysely<JobDatabase>,
+  part: Part,
+  told: ReturnType<typeof toldOf>,
+  limit: number,
+): Promise<Told[]> {
+  const { spread } = part.view
+  if (spread !== undefined) return rowsOfNodes(db, part, spread, told, limit)
+  const texts = await textsOf(db, pageQuery(part, told, limit).compile(db.withoutPlugins()))
+  return texts.map((text) => JSON.parse(text ?? '') as Told) // as toldOf makes it
 }
 
 async function answerOf<Answer>(

@@ -24,14 +24,25 @@ export interface Part {
 
 const order = sql.id(own.order)
 const isArchived = sql.id(own.isArchived)
+const met = sql.id(own.isMet)
 
-/** So many jobs of it, in their order (backward in the reverse), each as a JSON text of what is `told`. */
-export function pageQuery(part: Part, told: RawBuilder<unknown>, limit: number): RawBuilder<unknown> {
+/**
+ * So many jobs of it, in their order (backward in the reverse), each as a JSON text of what is `told`.
+ * @param narrow the columns that this is made of, where others are not to be read: they would be sent from one server to another
+ */
+export function pageQuery(
+  part: Part,
+  told: RawBuilder<unknown>,
+  limit: number,
+  narrow?: readonly RawBuilder<unknown>[],
+): RawBuilder<unknown> {
   const inOrder = sql.join(orderOf(part))
   const most = sql.lit(limit)
   const branches = part.stream.slices.map((slice) => {
-    const conditions = [slice.meant, part.filters, ...afterCursor(part, slice), ...beforeEnd(part, order)]
-    return sql`(select job.*, ${sql.lit(slice.place.isArchive)}::boolean as ${isArchived} from (${looked(part, slice)}) as job
+    const isIt = isMeant(part, slice)
+    const columns = narrow === undefined ? columnsIn(part.view, slice.place) : [...narrow, sql`${isIt} as ${met}`]
+    const conditions = [narrow === undefined ? isIt : met, ...afterCursor(part, slice), ...beforeEnd(part, order)]
+    return sql`(select job.*, ${sql.lit(slice.place.isArchive)}::boolean as ${isArchived} from (${looked(part, slice, columns)}) as job
       where ${sql.join(conditions, sql` and `)} order by ${sql.join(orderOf(part, slice))} limit ${most})`
   })
   // What is told is made of the jobs of the page alone: to make a text of a large value costs as much as to send it.
@@ -39,10 +50,17 @@ export function pageQuery(part: Part, told: RawBuilder<unknown>, limit: number):
     select * from (${sql.join(branches, sql` union all `)}) as job order by ${inOrder} limit ${most}) as job order by ${inOrder}`
 }
 
-/** The rows of a slice that are looked at. */
-export function looked(part: Part, slice: Slice, most = lookedAt): RawBuilder<unknown> {
-  const { view, stream } = part
-  const columns = columnsIn(view, slice.place)
+/** Whether one of the rows of a slice is meant. */
+const isMeant = ({ filters }: Part, { meant }: Slice) => sql<SqlBool>`(${sql.join([meant, filters], sql` and `)})`
+
+/** Some columns of the rows of a slice that are looked at. */
+export function looked(
+  part: Part,
+  slice: Slice,
+  columns: readonly RawBuilder<unknown>[],
+  most = lookedAt,
+): RawBuilder<unknown> {
+  const { stream } = part
   const conditions = isWalk(stream, slice) ? [slice.within, ...start(part)] : [slice.within]
   return sql`select ${sql.join(columns)}, ${stream.order.value} as ${order} from ${sql.raw(quotedName(slice.place.table))} as job
     where ${sql.join(conditions, sql` and `)} ${along(part, slice)} limit ${sql.lit(most)}`
@@ -155,7 +173,7 @@ export function sizesQuery(slices: readonly Slice[]): RawBuilder<unknown> | unde
 
 /** How many of the rows of a slice that are looked at are meant, and of how many it is; one more than is looked at: there are more. */
 export function countQuery(part: Part, slice: Slice): RawBuilder<unknown> {
-  const isMeant = sql.join([slice.meant, part.filters], sql` and `)
-  return sql`select pg_catalog.json_build_array(count(*) filter (where ${isMeant}), count(*)) as ${sql.id(own.text)}
-    from (${looked(part, slice, lookedAt + 1)}) as job`
+  const rows = looked(part, slice, [sql`${isMeant(part, slice)} as ${met}`], lookedAt + 1)
+  return sql`select pg_catalog.json_build_array(count(*) filter (where ${met}), count(*)) as ${sql.id(own.text)}
+    from (${rows}) as job`
 }

@@ -44,7 +44,8 @@ export const own = {
   place: 'kysely_jobs_place',
   standing: 'kysely_jobs_standing',
   isNew: 'kysely_jobs_new',
-  /** By what a list is ordered, and whether a job of it is in the archive. */
+  /** By what a list is ordered, whether a job of it is in the archive, and whether it is one that is looked for. */
   order: 'kysely_jobs_order',
   isArchived: 'kysely_jobs_archived',
+  isMet: 'kysely_jobs_met',
 } as const
