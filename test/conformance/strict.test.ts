@@ -9,6 +9,9 @@ const { mutableConflict, subqueryInInsert, localJoin, trigger } = refusals
 const { cstring, noValue, lock, join, recursive, moved, uniqueIndex, statistics, noColumns } = refusals
 
 const taken = undefined
+/** A text that no type parser is for, and counts. */
+const text = 'pg_catalog.textout(s)'
+const counted = 'select json_build_array((select count(*) from jobs)) as counts'
 const locking = 'select id from jobs where tenant_id = 1 limit 2 for no key update skip locked'
 
 type Measured = [statement: string, parameters: unknown[], said: (typeof refusals)[keyof typeof refusals] | undefined]
@@ -72,6 +75,9 @@ const alike: Measured[] = [
     [],
     cstring,
   ],
+  ['insert into jobs as j (id, tenant_id) select 203, 1 returning (select now())', [], taken],
+  ['insert into jobs as j (id, tenant_id) select 203, 1 returning json_build_array(j.id)::text', [], taken],
+  ['select exists (select from jobs where tenant_id = 1), (select count(*) from plain)', [], noColumns],
 ]
 
 /** The same of `jobs` that is on a node of its own. */
@@ -80,6 +86,8 @@ const ofOneNode: Measured[] = [
   ['select id from jobs order by id limit 1 for update skip locked', [], taken],
   ['update jobs set n = 1 where exists (select from jobs b where b.id = jobs.id and b.n = 4)', [], taken],
   ['select exists (select from jobs where n = 1)', [], taken],
+  [`select ${text} from jobs where n = 1 union all select ${text} from jobs where n = 2`, [], taken],
+  [`with two as materialized (select ${text} from jobs limit 2) select textout from two`, [], taken],
   ['update jobs set tenant_id = 2 where id = 1', [], taken],
   ['create unique index u on jobs (s, n) where n > 1000', [], taken],
   [
@@ -135,6 +143,20 @@ const measured: Measured[] = [
   ['update jobs set n = 1 where exists (select from jobs b where b.id = jobs.id and b.n = 4)', [], join],
   ['update jobs set n = 1 where exists (select from jobs as b where b.id = jobs.id and b.n = 4)', [], join],
   ['select exists (select from jobs where n = 1)', [], noColumns],
+  ['select exists (select from jobs where tenant_id = 1)', [], taken],
+  ['select count(*) from (select from jobs where n > 1 limit 5) as five', [], noColumns],
+  ['select count(*) from (select 1 from jobs where n > 1 limit 5) as five', [], taken],
+  ['select n from jobs where exists (select from jobs b where b.tenant_id = 2)', [], noColumns],
+  [`select ${text} from jobs order by n limit 1`, [], taken],
+  [`select ${text} from (select * from jobs order by n limit 2) as two order by n`, [], taken],
+  [`select ${text} from jobs where n = 1 union all select ${text} from jobs where n = 2`, [], cstring],
+  [`select ${text} from jobs where tenant_id = 1 union all select ${text} from jobs where tenant_id = 1`, [], taken],
+  [`select textout from (select ${text} from jobs order by n limit 2) as two`, [], cstring],
+  [`with two as materialized (select ${text} from jobs limit 2) select textout from two`, [], cstring],
+  ['with two as materialized (select s from jobs limit 2) select pg_catalog.textout(s) from two', [], taken],
+  [`with them as (update jobs set n = 1 returning ${text}) select count(*) from them`, [], cstring],
+  [`with them as (update jobs set n = 1 where tenant_id = 1 returning ${text}) select count(*) from them`, [], taken],
+  [`select pg_catalog.textout(counts::text) from (${counted} union all ${counted}) as two`, [], taken],
   ['select json_build_array((select min(at) from jobs), (select n from jobs limit 1))::text', [], taken],
   ["select (select count(*) from jobs), c.reltuples from pg_class c where c.relname = 'jobs'", [], taken],
   ["select (select count(*) from jobs), s.n_distinct from pg_stats s where tablename = 'jobs'", [], statistics],

@@ -70,14 +70,12 @@ export function refusalOf(items: readonly Item[], known: Known): Refusal | undef
   )
   if (spreadsIn(query, known).length === 0) return undefined
   if (all(query).some(({ tables }) => tables.some(({ name }) => name === 'pg_stats'))) return refusals.statistics
-  return ofQuery(query, known, { ctes: [], tables: [] }) ?? ofUnion(query, known)
-}
-
-/** What is planned in parts has a table of its own between them, in which no cstring is kept. */
-function ofUnion(query: Query, known: Known): Refusal | undefined {
-  if (!query.inner.some(({ clause }) => clause === 'union')) return undefined
-  const isText = all(query).some(({ clauses }) => clauses.get('select')?.some((item) => isWord(item, 'textout')))
-  return isText && (isSpread(query, known) || hasLocals(query, known)) ? refusals.cstring : undefined
+  if (isSpread(query, known) || hasLocals(query, known)) {
+    const isUnion = query.inner.some(({ clause }) => clause === 'union')
+    if (isUnion && partsOf(query).some(makesCstring)) return refusals.cstring
+    if (query.inner.some(({ query: inner }) => isWithoutColumns(inner, query.tables, known))) return refusals.noColumns
+  }
+  return ofQuery(query, known, { ctes: [], tables: [] })
 }
 
 /** Whether a query of distributed tables has others, that are neither. */
@@ -85,6 +83,12 @@ function hasLocals(query: Query, known: Known, around: readonly string[] = []): 
   const ctes = [...around, ...all(query).flatMap(cteNames)]
   return all(query).some(({ tables }) => tables.some((table) => isLocal(table, spreadOf(table, known), ctes)))
 }
+
+/** A query and those with which it is a union; the first may stand in brackets. */
+const partsOf = (query: Query): Query[] => [
+  query,
+  ...query.inner.flatMap((each) => (each.clause === 'union' || query.kind === 'other' ? partsOf(each.query) : [])),
+]
 
 function ofIndex(items: readonly Item[], known: Known): Refusal | undefined {
   const at = items.findIndex((item) => isWord(item, 'on'))
@@ -149,8 +153,8 @@ function ofQuery(query: Query, known: Known, outside: Outside): Refusal | undefi
   const within = tables.filter((each) => each.spread !== undefined || locals.includes(each))
   for (const { clause, query: each } of query.inner) {
     if (clause === 'with' && query.isRecursive && isInParts(each, query, known, ctes)) return refusals.recursive
-    const inside = clause === 'with' ? [] : [...outside.tables, ...within]
-    const inner = ofQuery(each, known, { ctes, tables: inside, isInner: true })
+    const inside = { ctes, tables: clause === 'with' ? [] : [...outside.tables, ...within], isInner: true } as const
+    const inner = ofQuery(each, known, clause === 'union' ? { ...outside, ctes } : inside)
     if (inner !== undefined) return inner
   }
   return undefined
@@ -163,12 +167,27 @@ function isInParts(cte: Query, whole: Query, known: Known, ctes: readonly string
 
 /** Of a query over all nodes. */
 function ofSpread(query: Query, around: readonly string[] | undefined): Refusal | undefined {
+  // What stands in another query becomes rows of the coordinator's, which are written down.
+  if (around !== undefined && makesCstring(query)) return refusals.cstring
   if (query.kind !== 'select') return undefined
   if (query.locks) return refusals.lock
   if (around === undefined) return undefined
-  if (around.some((alias) => names(query, alias))) return refusals.join
-  // What is planned by itself becomes a function's rows, of which there are columns.
-  return (query.clauses.get('select')?.length ?? 0) > 0 ? undefined : refusals.noColumns
+  return around.some((alias) => names(query, alias)) ? refusals.join : undefined
+}
+
+/** What is planned by itself becomes a function's rows, of which there are columns; not of a query that is about the rows around it. */
+function isWithoutColumns(query: Query, around: readonly TableRef[], known: Known): boolean {
+  const isEmpty = query.kind === 'select' && (query.clauses.get('select')?.length ?? 0) === 0
+  if (isEmpty && spreadsIn(query, known).length > 0 && !around.some(({ alias }) => names(query, alias))) return true
+  return query.inner.some((each) => isWithoutColumns(each.query, [...around, ...query.tables], known))
+}
+
+/** Its first column, or what it gives back of rows that it writes, is of the type of `textout`, which no node sends. */
+function makesCstring({ kind, clauses }: Query): boolean {
+  const items = clauses.get(kind === 'select' ? 'select' : 'returning') ?? []
+  const at = items.findIndex((item) => nameOf(item) === 'textout')
+  const isFirst = at === 0 || (at === 2 && isSymbol(items[1], '.'))
+  return isFirst && items[at + 1]?.kind === 'group' && !isSymbol(items[at + 2], '::')
 }
 
 const isSpread = (query: Query, known: Known): boolean =>
@@ -200,13 +219,15 @@ function ofModification(query: Query, spread: Spread | undefined, known: Known):
 
 function ofInsert({ clauses, inner }: Query, isMutableIn: (items: readonly Item[]) => boolean): Refusal | undefined {
   const conflict = clauses.get('conflict') ?? []
-  if (inner.some(({ clause }) => clause === 'returning') || hasQuery(conflict)) return refusals.subqueryInInsert
+  const isOfSelect = clauses.has('select')
+  const isWithin = !isOfSelect && inner.some(({ clause }) => clause === 'returning')
+  if (isWithin || hasQuery(conflict)) return refusals.subqueryInInsert
   const at = conflict.findLastIndex((item) => isWord(item, 'where'))
   const isCondition = at > conflict.findIndex((item) => isWord(item, 'update'))
   const [changes, condition] = isCondition ? [conflict.slice(0, at), conflict.slice(at)] : [conflict, []]
   if (isMutableIn(changes)) return refusals.mutableInConflict
   if (isMutableIn(condition)) return refusals.mutableConflict
-  return isMutableIn(clauses.get('returning') ?? []) ? refusals.mutableReturned : undefined
+  return !isOfSelect && isMutableIn(clauses.get('returning') ?? []) ? refusals.mutableReturned : undefined
 }
 
 /** Whether the columns that are written are named, and that of the table is not among them, nor has it a default. */
