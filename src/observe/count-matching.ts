@@ -41,10 +41,7 @@ export async function countMatching(
     const queries = streams.flatMap((stream) =>
       stream.slices.map((slice) => countQuery({ view, stream, filters: condition, backward: false }, slice)),
     )
-    const texts =
-      queries.length === 0
-        ? []
-        : await textsOf(trx, textsOfUnion(queries).compile(trx.withoutPlugins()))
+    const texts = queries.length === 0 ? [] : await textsOf(trx, textsOfUnion(queries).compile(trx.withoutPlugins()))
     const counts = texts.map((text) => JSON.parse(text ?? '') as [count: number, looked: number]) // made by countQuery
     return {
       count: counts.reduce((sum, [count]) => sum + Math.min(count, lookedAt), 0),

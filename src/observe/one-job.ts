@@ -79,13 +79,13 @@ export function isWanted(view: JobView, { id, key }: WantedJob): RawBuilder<SqlB
 
 /** Of a job on one of several nodes, which a statement goes to that names the value. @throws FilterError where the key is none */
 function hasValue(column: ViewColumn, key: string): RawBuilder<SqlBool> {
-  const value = valueOf(column, key)
+  const value = givenValue(column, key)
   const mayBeRead = ['text', 'number', 'uuid', 'boolean', 'enum'].includes(column.kind)
   const given = sql.raw(`job.${quoted(column.name)}`)
   return mayBeRead ? sql`${given} = ${valueIn(column, value)}` : sql`${given}::text = ${value}`
 }
 
-function valueOf(column: ViewColumn, key: string): string {
+function givenValue(column: ViewColumn, key: string): string {
   try {
     return valueInKey(key)
   } catch (error) {

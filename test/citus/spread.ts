@@ -24,6 +24,7 @@ export async function spreadDatabase(
   readonly db: Kysely<SpreadDatabase>
   readonly plain: Kysely<SpreadDatabase>
   readonly refused: Strict['refused']
+  /** Where it is reached. */
   readonly url: string
 }> {
   const database = await createTestDatabase<SpreadDatabase>()

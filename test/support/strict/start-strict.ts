@@ -7,7 +7,7 @@ import { type Shared, StrictLine } from './strict-line.ts'
 export interface Strict {
   readonly url: string
   /** Each statement that was refused, with what was said. */
-  readonly refused: readonly { readonly statement: string; readonly message: string }[]
+  readonly refused: { readonly statement: string; readonly message: string }[]
   close(): void
 }
 
