@@ -16,6 +16,7 @@ import {
 import type { ListenSource } from '../watch/listener.js'
 import { archiveChecks } from './checks/archive.js'
 import { columnChecks } from './checks/columns.js'
+import { distributionChecks } from './checks/distribution.js'
 import { horizonChecks } from './checks/horizon.js'
 import { indexChecks } from './checks/indexes.js'
 import { pendingChecks } from './checks/pending-rows.js'
@@ -112,7 +113,10 @@ async function ofServer(db: Examined, { listen, pooling }: Asked, limits: Limits
   return { facts: server, found: [...findings(serverChecks, facts), ...findings(horizonChecks, facts)] }
 }
 
-const tableChecks = [...columnChecks, ...indexChecks, ...triggerChecks, ...storageChecks, ...privilegeChecks]
+const tableChecks = [
+  ...[...columnChecks, ...indexChecks, ...distributionChecks],
+  ...[...triggerChecks, ...storageChecks, ...privilegeChecks],
+]
 
 /** What is the same for all tables. */
 interface Around extends Pick<ServerFacts, 'version' | 'role'> {

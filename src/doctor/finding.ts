@@ -30,6 +30,8 @@ export const severities = {
   'broken-index': 'warning',
   'broken-unique-index': 'error',
   'costly-index': 'advice',
+  'reference-table': 'error',
+  'distributed-by-boolean': 'error',
   'no-triggers': 'advice',
   'missing-trigger': 'warning',
   'disabled-trigger': 'warning',

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
-import type { Home } from '../schema/engine.js'
 import type { JobDatabase } from '../schema/job-database.js'
+import { setLocally } from '../schema/local-settings.js'
 import type { JobView } from './view.js'
 
 /**
@@ -32,29 +32,15 @@ export async function steadily<Answer>(
   if (!db.isTransaction) {
     const transaction = db.transaction().setAccessMode('read only')
     return transaction.execute(async (trx) => {
-      await take(trx, home)
+      await setLocally(trx, home.placement, settings)
       return questions(trx)
     })
   }
   await sql`savepoint kysely_jobs_reads`.execute(db)
   try {
-    await take(db, home)
+    await setLocally(db, home.placement, settings)
     return await questions(db)
   } finally {
     await sql`rollback to savepoint kysely_jobs_reads; release savepoint kysely_jobs_reads`.execute(db)
   }
-}
-
-async function take(db: Kysely<JobDatabase>, { placement }: Home): Promise<void> {
-  if (placement.kind !== 'local') return takeOnNodes(db)
-  const taken = Object.entries(settings).map(([name, value]) => sql`pg_catalog.set_config(${name}, ${value}, true)`)
-  await sql`select ${sql.join(taken.map((each, n) => sql`${each} as ${sql.raw(`s${n}`)}`))}`.execute(
-    db.withoutPlugins(),
-  )
-}
-
-/** Citus sends its nodes what a SET LOCAL says, where it is told to, and nothing that a function sets. */
-async function takeOnNodes(db: Kysely<JobDatabase>): Promise<void> {
-  const taken = Object.entries({ 'citus.propagate_set_commands': 'local', ...settings })
-  await sql.raw(taken.map(([name, value]) => `set local ${name} = '${value}'`).join('; ')).execute(db.withoutPlugins())
 }

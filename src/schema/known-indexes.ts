@@ -30,11 +30,15 @@ export function hasIndex(
 }
 
 /** The same over all jobs of these statuses: an index with one more condition does not have them. A small table needs none. */
-export async function readKnownIndexes(db: Lookup, table: TableName, { indexes }: Catalog): Promise<KnownIndexes> {
+export async function readKnownIndexes(
+  db: Lookup,
+  table: TableName,
+  { indexes, server }: Catalog,
+): Promise<KnownIndexes> {
   const whole = { indexes: indexes.filter(({ predicate }) => !/ (?:and|or) /i.test(predicate ?? '')) }
   const failed = whole.indexes.filter(({ columns }) => columns.join() === 'status,updated_at')
   const byRunAt = hasIndex(whole, 'run_at', pendingStatuses) ? 'run_at' : undefined
-  if ((await bytesOf(db, table)) <= smallTable) return { due: 'run_at', running: true, failed: true }
+  if ((await bytesOf(db, table, server)) <= smallTable) return { due: 'run_at', running: true, failed: true }
   return {
     due: hasIndex(whole, dueOrder, pendingStatuses) ? 'due order' : byRunAt,
     running: hasIndex(whole, 'locked_by', ['job_status_running']),
@@ -42,13 +46,16 @@ export async function readKnownIndexes(db: Lookup, table: TableName, { indexes }
   }
 }
 
-/** Apart from the catalog: it waits for whoever has locked the table. */
-async function bytesOf(db: Lookup, table: TableName): Promise<number> {
+/** Apart from the catalog: it waits for whoever has locked the table. Of one that is elsewhere it is not known. */
+async function bytesOf(db: Lookup, table: TableName, { extensions }: Catalog['server']): Promise<number> {
   const plain = db.withoutPlugins()
+  const isHere = extensions?.citus
+    ? sql`and not exists (select from pg_catalog.pg_dist_partition p where p.logicalrelid = c.oid)`
+    : sql``
   const size = sql`
     select ${asText(sql`coalesce(
       (select pg_catalog.sum(pg_catalog.pg_relation_size(relid)) from pg_catalog.pg_partition_tree(c.oid)), pg_catalog.pg_relation_size(c.oid))`)}
-    from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(${quotedName(table)})`
+    from pg_catalog.pg_class c where c.oid = pg_catalog.to_regclass(${quotedName(table)}) ${isHere}`
   const [text] = await textsOf(db, size.compile(plain))
   return Number(text ?? Number.POSITIVE_INFINITY)
 }

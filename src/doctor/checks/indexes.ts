@@ -125,7 +125,7 @@ const costly: Check<TableFacts> = (facts) =>
       finding(
         'costly-index',
         {
-          what: `The index ${name} of ${shown(table)} is over ${listed(uses)}, which the queue writes; it was read ${figure(scans)} times.`,
+          what: `The index ${name} of ${shown(table)} is over ${listed(uses)}, which the queue writes${scans === null ? '' : `; it was read ${figure(scans)} times`}.`,
           why: isOfHeartbeats
             ? 'Each heartbeat writes it, and is no HOT update.'
             : 'Each claim and each end of a job writes it once more, and no statement of kysely-jobs reads it.',

@@ -53,8 +53,11 @@ const longUnvacuumed = 600
 
 const dead: Check<TableFacts> = ({ table, parts }) => {
   const found = parts.filter(
-    ({ dead: count, live, vacuumed, isVacuuming }) =>
-      count >= manyDead && count > live / 2 && !isVacuuming && (vacuumed ?? Number.POSITIVE_INFINITY) >= longUnvacuumed,
+    ({ dead: count, live, vacuumed, isVacuuming, shards = 1 }) =>
+      count >= manyDead * shards &&
+      count > live / 2 &&
+      !isVacuuming &&
+      (vacuumed ?? Number.POSITIVE_INFINITY) >= longUnvacuumed,
   )
   if (found.length === 0) return undefined
   const each = found.map(({ dead: count, live, vacuumed, ...name }) => {

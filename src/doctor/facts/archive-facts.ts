@@ -27,7 +27,7 @@ export async function readArchive(db: Examined, { table, catalog }: TableFacts):
 
 /** How many jobs are in a partition, as far as they are looked at. */
 export async function countIn(db: Examined, partition: string): Promise<number> {
-  const looked = sql`from (select from ${sql.raw(partition)} limit ${sql.lit(lookedAt)}) looked`
+  const looked = sql`from (select 1 from ${sql.raw(partition)} limit ${sql.lit(lookedAt)}) looked`
   return (await readJson<number>(db, sql`pg_catalog.count(*)`, looked))[0] ?? 0
 }
 

@@ -8,6 +8,7 @@ import { isLeaseExpired, isNotRenewed } from '../../predicates/lease.js'
 import { isFinal, isPending, isRunning } from '../../predicates/status.js'
 import { type Jobs, realJobsOf } from '../../schema/job-database.js'
 import { leasePattern } from '../../schema/lease-token.js'
+import { setLocally } from '../../schema/local-settings.js'
 import { own } from '../../schema/own-names.js'
 import { jobStatuses } from '../../schema/statuses.js'
 import { asJsonText, textsOf } from '../../schema/text.js'
@@ -55,15 +56,18 @@ const lease = '60s'
 /** A table of so many bytes is read as it is, whatever indexes it has. */
 const small = 8 * 2 ** 20
 
+const settings = {
+  ...{ transaction_read_only: 'on', statement_timeout: '5s', lock_timeout: '1s' },
+  ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', enable_sort: 'off', jit: 'off' },
+}
+
 /**
  * Looks at rows: never at more than a bound, along indexes. Without statistics the planner may take a scan of the table for cheaper; in this
  * transaction it is told not to.
  */
 export async function readRows(db: Examined, facts: TableFacts): Promise<RowFacts> {
   return db.transaction().execute(async (trx) => {
-    await sql`select pg_catalog.set_config(name, value, true) from (values
-      ('transaction_read_only', 'on'), ('statement_timeout', '5s'), ('lock_timeout', '1s'),
-      ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_sort', 'off')) s(name, value)`.execute(trx)
+    await setLocally(trx, facts.placement, settings)
     const jobs = realJobsOf(trx, facts.table)
     const [ready, due] = facts.wanted.filter(([name]) => /^job_(?:ready|due)_/.test(name))
     const [running, finished] = facts.wanted.filter(([name]) => /^job_(?:running|finished)_/.test(name))

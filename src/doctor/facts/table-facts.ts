@@ -3,11 +3,12 @@ import { type WantedIndex, wantedIndexes } from '../../migrate/job-indexes.js'
 import type { ToldTable } from '../../migrate/job-triggers.js'
 import { type Catalog, type CatalogIndex, isPartitioned, readCatalog } from '../../schema/catalog.js'
 import { jobColumnNames, optionalColumnNames } from '../../schema/columns.js'
-import { homeOf } from '../../schema/engine.js'
+import { homeOf, type Placement } from '../../schema/engine.js'
 import type { Engine } from '../../schema/engines/engine.js'
 import { insertTriggerOf } from '../../schema/engines/lacks.js'
 import { insertTriggerName, type TableName, updateTriggerName } from '../../schema/names.js'
 import { type Examined, readJson } from '../read.js'
+import { figures, readShards } from './shard-facts.js'
 
 /** What the catalog and the statistics say of a job table. */
 export interface TableFacts extends Details {
@@ -17,8 +18,9 @@ export interface TableFacts extends Details {
   readonly wanted: readonly WantedIndex[]
   readonly version: number
   readonly role: string
-  /** What the server can do, for this table. */
+  /** What the server can do, for this table, and where it has it. */
   readonly engine: Engine
+  readonly placement: Placement
 }
 
 /** An index beyond what {@link CatalogIndex} says of it. */
@@ -29,8 +31,8 @@ export interface IndexDetails {
   readonly isConstraint: boolean
   /** It is being built at this moment. */
   readonly isBuilding: boolean
-  /** How often it was read since the statistics began. */
-  readonly scans: number
+  /** How often it was read since the statistics began; null: other servers know. */
+  readonly scans: number | null
   /** All columns that it has in any way. */
   readonly uses: readonly string[]
 }
@@ -48,10 +50,16 @@ export interface TriggerDetails {
   readonly settings: readonly string[] | null
 }
 
-/** A table in which rows are: the job table itself, or one of its partitions. */
-export interface Part extends TableName {
+/** A table in which rows are: the job table itself, with all of its shards, or one of its partitions. */
+export interface Part extends TableName, Figures {
   /** Each as `fillfactor=85`. */
   readonly options: readonly string[] | null
+}
+
+/** What statistics say of rows. */
+export interface Figures {
+  /** Of so many shards, each of which is vacuumed by itself; left out: it is one table. */
+  readonly shards?: number
   readonly live: number
   readonly dead: number
   /** Seconds since it was vacuumed last; null: never, as far as the statistics tell. */
@@ -90,8 +98,19 @@ export async function readTable(
   const [details] = await readJson<Details>(db, detailsOf(table), from)
   if (catalog === undefined || details === undefined) return undefined
   const hasPriority = catalog.columns.some(({ name }) => name === 'priority')
-  const { engine } = await homeOf(db, table, catalog)
-  return { ...details, table, catalog, version, role, engine, wanted: wantedIndexes(table, hasPriority, engine) }
+  const { engine, placement } = await homeOf(db, table, catalog)
+  const there = placement.kind === 'local' ? {} : await onNodes(db, table, details)
+  const wanted = wantedIndexes(table, hasPriority, engine)
+  return { ...details, ...there, table, catalog, version, role, engine, placement, wanted }
+}
+
+/** Here is the table without its rows: what there are statistics of is elsewhere. */
+async function onNodes(db: Examined, table: TableName, { parts, indexes }: Details): Promise<Partial<Details>> {
+  const figures = await readShards(db, table)
+  return {
+    parts: parts.map((part) => ({ ...part, ...figures })),
+    indexes: indexes.map((index) => ({ ...index, scans: null })),
+  }
 }
 
 /** What a worker writes. */
@@ -136,17 +155,9 @@ const triggersOf = (table: TableName) =>
     where g.tgrelid = c.oid and g.tgname in (${sql.lit(insertTriggerName(table))}, ${sql.lit(updateTriggerName(table))})`,
   )
 
-const vacuumed = sql`greatest(pg_catalog.pg_stat_get_last_vacuum_time(r.oid), pg_catalog.pg_stat_get_last_autovacuum_time(r.oid))`
-
 /** Those of another server have no rows here. */
 const parts = array(
-  sql`pg_catalog.json_build_object('schema', rn.nspname, 'name', r.relname, 'options', r.reloptions,
-    'live', pg_catalog.pg_stat_get_live_tuples(r.oid), 'dead', pg_catalog.pg_stat_get_dead_tuples(r.oid),
-    'vacuumed', extract(epoch from pg_catalog.clock_timestamp() - ${vacuumed})::float8,
-    'isVacuuming', exists (select from pg_catalog.pg_stat_progress_vacuum v where v.relid = r.oid),
-    'bytes', pg_catalog.pg_relation_size(r.oid), 'rows', r.reltuples::float8::numeric,
-    'width', (select pg_catalog.sum(s.avg_width) from pg_catalog.pg_stats s where s.schemaname = rn.nspname and s.tablename = r.relname and not s.inherited)
-  ) order by r.relname`,
+  sql`pg_catalog.json_build_object('schema', rn.nspname, 'name', r.relname, 'options', r.reloptions, ${sql.raw(figures)}) order by r.relname`,
   sql`from pg_catalog.pg_class r join pg_catalog.pg_namespace rn on rn.oid = r.relnamespace
     where r.relkind = 'r' and (r.oid = c.oid or r.oid in (select relid from pg_catalog.pg_partition_tree(c.oid)))`,
 )

@@ -42,6 +42,7 @@ end $$;
 create function pg_catalog.create_reference_table(table_name regclass) returns void language plpgsql as $$
 begin
   insert into pg_catalog.pg_dist_partition values (table_name, 'n', null, 2, 't');
+  insert into pg_catalog.pg_dist_shard (logicalrelid) values (table_name);
   perform pg_catalog.citus_tells(table_name, null);
 end $$;
 
@@ -95,6 +96,17 @@ begin
   end loop;
 end $$;
 create event trigger citus_sees_tables on ddl_command_end when tag in ('CREATE TABLE') execute function pg_catalog.citus_sees_tables();
+
+-- All shards are the table itself: one has what is in it, and there is nothing in the others.
+create function pg_catalog.run_command_on_shards(table_name regclass, command text, parallel boolean default true)
+  returns table (shardid bigint, success boolean, result text) language plpgsql as $$
+begin
+  for shardid in select s.shardid from pg_catalog.pg_dist_shard s where s.logicalrelid = table_name order by 1 limit 1 loop
+    success := true;
+    execute format(command, table_name) into result;
+    return next;
+  end loop;
+end $$;
 
 create function pg_catalog.citus_refuses_triggers() returns event_trigger language plpgsql as $$
 begin
