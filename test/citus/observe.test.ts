@@ -1,8 +1,8 @@
-import { sql } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import { enqueue } from 'kysely-jobs'
 import { dashboard } from 'kysely-jobs/dashboard'
-import { createJobTable } from 'kysely-jobs/migrate'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { createJobIndexes, createJobTable } from 'kysely-jobs/migrate'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { duplicateJob, editJob } from '../../src/observe/change-job.js'
 import { countMatching } from '../../src/observe/count-matching.js'
 import { errorGroups } from '../../src/observe/error-groups.js'
@@ -15,6 +15,7 @@ import { jobView } from '../../src/observe/view.js'
 import { jobsOf } from '../../src/schema/job-database.js'
 import { run } from '../cli/terminal.js'
 import { allPages } from '../observe/reading-all.js'
+import { quietPool } from '../support/database.js'
 import { spreadDatabase } from './spread.js'
 
 // What people look at, of a table that is distributed by a column, where the server refuses what Citus refuses.
@@ -86,6 +87,25 @@ describe('lists', () => {
     expect(refused).toEqual([])
   })
 
+  test('are read along indexes by the nodes too, which are told so, and send what tells jobs apart', async () => {
+    const told: string[] = []
+    const pool = quietPool({ connectionString: url, max: 1 })
+    const logged = new Kysely<any>({
+      dialect: new PostgresDialect({ pool }),
+      log: ({ query }) => {
+        told.push(query.sql)
+      },
+    })
+    onTestFinished(() => logged.destroy())
+    expect((await findJobs(logged, view, { limit: 5 })).jobs[0]?.values.get('note')?.text).toMatch(/^note 1/)
+    expect(
+      told.filter((each) => /^set local citus.propagate_set_commands = 'local';.* enable_sort = 'off'/.test(each)),
+    ).toHaveLength(1)
+    const looking = told.filter((each) => each.includes('limit 10000'))
+    expect(looking).not.toEqual([])
+    expect(looking.filter((each) => each.includes('"note"'))).toEqual([])
+  })
+
   test('say how many match, and which errors there are', async () => {
     expect(await countMatching(db, view, ['failed', 'retrying'])).toMatchObject({ count: 8, isAll: true })
     const { groups } = await errorGroups(db, view)
@@ -104,6 +124,13 @@ test('the overview counts the jobs of all nodes, beside those of a table of the 
   expect(local).toMatchObject({ due: { count: 0 } })
   expect(await limitUse(db, view, ['tenant_id'])).toContainEqual({ key: { tenant_id: '1' }, running: 2 })
   expect(refused).toEqual([])
+})
+
+test('what no index leads to is not counted, as it is not known how much there is', async () => {
+  await sql`drop index job_running_mail_jobs`.execute(plain)
+  const tables = await observedTables(db, ['mail_jobs'])
+  await createJobIndexes(spread.db, 'mail_jobs')
+  expect(await overviewOf(db, tables)).toMatchObject([{ due: { count: 4 }, running: undefined }])
 })
 
 test('a job is found by its id, and by its key as well, among all that have its id', async () => {

@@ -12,7 +12,7 @@ export const inDoctor: readonly Mutant[] = [
     name: 'the doctor lets the planner read a large table as a whole',
     breaks: 'an examination reads ten million jobs',
     file: 'src/doctor/facts/row-facts.ts',
-    text: ",\n      ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_sort', 'off')",
+    text: "  ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', enable_sort: 'off', jit: 'off' },\n",
     replacement: '',
     test: plans,
     title: 'no statement of an examination reads a large table as a whole, with statistics',

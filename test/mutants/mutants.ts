@@ -21,6 +21,7 @@ import { inRecords } from './in-records.ts'
 import { inSchedules } from './in-schedules.ts'
 import { inStatements } from './in-statements.ts'
 import { inTelemetry } from './in-telemetry.ts'
+import { inViewsOfNodes } from './in-views-of-nodes.ts'
 import { inWorkers } from './in-workers.ts'
 import type { Mutant } from './mutant.ts'
 
@@ -44,6 +45,7 @@ export const mutants: readonly Mutant[] = [
   ...inPauses,
   ...inObservations,
   ...inCitus,
+  ...inViewsOfNodes,
   ...inCli,
   ...inConformance,
   ...inDashboard,

@@ -1,7 +1,21 @@
 import { sql } from 'kysely'
 import { quotedName, type TableName } from '../../schema/names.js'
 import { type Examined, readJson } from '../read.js'
-import type { Figures } from './table-facts.js'
+
+/** What statistics say of rows. */
+export interface Figures {
+  /** Of so many shards, each of which is vacuumed by itself; left out: it is one table. */
+  readonly shards?: number
+  readonly live: number
+  readonly dead: number
+  /** Seconds since it was vacuumed last; null: never, as far as the statistics tell. */
+  readonly vacuumed: number | null
+  readonly isVacuuming: boolean
+  readonly bytes: number
+  /** The planner's number of rows, -1: unknown; and how long one is in its own page, null: unknown. */
+  readonly rows: number
+  readonly width: number | null
+}
 
 const vacuumed =
   'greatest(pg_catalog.pg_stat_get_last_vacuum_time(r.oid), pg_catalog.pg_stat_get_last_autovacuum_time(r.oid))'

@@ -8,7 +8,7 @@ import type { Engine } from '../../schema/engines/engine.js'
 import { insertTriggerOf } from '../../schema/engines/lacks.js'
 import { insertTriggerName, type TableName, updateTriggerName } from '../../schema/names.js'
 import { type Examined, readJson } from '../read.js'
-import { figures, readShards } from './shard-facts.js'
+import { type Figures, figures, readShards } from './shard-facts.js'
 
 /** What the catalog and the statistics say of a job table. */
 export interface TableFacts extends Details {
@@ -54,21 +54,6 @@ export interface TriggerDetails {
 export interface Part extends TableName, Figures {
   /** Each as `fillfactor=85`. */
   readonly options: readonly string[] | null
-}
-
-/** What statistics say of rows. */
-export interface Figures {
-  /** Of so many shards, each of which is vacuumed by itself; left out: it is one table. */
-  readonly shards?: number
-  readonly live: number
-  readonly dead: number
-  /** Seconds since it was vacuumed last; null: never, as far as the statistics tell. */
-  readonly vacuumed: number | null
-  readonly isVacuuming: boolean
-  readonly bytes: number
-  /** The planner's number of rows, -1: unknown; and how long one is in its own page, null: unknown. */
-  readonly rows: number
-  readonly width: number | null
 }
 
 interface Details {
