@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { columnCalled } from '../observe/filter.js'
 import { FilterError } from '../observe/filter-error.js'
-import { hideRemedy, isHideable } from '../observe/hideable.js'
+import { hideRemedy, hiding, isHideable } from '../observe/hideable.js'
 import { type JobView, jobView, type ViewColumn } from '../observe/view.js'
 import type { JobDatabase } from '../schema/job-database.js'
 import { quotedName } from '../schema/names.js'
@@ -41,10 +41,9 @@ export async function seenTable(db: Kysely<JobDatabase>, listed: ListedTable): P
       return [column.name, new Set(names?.map((each) => called(`joined.${name}`, each, among).name))] as const
     }),
   )
-  const columns = whole.columns
-    .filter(({ name }) => !hidden.has(name))
-    .map((each) => withJoined(hidingAlike(each, whole, hidden), joined.get(each.name)))
-  const view = { ...whole, columns }
+  const rest = hiding(whole, hidden)
+  const columns = rest.columns.map((each) => withJoined(hidingAlike(each, whole, hidden), joined.get(each.name)))
+  const view = { ...rest, columns }
   const own = view.columns.filter(({ isOfQueue }) => !isOfQueue).map(({ name }) => name)
   const chosen = listed.columns?.map((name) => called('columns', name).name).filter((name) => !hidden.has(name))
   return { listed, whole, view, hidden: [...hidden], columns: chosen ?? own.slice(0, shownAtFirst) }

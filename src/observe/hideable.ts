@@ -1,4 +1,4 @@
-import type { ViewColumn } from './view.js'
+import type { JobView, ViewColumn } from './view.js'
 
 /** What the queue has of a handler: values of the user's may be in it. Lists and pages are made of its other columns. */
 const ofHandlers: readonly string[] = ['last_error', 'errors', 'result']
@@ -8,3 +8,10 @@ export const isHideable = ({ name, isOfQueue }: ViewColumn): boolean => !isOfQue
 
 /** What can be hidden, for an error. */
 export const hideRemedy = `hide columns of your own, ${ofHandlers.join(', ')}`
+
+/** The view of a table without some of its columns. Where its key is made of one of them, jobs are told by their ids alone: a key says what is in it. */
+export function hiding(view: JobView, hidden: ReadonlySet<string>): JobView {
+  const { columns, keyed, key } = view
+  const isTold = !keyed.some(({ name }) => hidden.has(name))
+  return { ...view, columns: columns.filter(({ name }) => !hidden.has(name)), key: isTold ? key : undefined }
+}

@@ -8,7 +8,7 @@ import { lookedAt } from './narrow.js'
 import type { Slice } from './slice.js'
 import type { Stream } from './stream.js'
 import type { JobView } from './view.js'
-import { columnsIn } from './viewed-columns.js'
+import { columnsIn, keyedIn } from './viewed-columns.js'
 
 /** A part of a stream. */
 export interface Part {
@@ -28,20 +28,17 @@ const met = sql.id(own.isMet)
 
 /**
  * So many jobs of it, in their order (backward in the reverse), each as a JSON text of what is `told`.
- * @param narrow the columns that this is made of, where others are not to be read: they would be sent from one server to another
+ * @param isNarrow that is made of the key alone, and nothing else is to be read, as it would be sent from one server to another
  */
-export function pageQuery(
-  part: Part,
-  told: RawBuilder<unknown>,
-  limit: number,
-  narrow?: readonly RawBuilder<unknown>[],
-): RawBuilder<unknown> {
+export function pageQuery(part: Part, told: RawBuilder<unknown>, limit: number, isNarrow = false): RawBuilder<unknown> {
   const inOrder = sql.join(orderOf(part))
   const most = sql.lit(limit)
   const branches = part.stream.slices.map((slice) => {
     const isIt = isMeant(part, slice)
-    const columns = narrow === undefined ? columnsIn(part.view, slice.place) : [...narrow, sql`${isIt} as ${met}`]
-    const conditions = [narrow === undefined ? isIt : met, ...afterCursor(part, slice), ...beforeEnd(part, order)]
+    const columns = isNarrow
+      ? [...keyedIn(part.view, slice.place), sql`${isIt} as ${met}`]
+      : columnsIn(part.view, slice.place)
+    const conditions = [isNarrow ? met : isIt, ...afterCursor(part, slice), ...beforeEnd(part, order)]
     return sql`(select job.*, ${sql.lit(slice.place.isArchive)}::boolean as ${isArchived} from (${looked(part, slice, columns)}) as job
       where ${sql.join(conditions, sql` and `)} order by ${sql.join(orderOf(part, slice))} limit ${most})`
   })

@@ -22,8 +22,10 @@ export interface JobView {
   readonly columns: readonly ViewColumn[]
   /** What tells a row from all others, in SQL, where its id does not. */
   readonly key: string | undefined
+  /** The columns that the key is made of, also where they are not shown. */
+  readonly keyed: readonly ViewColumn[]
   readonly home: Home
-  /** The column by whose values the table is spread over nodes, where it is. */
+  /** The one of them by whose values the table is spread over nodes, where it is. */
   readonly spread: ViewColumn | undefined
   /** The statuses that `status` can hold. */
   readonly statuses: readonly JobStatus[]
@@ -99,13 +101,16 @@ export async function jobView(db: Kysely<JobDatabase>, name: string): Promise<Jo
   const sights = await readSights(db, table, archive?.table)
   const home = await homeOf(db, table, catalog)
   const by = home.placement.kind === 'distributed' ? home.placement.by : undefined
+  const { key, names: keyNames = [] } =
+    by === undefined ? { ...keyOf(catalog) } : { key: distributedKey(by), names: [by, 'id'] }
   const columns = catalog.columns.map((column) => viewed(column, sights))
   const all = { table, isArchive: false, columns: new Set(columns.map(({ name }) => name)), indexes: sights.indexes }
   return {
     name,
     places: archive ? [all, archivePlace(archive.table, catalog, sights)] : [all],
     columns,
-    key: by === undefined ? keyOf(catalog)?.key : distributedKey(by),
+    key,
+    keyed: key === undefined ? [] : columns.filter(({ name }) => keyNames.includes(name)),
     home,
     spread: columns.find(({ name }) => name === by),
     statuses: heldStatuses(catalog),

@@ -11,11 +11,15 @@ type Indexes = Pick<Catalog, 'indexes'>
 
 const proofsIn = ({ indexes }: Indexes) => indexes.filter(({ proves, names }) => proves && names.includes('id'))
 
-/** What tells a row from all others; as text in SQL where that is more than its id. Undefined: nothing is proven to. */
-export function keyOf(catalog: Indexes): { readonly key: string | undefined } | undefined {
+/** What tells a row from all others: the columns, and as text in SQL where these are more than its id. Undefined: nothing is proven to. */
+export function keyOf(
+  catalog: Indexes,
+): { readonly key: string | undefined; readonly names: readonly string[] } | undefined {
   const proofs = proofsIn(catalog).filter(({ names }) => !names.some((name) => changing.has(name)))
   const [shortest] = proofs.sort((a, b) => a.columns.length - b.columns.length)
-  return shortest && { key: shortest.columns.length === 1 ? undefined : (shortest.key ?? undefined) }
+  if (shortest === undefined) return undefined
+  const { names, columns, key } = shortest
+  return { key: columns.length === 1 ? undefined : (key ?? undefined), names: names.filter((name) => name !== null) }
 }
 
 /** The same of a table that is distributed by a column: its value and the id, as the text of a JSON array. */

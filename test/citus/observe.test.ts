@@ -208,6 +208,18 @@ describe('the dashboard', () => {
     expect(page.text).toContain(text)
   })
 
+  test('tells of jobs whose tenant is hidden by their ids, and nothing of the tenant', async () => {
+    const hiding = dashboard(spread.db, { tables: { mail_jobs: { hide: ['tenant_id'] } }, authorize: () => 'all' })
+    const one = job.slice(0, job.indexOf('?'))
+    for (const path of ['/tables/mail_jobs', '/tables/mail_jobs?state=failed', one, `${one}/edit`]) {
+      const response = await hiding(new Request(`http://localhost${path}`))
+      expect([path, response.status, refused]).toEqual([path, 200, []])
+      expect(await response.text()).not.toContain('key=')
+    }
+    const page = await hiding(new Request('http://localhost/tables/mail_jobs?state=failed'))
+    expect(await page.text()).toContain('note 51')
+  })
+
   test('asks for no other value of the column that says on which node a job is', async () => {
     const { text } = await ask(job.replace('?', '/edit?'))
     expect(text).toContain('value:note')

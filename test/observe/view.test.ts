@@ -1,7 +1,9 @@
 import { CamelCasePlugin, type Kysely, sql } from 'kysely'
+import { enqueue } from 'kysely-jobs'
 import { addJobColumns, createJobTable } from 'kysely-jobs/migrate'
 import { expect, test } from 'vitest'
 import { findJobs } from '../../src/observe/find-jobs.js'
+import { hiding } from '../../src/observe/hideable.js'
 import { jobView } from '../../src/observe/view.js'
 import { createRole, handleAs } from '../security/roles.js'
 import { createTestDatabase, testDatabase } from '../support/database.js'
@@ -203,4 +205,18 @@ test('an index in another order than that of its column does not serve', async (
   )
   const { columns } = await jobView(db, 'led_jobs')
   expect(columns.filter(({ isIndexed, isOfQueue }) => isIndexed && !isOfQueue).map(({ name }) => name)).toEqual(['c'])
+})
+
+test('where the key has a column that is hidden, jobs are told by their ids, and nothing of it', async () => {
+  await using database = await createTestDatabase()
+  const { db } = database
+  await createJobTable(db, 'model', (table) => table.addColumn('region', 'text', (it) => it.notNull()))
+  await sql`create table region_jobs (like model including defaults, primary key (id, region)) partition by list (region);
+    create table region_jobs_eu partition of region_jobs for values in ('eu'); drop table model`.execute(db)
+  await enqueue(db, 'region_jobs', { region: 'eu' })
+  const whole = await jobView(db, 'region_jobs')
+  const view = hiding(whole, new Set(['region']))
+  const [job] = (await findJobs(db, view)).jobs
+  expect([job?.key, [...(job?.values ?? [])]]).toEqual([null, []])
+  expect((await findJobs(db, whole)).jobs[0]?.key).toEqual(expect.any(String))
 })

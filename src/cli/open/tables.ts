@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { columnCalled } from '../../observe/filter.js'
-import { hideRemedy, isHideable } from '../../observe/hideable.js'
+import { hideRemedy, hiding, isHideable } from '../../observe/hideable.js'
 import { jobTables, type NamedTable } from '../../observe/job-tables.js'
 import { nearest } from '../../observe/nearest.js'
 import { reading } from '../../observe/reading.js'
@@ -149,7 +149,7 @@ const listed = (tables: readonly CliTable[]): string => tables.map(({ written })
 export async function viewOf(db: Kysely<JobDatabase>, { written, hide = [] }: CliTable): Promise<JobView> {
   const view = await jobView(db, written)
   const hidden = new Set(hide.map((name) => hideable(written, columnCalled(view, name))))
-  return { ...view, columns: view.columns.filter(({ name }) => !hidden.has(name)) }
+  return hiding(view, hidden)
 }
 
 /** @throws ConfigError */
