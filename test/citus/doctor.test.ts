@@ -66,9 +66,10 @@ test('a reference table, and one that is distributed by a boolean, are found bef
   await sql`select create_reference_table('reference_jobs')`.execute(db)
   const { sql: statements } = found(await of('reference_jobs'), 'reference-table')
   expect(statements).toEqual([`select undistribute_table('"public"."reference_jobs"')`])
-  await createJobTable(db, 'flag_jobs', (table) => table.addColumn('flag', 'boolean', (it) => it.notNull()), {
-    distributeBy: 'flag',
-  })
+  const flagged = { notify: 'none' } as const
+  await createJobTable(db, 'flag_jobs', (table) => table.addColumn('flag', 'boolean', (it) => it.notNull()), flagged)
+  await sql`alter table flag_jobs drop constraint flag_jobs_pkey, add primary key (flag, id)`.execute(db)
+  await sql`select create_distributed_table('flag_jobs', 'flag')`.execute(db)
   expect(found(await of('flag_jobs'), 'distributed-by-boolean').what).toContain('distributed by flag, a boolean')
 })
 

@@ -102,9 +102,9 @@ export const inDashboard: readonly Mutant[] = [
   {
     name: 'a hidden column is only left out of lists',
     breaks: 'a token is on the page of its job',
-    file: 'src/dashboard/seen-table.ts',
-    text: '.filter(({ name }) => !hidden.has(name))',
-    replacement: '.filter(() => true)',
+    file: 'src/observe/hideable.ts',
+    text: 'columns: columns.filter(({ name }) => !hidden.has(name))',
+    replacement: 'columns',
     test: hidden,
     title: 'the value of a hidden column is in no answer, and that there is one is said',
   },
