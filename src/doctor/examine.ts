@@ -157,13 +157,13 @@ async function isAnyPaused(handle: Examined, table: TableName): Promise<boolean>
 }
 
 async function ofArchive(db: Examined, facts: TableFacts, notes: Finding[]): Promise<Finding[]> {
-  const { table, role } = facts
+  const { table, role, placement } = facts
   const archive = await readOr(notes, 'The archive', () => readArchive(db, facts), table)
   if (archive === undefined) return []
   const { rest } = archive
   const count = () => (rest === null ? Promise.resolve(0) : countIn(db, rest))
   const misplaced = await readOr(notes, 'The default partition of the archive', count, table)
-  return findings(archiveChecks, { ...archive, misplaced, role })
+  return findings(archiveChecks, { ...archive, misplaced, role, placement })
 }
 
 const sideTables = [schedulesTable, limitsTable, pausesTable, runnersTable, historyTable]

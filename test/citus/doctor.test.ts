@@ -61,6 +61,16 @@ test('of an index whose reads other servers count none is said to be read by nob
   expect(statements).toBeUndefined()
 })
 
+test('an archive to which no worker moves jobs is found, with what takes the table back', async () => {
+  await createJobTable(db, 'kept_jobs', undefined, { archive: {}, notify: 'none' })
+  expect(await of('kept_jobs')).toMatchObject([{ code: 'no-triggers' }])
+  await sql`select create_distributed_table('kept_jobs', 'id')`.execute(db)
+  const { what, sql: statements } = found(await of('kept_jobs'), 'archive-unfit')
+  expect(what).toBe('No job is moved to kept_jobs_archive, as kept_jobs is distributed over nodes.')
+  expect(statements).toEqual([`select undistribute_table('"public"."kept_jobs"')`])
+  expect(refused).toEqual([])
+})
+
 test('a reference table, and one that is distributed by a boolean, are found before a worker refuses them', async () => {
   await createJobTable(db, 'reference_jobs', undefined, { notify: 'none' })
   await sql`select create_reference_table('reference_jobs')`.execute(db)

@@ -1,6 +1,7 @@
+import type { Placement } from '../../schema/engine.js'
 import { archiveName, keepArchiveName, quoted, quotedName, type TableName } from '../../schema/names.js'
 import type { ArchiveFacts } from '../facts/archive-facts.js'
-import { callOf, counted, period, shown } from '../figures.js'
+import { callOf, counted, literal, period, shown } from '../figures.js'
 import { type Check, finding } from '../finding.js'
 import { lookedAt } from '../limits.js'
 
@@ -8,6 +9,8 @@ import { lookedAt } from '../limits.js'
 export interface Kept extends ArchiveFacts {
   readonly misplaced: number | undefined
   readonly role: string
+  /** Where the job table is. */
+  readonly placement: Placement
 }
 
 const functionOf = ({ schema, name }: TableName) =>
@@ -78,5 +81,25 @@ const notKept: Check<Kept> = ({ archive: { of, mayKeep }, role }) =>
         of,
       )
 
+/** Jobs go to an archive in one statement, which one server runs. */
+const elsewhere: Check<Kept> = ({ archive: { of }, placement }) => {
+  if (placement.kind !== 'distributed') return undefined
+  return finding(
+    'archive-unfit',
+    {
+      what: `No job is moved to ${nameOf(of)}, as ${shown(of)} is distributed over nodes.`,
+      why: "Workers with finished: 'archive' or succeeded: 'archive' refuse to start; what is in it can be looked at.",
+      remedy: 'Keep or delete what has ended (succeeded, pruneJobs), or take the table back to the coordinator.',
+      sql: [`select undistribute_table(${literal(quotedName(of))})`],
+    },
+    of,
+  )
+}
+
+const gathered: Check<Kept> = (kept) =>
+  kept.placement.kind === 'distributed'
+    ? undefined
+    : [unfit, partitions, misplaced, notKept].flatMap((check) => check(kept) ?? [])
+
 /** Of the archive of a job table. */
-export const archiveChecks = [unfit, partitions, misplaced, notKept]
+export const archiveChecks = [elsewhere, gathered]
