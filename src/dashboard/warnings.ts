@@ -25,7 +25,13 @@ export function warningsOf(known: Known): Warning[] {
   ]
 }
 
-const checks: readonly Check[] = [unserved, paused, pausedKeys, growing, failing, erring, leases, deaf, unindexed]
+const checks: readonly Check[] = [away, unserved, paused, pausedKeys, growing, failing, erring, leases, deaf, unindexed]
+
+function away({ overview: { away } }: Known): Warning | undefined {
+  if (away === undefined) return undefined
+  const remedy = 'Its jobs wait until that server is back; they and what others have done of them are kept there.'
+  return { tone: 'bad', what: "this table's jobs can not be looked at", why: `${away}.`, remedy }
+}
 
 function unserved({ overview: { workers, due } }: Known): Warning | undefined {
   if (workers === undefined || workers.length > 0 || !due?.count) return undefined
@@ -126,8 +132,8 @@ function deaf({ overview: { workers = [] } }: Known): Warning | undefined {
   }
 }
 
-function unindexed({ overview: { due, running } }: Known): Warning | undefined {
-  if (due !== undefined && running !== undefined) return undefined
+function unindexed({ overview: { due, running, away } }: Known): Warning | undefined {
+  if (away !== undefined || (due !== undefined && running !== undefined)) return undefined
   return {
     tone: 'bad',
     code: 'missing-index',

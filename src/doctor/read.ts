@@ -17,8 +17,8 @@ export async function readJson<Facts>(db: Examined, value: Expression<unknown>, 
   return texts.map((text) => JSON.parse(text ?? 'null') as Facts) // the expression makes the shape
 }
 
-/** What a server says that holds for one statement: not allowed, not there (any more), locked, too slow, not by a pooler, corrupt. */
-const ofStatement = /^(?:0A|08P01|25006|42501|42P01|55P03|57014|XX)/
+/** What a server says that holds for one statement: not allowed, not there (any more), locked, too slow, not by a pooler, of a server behind it, corrupt. */
+const ofStatement = /^(?:0A|08|25006|42501|42P01|55P03|57014|XX)/
 
 /**
  * Reads facts, or finds that they may not be read: the other checks go on. A connection that is lost is nothing to go on with.
@@ -49,7 +49,7 @@ function notExamined(what: string, error: unknown, table?: TableName): Finding {
       what: `${what}${of} could not be examined: ${message} (${codeOf(error)})`,
       why: 'What is wrong there is not told.',
       remedy:
-        'Examine once more as a role that may read it (the owner of the tables, with pg_monitor), when no lock is held on it.',
+        'Examine once more as a role that may read it (the owner of the tables, with pg_monitor), when no lock is held on it and its servers answer.',
     },
     table,
   )

@@ -1,10 +1,12 @@
 import { type Kysely, sql } from 'kysely'
+import { sqlState } from '../pg/error-class.js'
+import { undoable } from '../queue/chunks.js'
 import { countBound } from '../queue/count.js'
 import { allPauses, type Pause } from '../queue/pauses.js'
 import { succeededLastHour } from '../records/history.js'
 import { runnersIn } from '../records/runners.js'
 import type { WorkerState } from '../records/worker-state.js'
-import { type JobDatabase, jobsOf } from '../schema/job-database.js'
+import { type JobDatabase, type Jobs, jobsOf } from '../schema/job-database.js'
 import type { ReadonlyQueryable } from '../schema/job-table.js'
 import { quotedName, type TableName } from '../schema/names.js'
 import { own } from '../schema/own-names.js'
@@ -24,6 +26,8 @@ export interface TableOverview {
   /** As the user writes it, and as the catalog has it. */
   readonly written: string
   readonly table: TableName
+  /** Why nothing is counted: a server on which its jobs are does not answer; undefined: it does. */
+  readonly away: string | undefined
   /** What a worker could claim now. */
   readonly due: Count | undefined
   /** Milliseconds since the job that waits longest became due; 0: none is due. */
@@ -50,8 +54,9 @@ export async function overviewOf<DB>(
   handle: ReadonlyQueryable<DB>,
   tables: readonly ObservedTable[],
 ): Promise<TableOverview[]> {
-  const { db } = jobsOf(handle, '')
-  const counts = await countAll(db, tables)
+  const jobs = jobsOf(handle, '')
+  const { db } = jobs
+  const counts = await countAll(jobs, tables)
   const pauses = await allPauses(db)
   const workers = await aliveWorkers(db)
   const succeeded = await succeededOf(db, tables)
@@ -60,7 +65,7 @@ export async function overviewOf<DB>(
     const name = quotedName(table)
     const paused = pauses && (pauses.get(name) ?? [])
     return {
-      ...{ written, table, ...numbersOf(counts.get(place)) },
+      ...{ written, table, ...numbersOf(counts[place]) },
       succeededLastHour: succeeded && (succeeded.get(name) ?? 0),
       ...{ paused: paused?.some(({ where }) => where === undefined) ?? false, pauses: paused },
       workers: workers?.filter(({ schema, table: of }) => quotedName({ schema, name: of }) === name),
@@ -68,29 +73,48 @@ export async function overviewOf<DB>(
   })
 }
 
-async function countAll(
-  db: Kysely<JobDatabase>,
-  tables: readonly ObservedTable[],
-): Promise<ReadonlyMap<number, TableCounts>> {
-  if (tables.length === 0) return new Map()
+type Seen = TableCounts | { readonly away: string }
+
+/** Where some are on a server that is away, each is asked by itself. */
+async function countAll(jobs: Jobs, tables: readonly ObservedTable[]): Promise<readonly Seen[]> {
+  if (tables.length === 0) return []
+  try {
+    return await undoable(jobs, () => countTogether(jobs, tables))
+  } catch (error) {
+    if (tables.length === 1) return [awayBy(error)]
+    awayBy(error)
+  }
+  const seen: Seen[] = []
+  for (const table of tables) seen.push(...(await countAll(jobs, [table])))
+  return seen
+}
+
+/** As Citus says of its nodes. @throws whatever says anything else */
+function awayBy(error: unknown): Seen {
+  if (error instanceof Error && /^08/.test(sqlState(error) ?? '')) return { away: error.message }
+  throw error
+}
+
+async function countTogether({ db }: Jobs, tables: readonly ObservedTable[]): Promise<TableCounts[]> {
   const parts = tables.map((table, place) => {
     return sql`select pg_catalog.json_build_array(${sql.lit(place)}, ${countsIn(table)}) as ${sql.id(own.text)}`
   })
-  const query = textsOfUnion(parts).compile(db.withoutPlugins())
-  const texts = await textsOf(db, query)
-  return new Map(texts.map((text) => JSON.parse(text ?? '') as [number, TableCounts])) // just made
+  const texts = await textsOf(db, textsOfUnion(parts).compile(db.withoutPlugins()))
+  const counted = texts.map((text) => JSON.parse(text ?? '') as [number, TableCounts]) // just made
+  return counted.toSorted(([one], [other]) => one - other).map(([, counts]) => counts)
 }
 
 type Numbers = Pick<
   TableOverview,
-  'due' | 'oldestWait' | 'running' | 'retrying' | 'scheduled' | 'failedLastHour' | 'failedLastDay'
+  'away' | 'due' | 'oldestWait' | 'running' | 'retrying' | 'scheduled' | 'failedLastHour' | 'failedLastDay'
 >
 
-function numbersOf(counts: TableCounts = [null, null, null, null]): Numbers {
-  const [past, future, running, failed] = counts
+function numbersOf(seen: Seen = [null, null, null, null]): Numbers {
+  const [past, future, running, failed]: TableCounts = 'away' in seen ? [null, null, null, null] : seen
   const isAllPast = past !== null && past[0] < countBound
   const isAllFuture = future !== null && future[0] < countBound
   return {
+    away: 'away' in seen ? seen.away : undefined,
     due: past === null ? undefined : counted(past[1], isAllPast),
     oldestWait: past === null ? undefined : waitOf(past[2]),
     running: running === null ? undefined : counted(running, running < countBound),

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { enqueue } from 'kysely-jobs'
 import { dashboard } from 'kysely-jobs/dashboard'
 import { createJobPauses, createJobRunners, createJobTable } from 'kysely-jobs/migrate'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { duplicateJob, editJob } from '../../src/observe/change-job.js'
 import { countMatching } from '../../src/observe/count-matching.js'
 import { errorGroups } from '../../src/observe/error-groups.js'
@@ -17,7 +17,7 @@ import { spreadDatabase } from './spread.js'
 
 // What people look at, of a table that is on a node of its own, beside one of the coordinator and one of all nodes.
 
-const { db: handle, plain, refused, url } = await spreadDatabase({}, 'one node')
+const { db: handle, plain, refused, away, url } = await spreadDatabase({}, 'one node')
 await createJobTable(handle, 'local_jobs')
 await createJobTable(handle, 'bucket_jobs', undefined, { distributeBy: 'bucket' })
 for (const make of [createJobPauses, createJobRunners]) await make(handle)
@@ -77,4 +77,25 @@ test.each([
   const { code, stdout, stderr } = await run(argv, { DATABASE_URL: through })
   expect([code, stderr, refused]).toEqual([0, '', []])
   expect(stdout).toMatch(said)
+})
+
+test('where a node is away the other tables are looked at, and it is said which one is not', async () => {
+  away.add('mail_jobs')
+  onTestFinished(() => away.clear())
+  const through = { DATABASE_URL: `${url}?options=-c%20search_path%3Dpublic,node` }
+  const { code, stdout } = await run(['status'], through)
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/local_jobs +0 /)
+  expect(stdout).toMatch(/mail_jobs +- /)
+  const said = 'connection to the remote node postgres@10.0.0.2:5432 failed'
+  expect(stdout).toContain(`mail_jobs: its jobs can't be looked at: ${said}\n`)
+  expect(stdout).not.toContain('index')
+  const app = dashboard(handle as Kysely<any>, { tables: ['mail_jobs', 'local_jobs'], authorize: () => 'all' })
+  const page = await app(new Request('http://localhost/'))
+  expect(page.status).toBe(200)
+  expect(await page.text()).toContain(said)
+  const found = await run(['doctor', 'mail_jobs', '--json'], through)
+  expect(JSON.parse(found.stdout)).toContainEqual(
+    expect.objectContaining({ code: 'not-examined', what: expect.stringContaining(said) }),
+  )
 })

@@ -24,6 +24,7 @@ export async function spreadDatabase(
   readonly db: Kysely<SpreadDatabase>
   readonly plain: Kysely<SpreadDatabase>
   readonly refused: Strict['refused']
+  readonly away: Strict['away']
   /** Where it is reached. */
   readonly url: string
 }> {
@@ -52,5 +53,6 @@ export async function spreadDatabase(
     },
   )
   const plain = isOnOne ? database.db.withSchema('node') : database.db
-  return { db, plain, refused: strict.refused, url: strict.url }
+  const { refused, away, url } = strict
+  return { db, plain, refused, away, url }
 }

@@ -46,6 +46,7 @@ export function statusLines({ at, tables }: SeenStatus): string {
       ...[`scheduled=${countText(table.scheduled)}`, `failed_1h=${countText(table.failedLastHour)}`],
       ...[`failed_1d=${countText(table.failedLastDay)}`, `workers=${table.workers?.length ?? '-'}`],
       ...(table.paused ? ['paused'] : []),
+      ...(table.away === undefined ? [] : ['away']),
     ].join(' ')
   return tables.map((table) => `${at.toISOString()} ${safeText(table.written)} ${words(table)}\n`).join('')
 }
@@ -86,7 +87,7 @@ function workersText({ workers }: TableOverview): string {
   return workers.length === 0 ? '0' : `${workers.length} (${running}/${most})`
 }
 
-function notesOf({ paused, pauses = [], due, workers, running }: TableOverview, at: Date): string[] {
+function notesOf({ paused, pauses = [], due, workers, running, away }: TableOverview, at: Date): string[] {
   const whole = pauses.find(({ where }) => where === undefined)
   const keys = pauses.length - (whole === undefined ? 0 : 1)
   const until = whole?.until === undefined ? '' : `, for ${spanText(whole.until.getTime() - at.getTime())} more`
@@ -96,7 +97,8 @@ function notesOf({ paused, pauses = [], due, workers, running }: TableOverview, 
     ...(!paused && workers?.length === 0 && due !== undefined && due.count > 0
       ? ['jobs are due, and no runner works it']
       : []),
-    ...(due === undefined || running === undefined
+    ...(away === undefined ? [] : [`its jobs can't be looked at: ${away}`]),
+    ...(away === undefined && (due === undefined || running === undefined)
       ? ['an index is missing by which jobs are counted: createJobIndexes of kysely-jobs/migrate makes it']
       : []),
   ]

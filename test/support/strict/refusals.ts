@@ -24,6 +24,8 @@ export interface Known {
   /** Tables that are distributed, or on a node of their own, as `schema.name`. */
   readonly distributed: ReadonlyMap<string, Spread>
   readonly volatilities: Volatilities
+  /** The names of tables whose nodes do not answer. */
+  readonly away: ReadonlySet<string>
 }
 
 const unsupported = (message: string): Refusal => ({ code: '0A000', message })
@@ -56,6 +58,7 @@ export const refusals = {
   cstring: { code: '42P16', message: 'column "textout" has pseudo-type cstring' },
   noValue: { code: '22004', message: 'cannot perform an INSERT without a partition column value' },
   statistics: { code: '42883', message: 'no binary output function available for type aclitem' },
+  away: { code: '08006', message: 'connection to the remote node postgres@10.0.0.2:5432 failed' },
   noColumns: { code: '42601', message: 'a column definition list is required for functions returning "record"' },
 } as const satisfies Record<string, Refusal>
 
@@ -68,6 +71,7 @@ export function refusalOf(items: readonly Item[], known: Known): Refusal | undef
       ? items.slice(items.findIndex((item) => isWord(item, 'with', 'select', 'update', 'delete', 'insert')))
       : items,
   )
+  if (all(query).some(({ tables }) => tables.some(({ name }) => known.away.has(name)))) return refusals.away
   if (spreadsIn(query, known).length === 0) return undefined
   if (all(query).some(({ tables }) => tables.some(({ name }) => name === 'pg_stats'))) return refusals.statistics
   if (isSpread(query, known) || hasLocals(query, known)) {

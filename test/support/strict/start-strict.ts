@@ -8,6 +8,8 @@ export interface Strict {
   readonly url: string
   /** Each statement that was refused, with what was said. */
   readonly refused: { readonly statement: string; readonly message: string }[]
+  /** The names of tables whose nodes do not answer. */
+  readonly away: Set<string>
   close(): void
 }
 
@@ -22,7 +24,8 @@ export interface StrictOptions {
  * nodes costs, it knows nothing of.
  */
 export async function startStrict(url: string, { distributeBy }: StrictOptions = {}): Promise<Strict> {
-  const shared: Shared = { distributed: new Map(), volatilities: await prepare(url, distributeBy), refused: [] }
+  const volatilities = await prepare(url, distributeBy)
+  const shared = { distributed: new Map(), volatilities, away: new Set<string>(), refused: [] } satisfies Shared
   const target = new URL(url)
   const lines = new Set<StrictLine>()
   const server = createServer((client) => {
@@ -36,7 +39,7 @@ export async function startStrict(url: string, { distributeBy }: StrictOptions =
     for (const line of lines) line.close()
     server.close()
   }
-  return { url: through.href, refused: shared.refused, close }
+  return { url: through.href, refused: shared.refused, away: shared.away, close }
 }
 
 async function prepare(url: string, distributeBy: string | undefined): Promise<Shared['volatilities']> {
