@@ -22,7 +22,7 @@ export type Changed =
 /**
  * Gives columns of the user's other values, as texts; not to a job that runs, as its handler has read them. The values are checked as those
  * of filters are.
- * @returns what Postgres says, where a CHECK, a NOT NULL, a trigger or another row stands against it: without values of rows
+ * @returns what Postgres says, where a CHECK, a NOT NULL, a trigger, another row or the table's node stands against it: without values of rows
  */
 export async function editJob(
   db: Kysely<JobDatabase>,
@@ -143,7 +143,7 @@ async function asked(
     const [id, key] = JSON.parse(text) as [string, string | null] // made above
     return { job: { id, key, isArchived: isArchive } }
   } catch (error) {
-    if (!(error instanceof Error) || !/^(?:22|23|P0001|42501)/.test(sqlState(error) ?? '')) throw error
+    if (!(error instanceof Error) || !/^(?:0A|22|23|P0001|42501)/.test(sqlState(error) ?? '')) throw error
     return { refused: 'values', message: error.message }
   }
 }

@@ -69,7 +69,10 @@ export function isWanted(view: JobView, { id, key }: WantedJob): RawBuilder<SqlB
   try {
     const hasId = sql<SqlBool>`job.id = ${valueIn(columnCalled(view, 'id'), id)}`
     if (view.key === undefined || key == null) return hasId
-    const hasKey = view.spread === undefined ? sql`${keyText(view.key)} = ${key}::text` : hasValue(view.spread, key)
+    const { volatileInUpdate } = view.home.engine
+    // Within a sub-select, as Citus takes what is stable there alone.
+    const whole = volatileInUpdate ? keyText(view.key) : sql`(select ${keyText(view.key)})`
+    const hasKey = view.spread === undefined ? sql`${whole} = ${key}::text` : hasValue(view.spread, key)
     return sql`${hasId} and ${hasKey}`
   } catch (error) {
     if (error instanceof FilterError) return undefined

@@ -55,6 +55,22 @@ test('a job of it is shown, edited and enqueued once more', async () => {
   expect(refused).toEqual([])
 })
 
+test('a job whose key has more than its id is edited by the whole of it', async () => {
+  await createJobTable(handle, 'shard_jobs', (table) => table.addColumn('tenant', 'text', (it) => it.notNull()), {
+    notify: 'none',
+  })
+  await sql`alter table shard_jobs drop constraint shard_jobs_pkey, add primary key (tenant, id)`.execute(handle)
+  await sql`select create_distributed_table('shard_jobs', 'tenant', shard_count := 1)`.execute(handle)
+  await sql`insert into shard_jobs (tenant) values ('a')`.execute(handle)
+  const whole = await jobView(db, 'shard_jobs')
+  const [job] = (await findJobs(db, whole)).jobs
+  const wanted = { id: job?.id ?? '', key: job?.key }
+  refused.splice(0)
+  expect(await editJob(db, whole, wanted, { tenant: 'b' })).toMatchObject({ refused: 'values' })
+  expect(refused.map(({ message }) => message)).toEqual(['modifying the partition value of rows is not allowed'])
+  expect((await oneJob(db, whole, wanted))?.id).toBe(wanted.id)
+})
+
 test.each(['/', '/tables/mail_jobs', '/tables/mail_jobs/errors', '/tables/mail_jobs/steering', '/tables/bucket_jobs'])(
   'the dashboard shows %s, beside tables of the coordinator and of all nodes',
   async (path) => {
