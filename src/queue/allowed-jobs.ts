@@ -27,7 +27,7 @@ export type KeyedClaim = Claim & { readonly keyed: Keyed }
 type Part = readonly [name: string, query: RawBuilder<unknown>]
 
 /**
- * The jobs of each key that may be taken, until there are enough; and what the claim tells of itself, as `toldOf` of the walk reads it.
+ * The jobs of each key that may be taken, until there are enough; and what the claim tells of itself, as `readTold` reads it.
  * @param isSpent whether they are taken, which their rates have to know
  */
 export function ofAllowed(jobs: Jobs, claim: KeyedClaim, given: KeyedGiven, isSpent: boolean) {

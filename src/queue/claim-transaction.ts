@@ -53,7 +53,7 @@ export function inOneMessage<Row>(query: CompiledQuery<Row>, transaction: ClaimT
   return { ...query, sql: textOfTransaction(whole) }
 }
 
-/** In one message, as each waits for its answer. Each step of the walk is one along an index, whatever the statistics say. */
+/** In one message, as each waits for its answer. */
 function begin(transaction: ClaimTransaction): string {
   const { limited, silence, value, isElsewhere } = transaction
   const bounds = ['idle_in_transaction_session_timeout', 'lock_timeout', 'statement_timeout']
@@ -61,7 +61,7 @@ function begin(transaction: ClaimTransaction): string {
     ...(isElsewhere ? [toNodes] : []),
     ...bounds.map((name) => `${name} = ${Math.ceil(silence)}`),
     ...byIndex,
-    ...(value === undefined ? [once] : []),
+    ...(value === undefined ? [genericPlan] : []),
   ]
   const lock = `select pg_advisory_xact_lock(hashtextextended(${literal(lockName(transaction))}, 0))`
   return [
@@ -74,13 +74,11 @@ function begin(transaction: ClaimTransaction): string {
 /** What is set from then on is set on the nodes too. */
 const toNodes = `citus.propagate_set_commands = 'local'`
 
+/** Each step of the walk is one along an index, whatever the statistics say. */
 const byIndex = ['enable_seqscan = off', 'enable_bitmapscan = off']
 
-/**
- * To plan a claim takes longer than to run it, and with the values at hand no plan is better; but where one of them says which node it is that is
- * asked.
- */
-const once = 'plan_cache_mode = force_generic_plan'
+/** To plan a claim takes longer than to run it, and with the values at hand no plan is better. But Citus finds the node of a value by the value. */
+const genericPlan = 'plan_cache_mode = force_generic_plan'
 
 const lockName = ({ limited, value }: ClaimTransaction): string =>
   `kysely-jobs claim ${limited && quotedName(limited)}${value === undefined ? '' : ` ${value}`}`

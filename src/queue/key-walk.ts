@@ -34,7 +34,7 @@ export interface Told {
 }
 
 /** Reads what {@link toldBy} tells. */
-export function toldOf(text: string): Told {
+export function readTold(text: string): Told {
   const told = JSON.parse(text.slice(4)) as [number | null, [number, number | null, ...string[]] | null, Spent | null] // as the claim says it
   const [waitOfAll, walk, spent] = told
   const [keys = 0, waitOfKey = null, ...last] = walk ?? []
@@ -60,8 +60,8 @@ export const toldBy = ({
   sql`'told' || pg_catalog.json_build_array(${wait}, ${walked}, ${spent})::text`
 
 /**
- * How far the walk has come: to where the last job was picked, and where there was room for more, to its end. What was picked has the walk's
- * columns too. Whatever is visited behind the last job is not read.
+ * How far the walk has come: to where the last job was picked, as it stops there; and where there was room for more, to its end. What was picked has
+ * the walk's columns too.
  * @param room how many jobs could be picked
  */
 export function walkedTo({ by }: Keyed, room: RawBuilder<number>): RawBuilder<unknown> {

@@ -1,4 +1,4 @@
-import { type Expression, type QueryCreator, sql } from 'kysely'
+import { type CompiledQuery, type Expression, type QueryCreator, type QueryResult, sql, type UnknownRow } from 'kysely'
 import { earlier, now } from '../predicates/clock.js'
 import { column, job } from '../predicates/column.js'
 import { committedLater } from '../predicates/commit.js'
@@ -6,7 +6,6 @@ import { placeOfClaim } from '../predicates/interruption.js'
 import { isElsewhere } from '../schema/engine.js'
 import type { JobDatabase, Jobs } from '../schema/job-database.js'
 import { own } from '../schema/own-names.js'
-import { camelCase, idOf } from '../schema/row.js'
 import { asJsonText, asText, textsOf } from '../schema/text.js'
 import { unlessUndone } from '../schema/undone.js'
 import { levelText } from './aging.js'
@@ -16,7 +15,7 @@ import { type ClaimTransaction, inOneMessage } from './claim-transaction.js'
 import { compiled, numberPlace, textPlace } from './compiled.js'
 import { keysOf, type RowKey } from './fenced.js'
 import { claiming, type FetchSettings, inTurn } from './fetch.js'
-import { type Told, toldOf } from './key-walk.js'
+import { readTold, type Told } from './key-walk.js'
 import { nextDue } from './next-due.js'
 import { type Returned, returnedOf } from './returned.js'
 import { keepSpent } from './spending.js'
@@ -43,25 +42,32 @@ export function compileKeyedFetch(jobs: Jobs, claim: KeyedSettings): CompiledKey
     const { walk, limit, quota } = given
     const last = Object.fromEntries(Object.keys(lastPlaces(claim.keyed)).map((name, n) => [name, walk.last[n] ?? null]))
     const query = fetch({ limit, quota, most: walk.most, ...last } as typeof places) // a text or null for each place
-    const sent = whole ? inOneMessage(query, whole) : query
-    const { rows } = await unlessUndone(db, () => db.executeQuery(sent))
-    const { bare, told } = withoutTold(rows.length > 0 ? rows : await toldAlone(db, jobs, claim, given))
-    const ofClaim = toldOf(told)
+    const { rows, told } = await answerTo(db, whole ? inOneMessage(query, whole) : query)
+    const ofClaim = readTold(told ?? (await toldAlone(db, jobs, claim, given)))
     if (ofClaim.spent && kept) await keepSpent(db, kept, ofClaim.spent)
-    return { rows: inTurn(returned.rowsOf(bare), claim), ...ofClaim }
+    return { rows: inTurn(returned.rowsOf(rows), claim), ...ofClaim }
   }
 }
 
-/** Rows without the column that tells of the claim, the same in each; where it brings no job it is all that the one row has. */
-function withoutTold(rows: readonly object[]): { readonly bare: object[]; readonly told: string } {
-  const [first = {}] = rows
-  const name = Object.hasOwn(first, own.walk) ? own.walk : camelCase(own.walk)
-  const jobs = (idOf(first) ?? null) === null ? [] : rows
-  const bare = jobs.map((row) => {
-    const { [name]: _, ...columns } = row as Record<string, unknown> // a row has columns
-    return columns
-  })
-  return { bare, told: String(Reflect.get(first, name)) }
+/** The jobs that a claim brings, as the user's plugins have them; and what it tells of itself, which is none of theirs. */
+async function answerTo(
+  db: Jobs['db'],
+  query: CompiledQuery<object>,
+): Promise<{ rows: object[]; told: string | undefined }> {
+  const executor = db.getExecutor()
+  const answer = await unlessUndone(db, () => executor.withoutPlugins().executeQuery(query))
+  const [first = {}] = answer.rows
+  const name = Object.keys(first).find((name) => name.toLowerCase() === own.walk) ?? own.walk
+  const told = answer.rows.map((row) => Reflect.get(row, name)).find((text) => (text ?? null) !== null)
+  const jobs = answer.rows.filter((row) => Reflect.get(row, 'id') !== null) // the one of a claim that brings nothing has none
+  let result: QueryResult<UnknownRow> = { ...answer, rows: jobs.map((row) => without(row, name)) }
+  for (const plugin of executor.plugins) result = await plugin.transformResult({ result, queryId: query.queryId })
+  return { rows: result.rows, told: told === undefined ? undefined : String(told) }
+}
+
+function without(row: object, name: string): UnknownRow {
+  const { [name]: _, ...columns } = row as UnknownRow // a row has columns
+  return columns
 }
 
 /** What tells the row that such a fetch would take first; undefined: there is none. In the same transaction. */
@@ -87,15 +93,14 @@ function lastPlaces({ by }: Keyed): Record<string, string> {
 }
 
 /** What a claim tells that brought nothing, where it can't say so itself. */
-async function toldAlone(db: Jobs['db'], jobs: Jobs, claim: KeyedSettings, given: KeyedGiven): Promise<object[]> {
+async function toldAlone(db: Jobs['db'], jobs: Jobs, claim: KeyedSettings, given: KeyedGiven): Promise<string> {
   const { db: ofClaim, told } = ofAllowed(jobs, claim, given, false)
-  const query = ofClaim.selectNoFrom(asText(told, own.walk)).compile()
-  return (await unlessUndone(db, () => db.executeQuery<object>(query))).rows
+  return (await textsOf(db, ofClaim.selectNoFrom(asText(told, own.walk)).compile()))[0] ?? ''
 }
 
 /**
- * A claim that always has an answer: the jobs that it brings, each with what it tells of itself, and where there are none that alone. On a node
- * it answers with its jobs, as what stands beside a SELECT may return nothing there that is not in the row.
+ * A claim that always has an answer: the jobs that it brings, each with what it tells of itself, and where there are none that alone. A node
+ * answers with the jobs alone, of which one has what is told: a CTE that writes may return there nothing but columns.
  */
 function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, given: KeyedGiven) {
   const { db, isLocked, told } = ofAllowed(jobs, claim, given, true)
@@ -107,11 +112,16 @@ function build(jobs: Jobs, claim: KeyedSettings, { isWhole, list }: Returned, gi
       .where(committedLater())
       .$if(isWhole, (query) => query.returningAll())
       .$if(list.length > 0, (query) => query.returning(list))
-  if (isElsewhere(jobs.home)) return claimed(db).returning(asText(told, own.walk)).compile()
+  if (isElsewhere(jobs.home)) {
+    const isFirst = sql`${column('id')} = (select id from ${sql.ref(own.picked)} limit 1)`
+    return claimed(db)
+      .returning(asText(sql`case when ${isFirst} then ${told} end`, own.walk))
+      .compile()
+  }
   const ofClaim = sql<object>`(select ${asText(told, own.walk)})`
   return db
     .with(own.claimed, claimed)
-    .selectFrom(ofClaim.as(own.all))
+    .selectFrom(ofClaim.as(own.told))
     .leftJoin(own.claimed, (join) => join.onTrue())
     .selectAll()
     .compile()

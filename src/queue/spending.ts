@@ -10,22 +10,22 @@ export interface Spending {
   readonly keys: readonly RawBuilder<unknown>[]
 }
 
-/** What a claim has used, to be kept: at what time, in seconds since 1970, and by key. */
+/** How far a claim has used rates: at what time, in seconds since 1970, and by key. */
 export type Spent = readonly [at: number, used: readonly (readonly [key: string, used: number])[] | null]
 
 const columns = sql`(job_schema, job_table, key, kind, used, used_at)`
-const orMore = sql`on conflict (job_schema, job_table, key, kind) do update set used = excluded.used, used_at = excluded.used_at`
+const upsert = sql`on conflict (job_schema, job_table, key, kind) do update set used = excluded.used, used_at = excluded.used_at`
 
 function usedBy(limits: KeptLimits, { used, keys }: Spending): RawBuilder<unknown> {
   const grouped = keys.length === 0 ? sql`having count(*) > 0` : sql`group by ${sql.join([...keys, used])}`
   return sql`select ${keptKey(limits, keys)} as key, ${used} + count(*) as used from ${sql.ref(own.picked)} ${grouped}`
 }
 
-/** Keeps that jobs are picked, within the statement that claims them. */
+/** Records the starts of the jobs that are picked, within the statement that claims them. */
 export function spending(limits: KeptLimits, spent: Spending): RawBuilder<unknown> {
   return sql`(insert into ${tableOf(limits)} ${columns}
     select ${limits.of.schema}::text, ${limits.of.name}::text, key, 'rate', used, ${clockNow} from (${usedBy(limits, spent)}) as spent
-    ${orMore})`
+    ${upsert})`
 }
 
 /** Tells it, as {@link Spent}, to be kept by {@link keepSpent}. */
@@ -38,7 +38,7 @@ export function toldSpending(limits: KeptLimits, spent: readonly Spending[]): Ra
   return sql`(select pg_catalog.json_build_array(extract(epoch from ${clockNow}), ${list}) from (${all}) as spent)`
 }
 
-/** In the transaction of the claim. */
+/** Records them in the transaction of the claim. */
 export async function keepSpent(db: Jobs['db'], limits: KeptLimits, [at, used]: Spent): Promise<void> {
   const { schema, name } = limits.of
   const rows = (used ?? []).map(
@@ -47,6 +47,6 @@ export async function keepSpent(db: Jobs['db'], limits: KeptLimits, [at, used]: 
   )
   if (rows.length === 0) return
   const plain = db.withoutPlugins()
-  const query = sql`insert into ${tableOf(limits)} ${columns} values ${sql.join(rows)} ${orMore}`
+  const query = sql`insert into ${tableOf(limits)} ${columns} values ${sql.join(rows)} ${upsert}`
   await plain.executeQuery(query.compile(plain))
 }

@@ -28,6 +28,7 @@ export const own = {
   spentOfAll: 'kysely_jobs_spent_of_all',
   locked: 'kysely_jobs_locked',
   claimed: 'kysely_jobs_claimed',
+  told: 'kysely_jobs_told',
   /** What tells a row from all others, as text, where its id does not. */
   key: 'kysely_jobs_key',
   /** The one column of what is read for ourselves. */

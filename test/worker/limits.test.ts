@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
+import { CamelCasePlugin, Kysely, type KyselyPlugin, PostgresDialect, sql } from 'kysely'
 import {
   type ClaimOptions,
   cancelJobs,
@@ -265,6 +265,28 @@ test('the user’s plugins have their say, also with a condition, and in batches
   await batch.start()
   await expect.poll(left).toBe(0)
   expect(batches.reduce((sum, size) => sum + size, 0)).toBe(6)
+})
+
+test('the user’s plugins see the rows of jobs, and nothing else', async () => {
+  const seen: object[] = []
+  const watching: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      seen.push(...result.rows)
+      return result
+    },
+  }
+  await enqueue(db, 'tenant_jobs', jobsOf(2, 3))
+  const options = { logger: quiet, pollInterval: '1m', limit: { by: 'tenant_id', max: 1 } } as const
+  const worker = createWorker(db.withPlugin(watching), 'tenant_jobs', () => {}, options)
+  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
+  const idle = new Promise((resolve) => worker.once('idle', () => resolve(undefined)))
+  await worker.start()
+  await idle
+  const jobs = seen.filter((row) => 'tenant_id' in row)
+  expect(jobs).toHaveLength(6)
+  for (const row of jobs) expect(row).toMatchObject({ created_at: expect.any(Date), id: expect.anything() })
+  expect(seen.flatMap(Object.keys).filter((name) => name.startsWith('kysely_jobs_walk'))).toEqual([])
 })
 
 test('a worker that stops leaves its keys to others, who listen, at once', async () => {
