@@ -8,8 +8,8 @@ import { driverFault } from './driver-fault.js'
  */
 const concernAll = /^(?:08|25|40|53|57P|58)/
 
-/** Those in which it does as well (no such table or column, not allowed, internal error), but where a row's own trigger says so. */
-const concernStatement = /^(?:28|42|XX)/
+/** Those in which it does as well (no such table or column, not allowed, not supported, internal error), but where a row's own trigger says so. */
+const concernStatement = /^(?:0A|28|42|XX)/
 
 /** What one row may meet and its neighbours not: a row-level policy refuses it (as it is said of a whole table), or it is corrupt. */
 const concernRow = /^(?:42501|XX00[12])$/

@@ -65,13 +65,15 @@ async function readPlacement(db: Lookup, table: TableName): Promise<Placement> {
 }
 
 /**
- * Whether one statement may read a table beside another that is not local: it has a copy on each node, or the rows that belong together are on
- * the same one.
+ * Whether one statement may read another table beside a job table: on Citus both are local, or the other one has a copy on each node, or the rows
+ * that belong together are on the same one.
  */
-export async function isBeside(db: Lookup, table: TableName, other: TableName): Promise<boolean> {
+export async function isBeside(db: Lookup, table: TableName, home: Home, other: TableName): Promise<boolean> {
+  if (!hasOthersElsewhere(home)) return true
   const idOf = (name: TableName) => sql`pg_catalog.to_regclass(${quotedName(name)})`
+  const isTogether = sql`p.colocationid = (select o.colocationid from pg_dist_partition o where o.logicalrelid = ${idOf(table)})`
   const asked = sql`
-    select p.colocationid::text from pg_dist_partition p, pg_dist_partition o where p.logicalrelid = ${idOf(table)}
-    and o.logicalrelid = ${idOf(other)} and (p.colocationid = o.colocationid or (p.partmethod = 'n' and p.repmodel = 't'))`
-  return (await textsOf(db, asked.compile(db.withoutPlugins()))).length > 0
+    select (${isTogether} or (p.partmethod = 'n' and p.repmodel = 't'))::text from pg_dist_partition p where p.logicalrelid = ${idOf(other)}`
+  const [answer] = await textsOf(db, asked.compile(db.withoutPlugins()))
+  return isElsewhere(home) ? answer === 'true' : answer === undefined
 }

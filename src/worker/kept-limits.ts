@@ -26,9 +26,9 @@ export async function keptLimits(
     )
   const table = await limitsOf(keyed, jobs)
   if (table === undefined) return undefined
-  const isApart = isElsewhere(home)
-  if (isApart && !(await isBeside(jobs.db, table, of)))
+  if (!(await isBeside(jobs.db, of, home, table)))
     throw new SideTableError('SIDE_TABLE_UNFIT', notBeside(table, of, home))
+  const isApart = isElsewhere(home)
   return { table, of, columns, isApart }
 }
 
@@ -44,9 +44,12 @@ async function limitsOf(keyed: Keyed, jobs: Jobs): Promise<TableName | undefined
 
 function notBeside(table: TableName, of: TableName, { engine, placement }: Home): string {
   const [limits, jobs] = [quotedName(table), quotedName(of)]
+  const ofSchema = (schema: string) =>
+    `let a migration call createJobLimits(db.withSchema('${schema}')), and give workers such a handle`
+  const copied = `select create_reference_table('${limits}')`
+  if (placement.kind === 'local')
+    return `${limits} is not local to the server that is asked, as ${jobs} is (${engine.name} ${engine.version}), so that no statement reads both: ${ofSchema('another schema')}`
   const remedy =
-    placement.kind === 'one node'
-      ? `let a migration call createJobLimits(db.withSchema('${of.schema}')), and give workers such a handle, or say: select create_reference_table('${limits}')`
-      : `let a migration say: select create_reference_table('${limits}')`
+    placement.kind === 'one node' ? `${ofSchema(of.schema)}, or say: ${copied}` : `let a migration say: ${copied}`
   return `${limits} is not on the node that has ${jobs} (${engine.name} ${engine.version}), where its claims read it: ${remedy}`
 }

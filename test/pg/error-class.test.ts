@@ -7,7 +7,7 @@ test.each(['23514', '22P02', 'P0001', '55P03'])('%s is about the row: its neighb
   expect(concernsAll(coded(code))).toBe(false)
 })
 
-test.each(['08006', '40001', '53100', '25006', '57P01', 'XX000'])('%s would meet any row', (code) => {
+test.each(['08006', '40001', '53100', '25006', '57P01', 'XX000', '0A000'])('%s would meet any row', (code) => {
   expect(concernsAll(coded(code))).toBe(true)
 })
 
