@@ -136,10 +136,10 @@ function isPlain(node: OperationNode): boolean {
 export class OfValue extends Fitting {
   readonly #table: string
   readonly #column: string
-  readonly #value: string
+  readonly #value: string | null
 
   /** @param table the job table's real name */
-  constructor(table: string, column: string, value: string) {
+  constructor(table: string, column: string, value: string | null) {
     super()
     this.#table = table
     this.#column = column

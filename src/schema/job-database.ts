@@ -75,8 +75,8 @@ function fitted(db: Jobs['db'], home: Home | undefined): Jobs['db'] {
   return home === undefined || home.engine.volatileInUpdate ? db : db.withPlugin(new Stable())
 }
 
-/** The jobs that have one value in the column by which their table is distributed: a job table of one node, in which the id tells a row from all others. */
-export function jobsOfValue(jobs: Jobs, value: string): Jobs {
+/** The jobs that have one value (null: none has it) in the column by which their table is distributed: a job table of one node, in which the id tells a row from all others. */
+export function jobsOfValue(jobs: Jobs, value: string | null): Jobs {
   const { db, distributedBy } = jobs
   if (distributedBy === undefined) return jobs
   return {

@@ -8,7 +8,7 @@ import { proveKeyed } from '../queue/keyed-fetch.js'
 import { missingColumns, realNames } from '../queue/returned.js'
 import { isSpread } from '../queue/spread-keys.js'
 import type { JobTableDescription } from '../schema/inspect.js'
-import type { Jobs } from '../schema/job-database.js'
+import { type Jobs, jobsOfValue } from '../schema/job-database.js'
 import { quoted, quotedName } from '../schema/names.js'
 import { keptLimits } from './kept-limits.js'
 import { archives } from './known-table.js'
@@ -50,7 +50,7 @@ export async function fitted(settings: Settings, real: JobTableDescription, jobs
   if (keyed !== undefined) {
     refuseKey(keyed, real, jobs)
     kept = await keptLimits(keyed, jobs, real)
-    if (jobs.distributedBy === undefined) await proveKey(jobs, { ...claim, keyed: { ...keyed, kept } })
+    await proveKey(jobsOfValue(jobs, null), { ...claim, keyed: { ...keyed, kept } })
     warnings.push(await adviceOnKey(jobs, keyed, real.table))
   } else warnings.push(await adviceOnLimits(jobs, real.table))
   return { advice: advice.filter(isThere), warnings: warnings.filter(isThere), kept }
@@ -85,7 +85,7 @@ async function proveKey(jobs: Jobs, claim: Claim & { readonly keyed: Keyed }): P
   try {
     await proveKeyed(jobs, claim)
   } catch (error) {
-    if (!/^(?:22|42)/.test(sqlState(error) ?? '')) throw error
+    if (!/^(?:0A|22|42)/.test(sqlState(error) ?? '')) throw error
     const text = error instanceof Error ? error.message : String(error)
     throw new WorkerOptionError(`${keyOptions}: Postgres refuses the key: ${text}`)
   }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { type ClaimOptions, createWorker, enqueue, limitJobs, type WorkerOptions } from 'kysely-jobs'
-import { createJobLimits, createKeyIndexes } from 'kysely-jobs/migrate'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { createJobLimits, createJobTable, createKeyIndexes } from 'kysely-jobs/migrate'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { quiet } from '../worker/mail-jobs.js'
 import { type SpreadDatabase, spreadDatabase } from './spread.js'
 
@@ -149,6 +149,54 @@ test('a table of limits that is not on the nodes is refused at start-up, with th
   await expect(worker.start()).rejects.toThrow(
     `"public"."job_limits" is not on the node that has "public"."mail_jobs" (Citus 13.2-1), where its claims read it: let a migration say: select create_reference_table('"public"."job_limits"')`,
   )
+})
+
+test('a table of limits that is copied to each node serves no table that is local', async () => {
+  await makeLimits()
+  await createJobTable(db, 'queued_jobs', (table) =>
+    table.addColumn('tenant_id', 'integer', (column) => column.notNull()),
+  )
+  onTestFinished(() => sql`drop table queued_jobs`.execute(plain).then(() => {}))
+  const worker = createWorker(db, 'queued_jobs', async () => {}, { logger: quiet, limit: { by: 'tenant_id', max: 2 } })
+  await expect(worker.start()).rejects.toThrow(
+    `"public"."job_limits" is not local to the server that is asked, as "public"."queued_jobs" is (Citus 13.2-1), so that no statement reads both: let a migration call createJobLimits(db.withSchema('another schema')), and give workers such a handle`,
+  )
+})
+
+test('a table of limits that is made while a worker runs is found some minutes later', async () => {
+  await enqueue(db, 'mail_jobs', notes(1, 4))
+  let begun = 0
+  const end = Promise.withResolvers<void>()
+  const handler = async () => {
+    begun++
+    await end.promise
+  }
+  await working(handler, { limit: { by: 'tenant_id', max: 1 }, concurrency: 10 })
+  await expect.poll(() => begun, { timeout: 20_000 }).toBe(1)
+  await makeLimits()
+  await limitJobs(db, 'mail_jobs', { where: { tenant_id: 1 }, max: 3 })
+  const clock = performance.now.bind(performance)
+  const later = vi.spyOn(performance, 'now').mockImplementation(() => clock() + 11 * 60_000)
+  onTestFinished(() => later.mockRestore())
+  await expect.poll(() => begun, { timeout: 20_000 }).toBe(3)
+  end.resolve()
+})
+
+test('what is kept of rates that are not used any more is deleted', async () => {
+  await makeLimits()
+  await sql`insert into job_limits (job_schema, job_table, key, kind, used, used_at)
+    values ('public', 'mail_jobs', '{"tenant_id": "9"}', 'rate', 1, now() - interval '1 day')`.execute(plain)
+  await working(async () => {}, { rate: { by: 'tenant_id', max: 5, per: '1s' } })
+  const kept = sql<{ n: number }>`select count(*)::int as n from job_limits`
+  await expect.poll(async () => (await kept.execute(plain)).rows[0]?.n, { timeout: 20_000 }).toBe(0)
+})
+
+test('a key that Postgres can’t put in order is refused at start-up', async () => {
+  await sql`alter table mail_jobs add column shape json not null default '{}'`.execute(plain)
+  onTestFinished(() => sql`alter table mail_jobs drop column shape`.execute(plain).then(() => {}))
+  const options = { logger: quiet, fifo: ['tenant_id', 'shape'] } as unknown as Options // as the types have no such column
+  const worker = createWorker(db, 'mail_jobs', async () => {}, options)
+  await expect(worker.start()).rejects.toThrow('Postgres refuses the key: operator does not exist: json')
 })
 
 test.each<[name: string, options: Options, given: string]>([

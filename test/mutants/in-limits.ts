@@ -79,9 +79,9 @@ export const inLimits: readonly Mutant[] = [
   {
     name: 'a table of limits that is never found',
     breaks: 'who makes the table of limits while workers run, and sets one, sees no effect until all are started again',
-    file: 'src/worker/claim/limits-look.ts',
-    text: 'return kept === undefined ?',
-    replacement: 'return kept === null ?',
+    file: 'src/worker/claim/key-limits.ts',
+    text: 'if (this.#keyed.kept !== undefined) return false',
+    replacement: 'if (this.#keyed.kept === undefined) return false',
     test: 'test/worker/own-limits.test.ts',
     title: 'a worker that started before the table of limits was made',
   },

@@ -1,9 +1,7 @@
 import { sqlState } from '../../pg/error-class.js'
-import { spacing } from '../../queue/allowance.js'
 import type { KeyedGiven } from '../../queue/allowed-jobs.js'
 import { type Claim, countsRunning, isLimited, isSameClaim, type Keyed } from '../../queue/claim.js'
 import { type ClaimTransaction, inClaim } from '../../queue/claim-transaction.js'
-import { forgetLimits } from '../../queue/forget-limits.js'
 import {
   type CompiledKeyedFetch,
   type CompiledLeft,
@@ -21,29 +19,24 @@ import type { WorkerScope } from '../scope.js'
 import { claimFirst } from './claim-first.js'
 import type { Claimed } from './claimed.js'
 import { tellOfFreedKeys } from './freed-keys.js'
+import { KeyLimits } from './key-limits.js'
 import { KeyRound } from './key-round.js'
 import { LeftBehind, type Rest } from './left-behind.js'
-import { LimitsLook } from './limits-look.js'
 
 /** What the server says of a transaction that a connection has not known how to send; and no function of the user's. */
 const isNotKnown = (error: unknown) => sqlState(error) === '42601' && Reflect.get(Object(error), 'where') === undefined
 
-/** How often (milliseconds) a worker deletes what is kept of rates that are not used any more. */
-const forgetInterval = 600_000
-
 /** Claims jobs from key to key, each time from where the last fetch ended. */
 export class KeyedClaims {
   readonly #scope: WorkerScope
-  #keyed: Keyed
-  readonly #limitsLook: LimitsLook
+  readonly #limits: KeyLimits
   readonly #release: (rows: readonly object[]) => Promise<void>
   readonly #round = new KeyRound()
   readonly #lockedPause = new Pause()
-  #forgotAt = Number.NEGATIVE_INFINITY
   #left: LeftBehind | undefined
   /**
-   * Claims go together with their transactions, which the connections of a guarded pool know how to send; not to a node, where the moment at
-   * which they came stands for that of the claim: it was before they waited.
+   * Claims go together with their transactions, which the connections of a guarded pool know how to send. Not to a node: the clock of its claims is
+   * `statement_timestamp()`, which in one message is from before the wait for the lock.
    */
   #isWhole: boolean
   #compiled: { readonly claim: Claim; readonly fetch: CompiledKeyedFetch; readonly left: CompiledLeft } | undefined
@@ -51,8 +44,7 @@ export class KeyedClaims {
   /** @param keyed as the options have it */
   constructor(scope: WorkerScope, keyed: Keyed, release: (rows: readonly object[]) => Promise<void>) {
     this.#scope = scope
-    this.#keyed = { ...keyed, kept: scope.kept }
-    this.#limitsLook = new LimitsLook(scope, keyed)
+    this.#limits = new KeyLimits(scope, keyed)
     this.#release = release
     const { connections, engine, userJobs } = scope
     this.#isWhole = connections !== undefined && engine.preparedStatements && !isElsewhere(userJobs.home)
@@ -129,28 +121,25 @@ export class KeyedClaims {
     const { isMore, isCut } = this.#round.saw(found, given)
     const { rows, wait } = found
     if (rows.length > 0) this.#lockedPause.reset()
-    const next = rows.length > 0 ? this.#spacing : Number.POSITIVE_INFINITY // of a rate that was not used before
+    const next = rows.length > 0 ? this.#limits.spacing : Number.POSITIVE_INFINITY // of a rate that was not used before
     const soonest = isCut ? 0 : Math.ceil(Math.min(wait ?? Number.POSITIVE_INFINITY, next))
     this.#left = new LeftBehind(isMore, (hasFreed) => this.#rest(sent, soonest, hasFreed), this.#left)
     return this.#left
   }
 
-  /** Milliseconds that a start takes to be made up for, at least. */
-  get #spacing(): number {
-    const rates = [this.#keyed.rate, this.#keyed.totalRate].filter((rate) => rate !== undefined)
-    return Math.min(...rates.map(spacing))
-  }
-
   /** @param soonest milliseconds after which jobs may be taken that are due already */
   async #rest(sent: number, soonest: number, hasFreed: boolean): Promise<Rest> {
-    if (await this.#hasNewLimits()) return { isBlocked: true, due: 0 }
+    if (await this.#limits.look()) {
+      this.#compiled = undefined
+      return { isBlocked: true, due: 0 }
+    }
     const { claimedJobs, settings } = this.#scope
     const ago = performance.now() - sent
     const { left } = this.#statements
     const question = (db: Jobs['db']) => left(db, ago)
     const isShared = settings.where !== undefined && countsRunning(this.#keyed) // with others, whose jobs this worker does not see
     if (isShared && hasFreed) void tellOfFreedKeys(this.#scope)
-    this.#forget()
+    this.#limits.forget()
     const { isWaiting, due } = await ask(claimedJobs.db, settings.lease / 3, 'next due time', question)
     const isBlocked = (isWaiting && countsRunning(this.#keyed)) || isShared
     // What nothing else keeps back is locked by somebody.
@@ -159,25 +148,8 @@ export class KeyedClaims {
     return { isBlocked, due: Math.min(isWaiting ? wait : Number.POSITIVE_INFINITY, due ?? Number.POSITIVE_INFINITY) }
   }
 
-  /** The table of limits was made since the start. */
-  async #hasNewLimits(): Promise<boolean> {
-    const kept = await this.#limitsLook.look(this.#keyed.kept)
-    if (kept === undefined) return false
-    this.#keyed = { ...this.#keyed, kept }
-    this.#compiled = undefined
-    return true
-  }
-
-  #forget(): void {
-    const { jobs, settings, kept, report } = this.#scope
-    const rates = [this.#keyed.rate, this.#keyed.totalRate].filter((rate) => rate !== undefined)
-    if (kept === undefined || rates.length === 0 || performance.now() - this.#forgotAt < forgetInterval) return
-    this.#forgotAt = performance.now()
-    const unused = Math.max(...rates.map((rate) => rate.burst * spacing(rate))) + 60_000
-    const forget = (db: Jobs['db']) => forgetLimits({ ...jobs, db }, kept, unused)
-    ask(jobs.db, settings.lease / 3, 'deleting limits', forget).catch((error) =>
-      report(error, 'deleting unused limits'),
-    )
+  get #keyed(): Keyed {
+    return this.#limits.keyed
   }
 
   get #settings(): KeyedSettings {

@@ -1,14 +1,15 @@
 import type { KeyedGiven } from '../../queue/allowed-jobs.js'
-import { isLimited, type Keyed } from '../../queue/claim.js'
+import { countsRunning, isLimited, type Keyed } from '../../queue/claim.js'
 import { type ClaimTransaction, inClaim } from '../../queue/claim-transaction.js'
 import { compileKeyedFetch, firstAllowed, type KeyedRows, type KeyedSettings } from '../../queue/keyed-fetch.js'
 import { mostValues } from '../../queue/values.js'
 import { type Jobs, jobsOfValue } from '../../schema/job-database.js'
 import type { WorkerScope } from '../scope.js'
 import { claimFirst } from './claim-first.js'
+import { KeyLimits } from './key-limits.js'
 import { KeyRound } from './key-round.js'
 
-/** Jobs of a value; whether it may have more at once, or has some that have to wait for others. */
+/** Jobs of a value; whether it may have more at once, or has some that may not begin before others end, or before a rate lets them. */
 export interface OfValue {
   readonly rows: readonly object[]
   readonly isMore: boolean
@@ -18,34 +19,51 @@ export interface OfValue {
 /** Claims jobs of a distributed table by keys that are each of one value: limits and lines are counted where its rows are. */
 export class KeysOfValues {
   readonly #scope: WorkerScope
-  readonly #keyed: Keyed
+  readonly limits: KeyLimits
   #rounds = new Map<string, KeyRound>()
-  /** When (monotonic milliseconds) the next start of a rate is left; Infinity: none is waited for. */
-  #soonest = Number.POSITIVE_INFINITY
+  /** When (monotonic milliseconds) the next start of a rate is left, of each value that waits for nothing else. */
+  readonly #fullUntil = new Map<string, number>()
 
   /** @param keyed as the options have it */
   constructor(scope: WorkerScope, keyed: Keyed) {
     this.#scope = scope
-    this.#keyed = { ...keyed, kept: scope.kept }
+    this.limits = new KeyLimits(scope, keyed)
   }
 
-  /** Milliseconds until the next start of a rate is left, of those that were waited for since this was asked before. */
-  get wait(): number {
-    const wait = Math.max(0, this.#soonest - performance.now())
-    this.#soonest = Number.POSITIVE_INFINITY
-    return wait
+  /** Whether a value has no start left of its rate, as far as is known. */
+  isFull(value: string): boolean {
+    if ((this.#fullUntil.get(value) ?? 0) <= performance.now()) this.#fullUntil.delete(value)
+    return this.#fullUntil.has(value)
+  }
+
+  /** Milliseconds until one of the values that were full has a start left; Infinity: none is full. */
+  wait(): number {
+    const now = performance.now()
+    const soonest = Math.min(...this.#fullUntil.values())
+    for (const [value, until] of this.#fullUntil) if (until <= now) this.#fullUntil.delete(value)
+    return Math.max(0, soonest - now)
   }
 
   async fetch(db: Jobs['db'], value: string, limit: number): Promise<OfValue> {
     const round = this.#roundOf(value)
-    const given = { limit, ...round.given(this.#keyed, limit) }
+    const given = { limit, ...round.given(this.limits.keyed, limit) }
     const found = await this.#in(db, value, (jobs) => this.#fetch(jobs, given))
-    return { rows: found.rows, isMore: round.saw(found, given).isMore, isFull: found.walked !== undefined }
+    const { isMore } = round.saw(found, given)
+    const isFull = !isMore && found.walked !== undefined && isLimited(this.limits.keyed)
+    if (isFull && !countsRunning(this.limits.keyed)) this.#waitFor(value, found)
+    return { rows: found.rows, isMore, isFull }
+  }
+
+  /** Until its rate lets more start, of which those that were just claimed are used. */
+  #waitFor(value: string, { rows, wait = Number.POSITIVE_INFINITY }: KeyedRows): void {
+    const next = rows.length > 0 ? this.limits.spacing : Number.POSITIVE_INFINITY
+    const soonest = Math.ceil(Math.min(wait, next))
+    if (Number.isFinite(soonest)) this.#fullUntil.set(value, performance.now() + soonest)
   }
 
   /** The job that is first, alone. @returns undefined where it was refused */
   first(db: Jobs['db'], value: string): Promise<readonly object[] | undefined> {
-    const given = { limit: 1, ...this.#roundOf(value).given(this.#keyed, 1) }
+    const given = { limit: 1, ...this.#roundOf(value).given(this.limits.keyed, 1) }
     return claimFirst(
       this.#scope,
       () => this.#in(db, value, (jobs) => firstAllowed(jobs, this.#settings, given)),
@@ -53,22 +71,19 @@ export class KeysOfValues {
     )
   }
 
-  async #fetch(jobs: Jobs, given: KeyedGiven, only?: KeyedSettings['only']): Promise<KeyedRows> {
-    const fetch = compileKeyedFetch(jobs, { ...this.#settings, ...(only && { only }) })
-    const found = await fetch(jobs.db, given)
-    this.#soonest = Math.min(this.#soonest, performance.now() + (found.wait ?? Number.POSITIVE_INFINITY))
-    return found
+  #fetch(jobs: Jobs, given: KeyedGiven, only?: KeyedSettings['only']): Promise<KeyedRows> {
+    return compileKeyedFetch(jobs, { ...this.#settings, ...(only && { only }) })(jobs.db, given)
   }
 
   #in<Result>(db: Jobs['db'], value: string, claim: (jobs: Jobs) => Promise<Result>): Promise<Result> {
     const { userJobs, table, settings } = this.#scope
-    const limited = isLimited(this.#keyed) ? table : undefined
+    const limited = isLimited(this.limits.keyed) ? table : undefined
     const transaction: ClaimTransaction = { limited, value, isElsewhere: true, silence: settings.lease / 6 }
     return inClaim(db, transaction, () => claim(jobsOfValue({ ...userJobs, db }, value)))
   }
 
   get #settings(): KeyedSettings {
-    return { ...this.#scope.claim, keyed: this.#keyed, worker: this.#scope.worker }
+    return { ...this.#scope.claim, keyed: this.limits.keyed, worker: this.#scope.worker }
   }
 
   #roundOf(value: string): KeyRound {

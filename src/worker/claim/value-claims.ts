@@ -3,6 +3,7 @@ import { valuesAtOnce } from '../../queue/by-value.js'
 import { countsRunning } from '../../queue/claim.js'
 import type { RowKey } from '../../queue/fenced.js'
 import { compileFetch, firstDue } from '../../queue/fetch.js'
+import { compileLeft } from '../../queue/keyed-fetch.js'
 import { compileNextDue } from '../../queue/next-due.js'
 import { isSpread } from '../../queue/spread-keys.js'
 import { dueValues, mostValues } from '../../queue/values.js'
@@ -12,6 +13,7 @@ import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
 import { claimFirst } from './claim-first.js'
 import type { Claimed } from './claimed.js'
+import { tellOfFreedKeys } from './freed-keys.js'
 import { KeysOfValues, type OfValue } from './keys-of-values.js'
 import { LeftBehind, type Rest } from './left-behind.js'
 
@@ -55,8 +57,6 @@ export class ValueClaims {
   /** Those that have due jobs as far as is known, the next one first; and all that have had some. */
   #values: string[] = []
   #seen = new Set<string>()
-  /** Those that have due jobs which may not begin before others end. */
-  readonly #full: string[] = []
   /** Until when (monotonic milliseconds) values are left alone. */
   readonly #away = new Map<string, number>()
   /** A job of the first value was refused: until it is found, jobs are taken of that one alone. */
@@ -80,9 +80,9 @@ export class ValueClaims {
    * @returns undefined where the one that was asked for was refused
    */
   async claim(given: ToClaim, isStopped: () => boolean): Promise<Claimed | undefined> {
-    this.#values.push(...this.#full.splice(0))
+    const sent = performance.now()
     if (this.#values.length === 0 || performance.now() > this.#knownUntil) await this.#look()
-    if (given.isOne) return this.#one(given)
+    if (given.isOne) return this.#one(given, sent)
     const rows: object[] = []
     while (rows.length < given.limit && this.#values.length > 0 && !isStopped()) {
       try {
@@ -91,14 +91,16 @@ export class ValueClaims {
         if (rows.length === 0) throw error
         break // what was claimed before is claimed
       }
-      if (this.#isRefused) break
+      // Jobs that are claimed do not wait for a look at all values that may be full.
+      if (this.#isRefused || (this.#keys !== undefined && rows.length > 0)) break
     }
     if (rows.length > 0) this.#lockedPause.reset()
-    return { rows, left: this.#leftBehind(rows.length) }
+    return { rows, left: this.#leftBehind(rows.length, sent) }
   }
 
-  #leftBehind(brought: number): LeftBehind {
-    this.#left = new LeftBehind(this.#values.length > 0, () => this.#rest(brought), this.#left)
+  #leftBehind(brought: number, sent: number): LeftBehind {
+    const rest = (hasFreed: boolean) => this.#rest(brought, sent, hasFreed)
+    this.#left = new LeftBehind(this.#values.length > 0, rest, this.#left)
     return this.#left
   }
 
@@ -108,7 +110,8 @@ export class ValueClaims {
    */
   async #look(): Promise<void> {
     const asked = performance.now()
-    const found = new Set((await this.#due()).filter((value) => !this.#isAway(value)))
+    const isLeft = (value: string) => !this.#isAway(value) && !this.#keys?.isFull(value)
+    const found = new Set((await this.#due()).filter(isLeft))
     const took = performance.now() - asked
     this.#knownUntil = asked + Math.max(knownFor, took / shareOfLooks)
     const known = this.#values.filter((value) => found.has(value))
@@ -141,7 +144,7 @@ export class ValueClaims {
   /** Of the next values, as many of each as comes to it, by a connection each. @throws why, where none of them answers */
   async #ofSome({ limit, ahead }: ToClaim): Promise<object[]> {
     const { userJobs, settings } = this.#scope
-    const worth = this.#keys === undefined ? worthAsking : 1 // of a value whose jobs are limited few come
+    const worth = this.#keys === undefined ? worthAsking : 1 // few come of a value whose jobs are limited
     const atOnce = Math.min(valuesAtOnce, Math.max(1, Math.floor(limit / worth)))
     const values = this.#values.splice(0, this.#isRefused ? 1 : atOnce)
     this.#isRefused = false
@@ -172,7 +175,6 @@ export class ValueClaims {
   #seenOf(value: string, found: PromiseSettledResult<OfValue> | undefined): void {
     if (found?.status === 'fulfilled') {
       if (found.value.isMore) this.#values.push(value)
-      else if (found.value.isFull) this.#full.push(value)
     } else if (concernsAll(found?.reason)) {
       this.#away.set(value, performance.now() + awayFor)
       this.#scope.report(found?.reason, `fetching jobs of ${this.#scope.jobs.distributedBy} ${value}`)
@@ -183,15 +185,15 @@ export class ValueClaims {
   }
 
   /** The job that is first of the first value. Where the table refuses its claim, it is passed over. */
-  async #one({ ahead }: ToClaim): Promise<Claimed | undefined> {
+  async #one({ ahead }: ToClaim, sent: number): Promise<Claimed | undefined> {
     const { userJobs, settings } = this.#scope
     const [value] = this.#values
-    if (value === undefined) return { rows: [], left: this.#leftBehind(0) }
+    if (value === undefined) return { rows: [], left: this.#leftBehind(0, sent) }
     const late = (rows: readonly object[] = []) => void this.#release(rows)
     const first = (db: Jobs['db']) => this.#first(db, value, ahead)
     const rows = await ask(userJobs.db, settings.lease / 3, `fetch of ${value}`, first, late)
     if (rows?.length === 0) this.#values.shift()
-    return rows && { rows, left: this.#leftBehind(rows.length) }
+    return rows && { rows, left: this.#leftBehind(rows.length, sent) }
   }
 
   #first(db: Jobs['db'], value: string, ahead: boolean): Promise<readonly object[] | undefined> {
@@ -206,19 +208,35 @@ export class ValueClaims {
     )
   }
 
-  async #rest(brought: number): Promise<Rest> {
+  async #rest(brought: number, sent: number, hasFreed: boolean): Promise<Rest> {
+    if (this.#keys !== undefined) return this.#restOf(this.#keys, sent, hasFreed)
     const { claimedJobs, claim, settings } = this.#scope
-    if (this.#full.length > 0) return this.#untilOthersEnd()
     const nextDue = compileNextDue(claimedJobs, claim)
     const due = await ask(claimedJobs.db, settings.lease / 3, 'next due time', (db) => nextDue(db))
-    // By somebody who claims them, as far as is known; or their node is away.
-    const isLocked = due !== undefined && due <= 0 && brought === 0
-    return { isBlocked: false, due: isLocked ? this.#lockedPause.next() : (due ?? Number.POSITIVE_INFINITY) }
+    if (due === undefined) return { isBlocked: false, due: Number.POSITIVE_INFINITY }
+    const isLocked = due <= 0 && brought === 0 // by somebody who claims them, as far as is known; or its node is away
+    return { isBlocked: false, due: isLocked ? this.#lockedPause.next() : due }
   }
 
-  #untilOthersEnd(): Rest {
-    const { keyed } = this.#scope.settings
-    const isBlocked = keyed !== undefined && countsRunning(keyed)
-    return { isBlocked, due: Math.min(this.#keys?.wait ?? Number.POSITIVE_INFINITY, this.#lockedPause.next()) }
+  /** The same where jobs may have to wait for others of their key, or for a rate. */
+  async #restOf(keys: KeysOfValues, sent: number, hasFreed: boolean): Promise<Rest> {
+    const { claimedJobs, claim, settings } = this.#scope
+    const { keyed } = keys.limits
+    if (await keys.limits.look()) return { isBlocked: true, due: 0 }
+    keys.limits.forget()
+    const isShared = settings.where !== undefined && countsRunning(keyed) // with others, whose jobs this worker does not see
+    if (isShared && hasFreed) void tellOfFreedKeys(this.#scope)
+    const left = compileLeft(claimedJobs, claim)
+    const ago = performance.now() - sent
+    const { isWaiting, due } = await ask(claimedJobs.db, settings.lease / 3, 'next due time', (db) => left(db, ago))
+    const soonest = keys.wait()
+    const isLocked = countsRunning(keyed) || soonest === Number.POSITIVE_INFINITY
+    const wait = isWaiting
+      ? Math.min(soonest, isLocked ? this.#lockedPause.next() : Number.POSITIVE_INFINITY)
+      : Number.POSITIVE_INFINITY
+    return {
+      isBlocked: (isWaiting && countsRunning(keyed)) || isShared,
+      due: Math.min(wait, due ?? Number.POSITIVE_INFINITY),
+    }
   }
 }
