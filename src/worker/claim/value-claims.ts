@@ -6,32 +6,22 @@ import { compileFetch, firstDue } from '../../queue/fetch.js'
 import { compileLeft } from '../../queue/keyed-fetch.js'
 import { compileNextDue } from '../../queue/next-due.js'
 import { isSpread } from '../../queue/spread-keys.js'
-import { dueValues, mostValues } from '../../queue/values.js'
 import { type Jobs, jobsOfValue } from '../../schema/job-database.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
 import { claimFirst } from './claim-first.js'
 import type { Claimed } from './claimed.js'
+import { DueValues } from './due-values.js'
 import { tellOfFreedKeys } from './freed-keys.js'
 import { KeysOfValues, type OfValue } from './keys-of-values.js'
 import { LeftBehind, type Rest } from './left-behind.js'
-
-/**
- * Which values have due jobs is asked of all nodes, and reads all that is due: at most once in so long (milliseconds), and so often
- * that it takes a fiftieth of the time.
- */
-const knownFor = 1_000
-const shareOfLooks = 1 / 50
 
 /**
  * A statement asks for so many jobs of a value, or for all that there is room for: of fewer, its way to the node and back costs more than they
  * do. Where there is room for more, several values are asked at once.
  */
 const worthAsking = 50
-
-/** Values whose node does not answer are left alone for so long (milliseconds). */
-const awayFor = 5_000
 
 /** What a claim by values is given. */
 interface ToClaim {
@@ -41,12 +31,6 @@ interface ToClaim {
   readonly isOne: boolean
 }
 
-/** From one of them on, around. */
-function turned(values: readonly string[]): string[] {
-  const start = Math.floor(Math.random() * values.length)
-  return [...values.slice(start), ...values.slice(0, start)]
-}
-
 /**
  * Claims jobs of a table that is distributed by a column: value by value, each by a statement that goes to one node, in turn. So a
  * value with a million jobs does not keep one that has ten waiting, and a node that is away keeps back its own values alone.
@@ -54,14 +38,9 @@ function turned(values: readonly string[]): string[] {
 export class ValueClaims {
   readonly #scope: WorkerScope
   readonly #release: (rows: readonly object[]) => Promise<void>
-  /** Those that have due jobs as far as is known, the next one first; and all that have had some. */
-  #values: string[] = []
-  #seen = new Set<string>()
-  /** Until when (monotonic milliseconds) values are left alone. */
-  readonly #away = new Map<string, number>()
+  readonly #values: DueValues
   /** A job of the first value was refused: until it is found, jobs are taken of that one alone. */
   #isRefused = false
-  #knownUntil = Number.NEGATIVE_INFINITY
   readonly #lockedPause = new Pause()
   #left: LeftBehind | undefined
   /** Undefined: of each value the jobs are taken as they come. */
@@ -73,6 +52,7 @@ export class ValueClaims {
     this.#release = release
     if (settings.keyed !== undefined && !isSpread(scope.userJobs, settings.keyed))
       this.#keys = new KeysOfValues(scope, settings.keyed)
+    this.#values = new DueValues(scope, (value) => this.#keys?.isFull(value) ?? false)
   }
 
   /**
@@ -81,10 +61,10 @@ export class ValueClaims {
    */
   async claim(given: ToClaim, isStopped: () => boolean): Promise<Claimed | undefined> {
     const sent = performance.now()
-    if (this.#values.length === 0 || performance.now() > this.#knownUntil) await this.#look()
+    await this.#values.refresh()
     if (given.isOne) return this.#one(given, sent)
     const rows: object[] = []
-    while (rows.length < given.limit && this.#values.length > 0 && !isStopped()) {
+    while (rows.length < given.limit && this.#values.areLeft && !isStopped()) {
       try {
         rows.push(...(await this.#ofSome({ ...given, limit: given.limit - rows.length })))
       } catch (error) {
@@ -100,45 +80,8 @@ export class ValueClaims {
 
   #leftBehind(brought: number, sent: number): LeftBehind {
     const rest = (hasFreed: boolean) => this.#rest(brought, sent, hasFreed)
-    this.#left = new LeftBehind(this.#values.length > 0, rest, this.#left)
+    this.#left = new LeftBehind(this.#values.areLeft, rest, this.#left)
     return this.#left
-  }
-
-  /**
-   * Which values have due jobs: those that were not known are next, from one of them on, so that workers which ask at the same time are not in each
-   * other's way; then the others as it was their turn.
-   */
-  async #look(): Promise<void> {
-    const asked = performance.now()
-    const isLeft = (value: string) => !this.#isAway(value) && !this.#keys?.isFull(value)
-    const found = new Set((await this.#due()).filter(isLeft))
-    const took = performance.now() - asked
-    this.#knownUntil = asked + Math.max(knownFor, took / shareOfLooks)
-    const known = this.#values.filter((value) => found.has(value))
-    for (const value of known) found.delete(value)
-    this.#values = [...turned([...found]), ...known]
-  }
-
-  /** Of a node that is away nobody can tell; then all are tried that were seen before. */
-  async #due(): Promise<readonly string[]> {
-    const { claimedJobs, claim, settings, report } = this.#scope
-    try {
-      const look = (db: Jobs['db']) => dueValues({ ...claimedJobs, db }, claim)
-      const values = await ask(claimedJobs.db, settings.lease / 6, 'which values have due jobs', look)
-      if (this.#seen.size > mostValues) this.#seen = new Set()
-      for (const value of values) this.#seen.add(value)
-      return values
-    } catch (error) {
-      if (this.#seen.size === 0) throw error
-      report(error, 'asking all nodes which values have due jobs')
-      return [...this.#seen]
-    }
-  }
-
-  #isAway(value: string): boolean {
-    const until = this.#away.get(value) ?? 0
-    if (until < performance.now()) this.#away.delete(value)
-    return this.#away.has(value)
   }
 
   /** Of the next values, as many of each as comes to it, by a connection each. @throws why, where none of them answers */
@@ -146,7 +89,7 @@ export class ValueClaims {
     const { userJobs, settings } = this.#scope
     const worth = this.#keys === undefined ? worthAsking : 1 // few come of a value whose jobs are limited
     const atOnce = Math.min(valuesAtOnce, Math.max(1, Math.floor(limit / worth)))
-    const values = this.#values.splice(0, this.#isRefused ? 1 : atOnce)
+    const values = this.#values.take(this.#isRefused ? 1 : atOnce)
     this.#isRefused = false
     const most = Math.floor(limit / values.length)
     const late = ({ rows }: OfValue) => void this.#release(rows)
@@ -174,12 +117,13 @@ export class ValueClaims {
 
   #seenOf(value: string, found: PromiseSettledResult<OfValue> | undefined): void {
     if (found?.status === 'fulfilled') {
-      if (found.value.isMore) this.#values.push(value)
+      if (found.value.isMore) this.#values.more(value)
+      else if (found.value.isFull) this.#values.full(value)
     } else if (concernsAll(found?.reason)) {
-      this.#away.set(value, performance.now() + awayFor)
+      this.#values.away(value)
       this.#scope.report(found?.reason, `fetching jobs of ${this.#scope.jobs.distributedBy} ${value}`)
     } else {
-      this.#values.unshift(value)
+      this.#values.again(value)
       this.#isRefused = true
     }
   }
@@ -187,12 +131,12 @@ export class ValueClaims {
   /** The job that is first of the first value. Where the table refuses its claim, it is passed over. */
   async #one({ ahead }: ToClaim, sent: number): Promise<Claimed | undefined> {
     const { userJobs, settings } = this.#scope
-    const [value] = this.#values
+    const [value] = this.#values.take(1)
     if (value === undefined) return { rows: [], left: this.#leftBehind(0, sent) }
     const late = (rows: readonly object[] = []) => void this.#release(rows)
     const first = (db: Jobs['db']) => this.#first(db, value, ahead)
     const rows = await ask(userJobs.db, settings.lease / 3, `fetch of ${value}`, first, late)
-    if (rows?.length === 0) this.#values.shift()
+    if (rows?.length !== 0) this.#values.again(value)
     return rows && { rows, left: this.#leftBehind(rows.length, sent) }
   }
 
@@ -229,7 +173,7 @@ export class ValueClaims {
     const left = compileLeft(claimedJobs, claim)
     const ago = performance.now() - sent
     const { isWaiting, due } = await ask(claimedJobs.db, settings.lease / 3, 'next due time', (db) => left(db, ago))
-    const soonest = keys.wait()
+    const soonest = Math.min(keys.wait(), this.#values.wait)
     const isLocked = countsRunning(keyed) || soonest === Number.POSITIVE_INFINITY
     const wait = isWaiting
       ? Math.min(soonest, isLocked ? this.#lockedPause.next() : Number.POSITIVE_INFINITY)
