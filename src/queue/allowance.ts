@@ -68,6 +68,13 @@ function waitOf(rate: Rate): RawBuilder<number> {
   return sql`case when used > 0 then (used + ${leftOf(rate, sql`used`)} - ${rate.burst - 1}::float8) * ${spacing(rate)}::float8 end`
 }
 
+/** The most jobs of a key that may run, of all keys, where those that were not set have this limit. */
+export const mostOfAnyKey = (limits: KeptLimits | undefined, max: number): RawBuilder<number> =>
+  limits === undefined
+    ? sql`${max}::bigint`
+    : sql`greatest(${max}::bigint, (select max(own.max) from ${tableOf(limits)} as own
+        where own.job_schema = ${limits.of.schema}::text and own.job_table = ${limits.of.name}::text and own.kind = 'limit'))`
+
 /** What a floating-point number that counts starts may lack of a whole one. */
 const whole = 1e-6
 

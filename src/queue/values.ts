@@ -1,6 +1,7 @@
 import { type Expression, type SelectQueryBuilder, type SqlBool, sql } from 'kysely'
 import { isDue } from '../predicates/claimable.js'
 import { column, job } from '../predicates/column.js'
+import { isRunning } from '../predicates/status.js'
 import { type JobAlias, type JobDatabase, type Jobs, jobsOfValue } from '../schema/job-database.js'
 import { quoted } from '../schema/names.js'
 import { asText, textsOf } from '../schema/text.js'
@@ -9,10 +10,24 @@ import { type Claim, waitingJobs } from './claim.js'
 /** So many values are known at most at a time. */
 export const mostValues = 10_000
 
-/** The values, of the column by which a table is distributed, that have due jobs; those whose jobs wait longest first. It reads what is due, on each node by the index. */
-export function dueValues(jobs: Jobs, claim: Claim): Promise<string[]> {
+/**
+ * The values, of the column by which a table is distributed, that have due jobs; those whose jobs wait longest first. It reads what is due, on each
+ * node by the index.
+ * @param room only values of which fewer jobs run
+ */
+export async function dueValues(jobs: Jobs, claim: Claim, room?: Expression<number>): Promise<string[]> {
   const due = waitingJobs(jobs, claim).where(isDue())
-  return valuesOfRows(jobs, due, job.fn.min(column('run_at')), mostValues)
+  if (room === undefined) return valuesOfRows(jobs, due, job.fn.min(column('run_at')), mostValues)
+  const value = sql.raw<unknown>(quoted(jobs.distributedBy ?? ''))
+  const waiting = due.select([value.as('value'), job.fn.min(column('run_at')).as('since')]).groupBy(value)
+  const running = jobs.db
+    .selectFrom(jobs.table)
+    .select([value.as('value'), job.fn.countAll().as('jobs')])
+    .where(isRunning())
+    .groupBy(value)
+  const query = sql`select ${asText(sql`due.value`)} from (${waiting}) as due left join (${running}) as running on running.value = due.value
+    where coalesce(running.jobs, 0) < ${room} order by due.since limit ${sql.lit(mostValues)}`
+  return (await textsOf(jobs.db, query.compile(jobs.db))).filter((text) => text !== null)
 }
 
 /** The values that rows have, in the order of an expression over the rows of each. */

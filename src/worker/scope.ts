@@ -52,6 +52,8 @@ export interface WorkerScope {
   readonly engine: Engine
   /** Where limits of single keys are kept, and how far rates are used; undefined: nowhere. */
   readonly kept: KeptLimits | undefined
+  /** Of a distributed table the values of which jobs have ended here since a claim has seen it; undefined: it is none. */
+  readonly freedValues: Set<string> | undefined
   /** The table's status can not hold `job_status_cancelled`. */
   readonly seedStatuses: boolean
   /** A row that was fetched: it may show that the table's columns have changed. */

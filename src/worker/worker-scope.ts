@@ -54,6 +54,7 @@ export function scopeOf<DB>({ db, name, report, ...own }: ScopeParts<DB>, sight:
     connections,
     engine: description.home.engine,
     kept,
+    freedValues: jobs.distributedBy === undefined ? undefined : new Set(),
     seedStatuses: !description.holdsCancelled,
     saw: (row) => known.saw(row),
     snapshots: { conflictedAt: undefined },

@@ -88,10 +88,12 @@ test('within a tenant jobs are taken in turn by another column', async () => {
 })
 
 test('a worker that is stopped while it looks for jobs of many tenants looks no further', async () => {
-  await enqueue(db, 'mail_jobs', Array.from({ length: 20 }, (_, tenant) => notes(tenant, 2)).flat())
-  const first = sql`update mail_jobs set status = 'job_status_running', locked_by = gen_random_uuid(), locked_at = now() where note like '%-0'`
-  await first.execute(plain) // of each tenant as many run as may
-  const { worker } = await working(async () => {}, { limit: { by: 'tenant_id', max: 1 } })
+  const ofEach = Array.from({ length: 20 }, (_, tenant_id) => ({ tenant_id, note: 'same' }))
+  await enqueue(db, 'mail_jobs', ofEach)
+  const all = sql`update mail_jobs set status = 'job_status_running', locked_by = gen_random_uuid(), locked_at = now()`
+  await all.execute(plain) // of each tenant as many run as may
+  await enqueue(db, 'mail_jobs', ofEach)
+  const { worker } = await working(async () => {}, { limit: { by: ['tenant_id', 'note'], max: 1 } })
   const stopped = await plain.transaction().execute(async (trx) => {
     await sql`lock table mail_jobs in exclusive mode`.execute(trx)
     const waiting = sql<{

@@ -2,16 +2,15 @@ import { dueValues, mostValues } from '../../queue/values.js'
 import type { Jobs } from '../../schema/job-database.js'
 import { ask } from '../ask.js'
 import type { WorkerScope } from '../scope.js'
+import type { KeysOfValues } from './keys-of-values.js'
 
 /**
- * Which values have due jobs is asked of all nodes, and reads all that is due: while some are known, once in so long (milliseconds), and so often
- * that it takes a fiftieth of the time.
+ * Which values have due jobs is asked of all nodes, and reads all that is due: while some are known once in so long (milliseconds), and so often
+ * that it takes a tenth of the time; but no tenant that has just come waits longer than that for others.
  */
 const knownFor = 1_000
-const shareOfLooks = 1 / 50
-
-/** The same while those that are known are full: a look may find others, and may take a tenth of the time. */
-const shareWhileFull = 1 / 10
+const longestKnown = 5_000
+const shareOfLooks = 1 / 10
 
 /** Values whose node does not answer are left alone for so long (milliseconds). */
 const awayFor = 5_000
@@ -25,22 +24,20 @@ function turned(values: readonly string[]): string[] {
 /** The values, of the column by which a table is distributed, that have due jobs as far as is known, each in its turn. */
 export class DueValues {
   readonly #scope: WorkerScope
-  readonly #isLeftOut: (value: string) => boolean
+  readonly #keys: KeysOfValues | undefined
   /** The next one first; and all that have had some. */
   #next: string[] = []
   #seen = new Set<string>()
-  /** Those whose jobs may not begin before others end. */
-  #full = new Set<string>()
-  /** Until when (monotonic milliseconds) values are left alone, those that are known are enough, and none is looked for beside those that are full. */
+  /** Until when (monotonic milliseconds) values are left alone; those that are known are enough; and none is looked for, though none is known. */
   readonly #away = new Map<string, number>()
   #knownUntil = Number.NEGATIVE_INFINITY
-  #fullUntil = Number.NEGATIVE_INFINITY
+  #lookFrom = Number.NEGATIVE_INFINITY
   #isSkipped = false
 
-  /** @param isLeftOut whether a value is not to be asked now, though it has due jobs */
-  constructor(scope: WorkerScope, isLeftOut: (value: string) => boolean) {
+  /** @param keys what is limited of values; undefined: nothing */
+  constructor(scope: WorkerScope, keys: KeysOfValues | undefined) {
     this.#scope = scope
-    this.#isLeftOut = isLeftOut
+    this.#keys = keys
   }
 
   get areLeft(): boolean {
@@ -49,7 +46,7 @@ export class DueValues {
 
   /** Milliseconds until a look that was left out is due; Infinity: none was. */
   get wait(): number {
-    return this.#isSkipped ? Math.max(0, this.#fullUntil - performance.now()) : Number.POSITIVE_INFINITY
+    return this.#isSkipped ? Math.max(0, this.#lookFrom - performance.now()) : Number.POSITIVE_INFINITY
   }
 
   take(count: number): string[] {
@@ -66,23 +63,20 @@ export class DueValues {
     this.#next.unshift(value)
   }
 
-  /** Its jobs have to wait for others. */
-  full(value: string): void {
-    this.#full.add(value)
-  }
-
   /** Its node does not answer. */
   away(value: string): void {
     this.#away.set(value, performance.now() + awayFor)
   }
 
-  /** Looks for values where that is worth it. */
+  /** Looks for values where that is worth it. Those of which jobs have ended here have room again. */
   async refresh(): Promise<void> {
+    const { freedValues } = this.#scope
+    const freed = [...(freedValues ?? [])].filter((value) => this.#isLeft(value) && !this.#next.includes(value))
+    freedValues?.clear()
+    if (this.#keys !== undefined) this.#next.unshift(...freed)
     const now = performance.now()
-    this.#isSkipped = false
     if (this.areLeft && now <= this.#knownUntil) return
-    if (!this.areLeft && now < this.#fullUntil) this.#next = [...this.#full].filter((value) => this.#isLeft(value))
-    this.#isSkipped = this.areLeft && now < this.#fullUntil
+    this.#isSkipped = now < this.#lookFrom
     if (!this.#isSkipped) await this.#look()
   }
 
@@ -94,10 +88,10 @@ export class DueValues {
     const asked = performance.now()
     const found = new Set((await this.#due()).filter((value) => this.#isLeft(value)))
     const took = performance.now() - asked
-    this.#knownUntil = asked + Math.max(knownFor, took / shareOfLooks)
-    this.#fullUntil = asked + took / shareWhileFull
-    const known = [...this.#next, ...this.#full].filter((value) => found.delete(value))
-    this.#full.clear()
+    const between = Math.min(longestKnown, took / shareOfLooks)
+    this.#knownUntil = asked + Math.max(knownFor, between)
+    if (this.#keys !== undefined) this.#lookFrom = asked + between
+    const known = this.#next.filter((value) => found.delete(value))
     this.#next = [...turned([...found]), ...known]
   }
 
@@ -105,7 +99,7 @@ export class DueValues {
   async #due(): Promise<readonly string[]> {
     const { claimedJobs, claim, settings, report } = this.#scope
     try {
-      const look = (db: Jobs['db']) => dueValues({ ...claimedJobs, db }, claim)
+      const look = (db: Jobs['db']) => dueValues({ ...claimedJobs, db }, claim, this.#keys?.room)
       const values = await ask(claimedJobs.db, settings.lease / 6, 'which values have due jobs', look)
       if (this.#seen.size > mostValues) this.#seen = new Set()
       for (const value of values) this.#seen.add(value)
@@ -120,6 +114,6 @@ export class DueValues {
   #isLeft(value: string): boolean {
     const until = this.#away.get(value) ?? 0
     if (until < performance.now()) this.#away.delete(value)
-    return !this.#away.has(value) && !this.#isLeftOut(value)
+    return !this.#away.has(value) && !this.#keys?.isFull(value)
   }
 }

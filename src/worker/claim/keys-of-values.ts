@@ -1,7 +1,10 @@
+import type { Expression } from 'kysely'
+import { mostOfAnyKey } from '../../queue/allowance.js'
 import type { KeyedGiven } from '../../queue/allowed-jobs.js'
-import { countsRunning, isLimited, type Keyed } from '../../queue/claim.js'
+import { isLimited, isRated, type Keyed } from '../../queue/claim.js'
 import { type ClaimTransaction, inClaim } from '../../queue/claim-transaction.js'
 import { compileKeyedFetch, firstAllowed, type KeyedRows, type KeyedSettings } from '../../queue/keyed-fetch.js'
+import { realNames } from '../../queue/returned.js'
 import { mostValues } from '../../queue/values.js'
 import { type Jobs, jobsOfValue } from '../../schema/job-database.js'
 import type { WorkerScope } from '../scope.js'
@@ -9,11 +12,10 @@ import { claimFirst } from './claim-first.js'
 import { KeyLimits } from './key-limits.js'
 import { KeyRound } from './key-round.js'
 
-/** Jobs of a value; whether it may have more at once, or has some that may not begin before others end, or before a rate lets them. */
+/** Jobs of a value, and whether it may have more at once. */
 export interface OfValue {
   readonly rows: readonly object[]
   readonly isMore: boolean
-  readonly isFull: boolean
 }
 
 /** Claims jobs of a distributed table by keys that are each of one value: limits and lines are counted where its rows are. */
@@ -28,6 +30,14 @@ export class KeysOfValues {
   constructor(scope: WorkerScope, keyed: Keyed) {
     this.#scope = scope
     this.limits = new KeyLimits(scope, keyed)
+  }
+
+  /** Where so many jobs of a value run it has room for no more; undefined: each value has keys of its own, or limits in a column. */
+  get room(): Expression<number> | undefined {
+    const { by, max, order, kept } = this.limits.keyed
+    if (realNames(this.#scope.userJobs, by).join() !== this.#scope.jobs.distributedBy) return undefined
+    if (order !== undefined) return mostOfAnyKey(undefined, 1)
+    return typeof max === 'number' ? mostOfAnyKey(kept, max) : undefined
   }
 
   /** Whether a value has no start left of its rate, as far as is known. */
@@ -49,9 +59,8 @@ export class KeysOfValues {
     const given = { limit, ...round.given(this.limits.keyed, limit) }
     const found = await this.#in(db, value, (jobs) => this.#fetch(jobs, given))
     const { isMore } = round.saw(found, given)
-    const isFull = !isMore && found.walked !== undefined && isLimited(this.limits.keyed)
-    if (isFull && !countsRunning(this.limits.keyed)) this.#waitFor(value, found)
-    return { rows: found.rows, isMore, isFull }
+    if (!isMore && isRated(this.limits.keyed)) this.#waitFor(value, found)
+    return { rows: found.rows, isMore }
   }
 
   /** Until its rate lets more start, of which those that were just claimed are used. */

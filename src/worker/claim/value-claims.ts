@@ -52,7 +52,7 @@ export class ValueClaims {
     this.#release = release
     if (settings.keyed !== undefined && !isSpread(scope.userJobs, settings.keyed))
       this.#keys = new KeysOfValues(scope, settings.keyed)
-    this.#values = new DueValues(scope, (value) => this.#keys?.isFull(value) ?? false)
+    this.#values = new DueValues(scope, this.#keys)
   }
 
   /**
@@ -112,13 +112,12 @@ export class ValueClaims {
     const { userJobs, claim, worker } = this.#scope
     if (this.#keys !== undefined) return this.#keys.fetch(db, value, given.limit)
     const rows = await compileFetch(jobsOfValue({ ...userJobs, db }, value), { ...claim, worker })(db, given)
-    return { rows, isMore: rows.length >= given.limit, isFull: false }
+    return { rows, isMore: rows.length >= given.limit }
   }
 
   #seenOf(value: string, found: PromiseSettledResult<OfValue> | undefined): void {
     if (found?.status === 'fulfilled') {
       if (found.value.isMore) this.#values.more(value)
-      else if (found.value.isFull) this.#values.full(value)
     } else if (concernsAll(found?.reason)) {
       this.#values.away(value)
       this.#scope.report(found?.reason, `fetching jobs of ${this.#scope.jobs.distributedBy} ${value}`)

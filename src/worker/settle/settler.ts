@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { concernsAll } from '../../pg/error-class.js'
 import { fateOf } from '../../queue/finished.js'
 import type { LeasedOutcome, Outcome } from '../../queue/outcome.js'
+import { valueInKey } from '../../schema/key.js'
 import { Pause } from '../../watch/pause.js'
 import { ask } from '../ask.js'
 import { halves } from '../halves.js'
@@ -210,6 +211,7 @@ export class Settler {
   #end(entry: Entry, outcome: Outcome): void {
     entry.of.written()
     tellOutcome(this.#scope, entry.of, outcome)
+    if (entry.key !== undefined) this.#scope.freedValues?.add(valueInKey(entry.key))
     this.#done(entry.of)
   }
 
