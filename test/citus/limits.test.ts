@@ -128,6 +128,18 @@ test('a rate of a tenant is kept by what each claim has used', async () => {
   expect(workers.flatMap(({ errors }) => errors)).toEqual([])
 })
 
+test('a tenant that has starts of its rate left does not wait for the next one', async () => {
+  await makeLimits()
+  const ran: string[] = []
+  const rate = { by: 'tenant_id', max: 2, per: '1h' } as const
+  const { errors } = await working(async ({ note }) => void ran.push(note), { rate })
+  await enqueue(db, 'mail_jobs', { tenant_id: 1, note: 'first' })
+  await expect.poll(() => ran, { timeout: 20_000 }).toEqual(['first'])
+  await enqueue(db, 'mail_jobs', { tenant_id: 1, note: 'second' })
+  await expect.poll(() => ran, { timeout: 20_000 }).toEqual(['first', 'second'])
+  expect(errors).toEqual([])
+})
+
 test('a limit of one tenant is changed at run time', async () => {
   await makeLimits()
   await limitJobs(db, 'mail_jobs', { where: { tenant_id: 1 }, max: 0 })

@@ -75,8 +75,7 @@ export class DueValues {
     freedValues?.clear()
     if (this.#keys !== undefined) this.#next.unshift(...freed)
     const now = performance.now()
-    if (this.areLeft && now <= this.#knownUntil) return
-    this.#isSkipped = now < this.#lookFrom
+    this.#isSkipped = this.areLeft ? now <= this.#knownUntil : now < this.#lookFrom
     if (!this.#isSkipped) await this.#look()
   }
 

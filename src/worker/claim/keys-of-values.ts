@@ -1,7 +1,7 @@
 import type { Expression } from 'kysely'
 import { mostOfAnyKey } from '../../queue/allowance.js'
 import type { KeyedGiven } from '../../queue/allowed-jobs.js'
-import { isLimited, isRated, type Keyed } from '../../queue/claim.js'
+import { countsRunning, isLimited, type Keyed } from '../../queue/claim.js'
 import { type ClaimTransaction, inClaim } from '../../queue/claim-transaction.js'
 import { compileKeyedFetch, firstAllowed, type KeyedRows, type KeyedSettings } from '../../queue/keyed-fetch.js'
 import { realNames } from '../../queue/returned.js'
@@ -18,10 +18,15 @@ export interface OfValue {
   readonly isMore: boolean
 }
 
+/** A value is taken for full no longer (milliseconds), where its rate may have starts left, as its jobs were in the hands of others. */
+const longestFull = 5_000
+
 /** Claims jobs of a distributed table by keys that are each of one value: limits and lines are counted where its rows are. */
 export class KeysOfValues {
   readonly #scope: WorkerScope
   readonly limits: KeyLimits
+  /** Whether each value has one key. */
+  readonly #areKeys: boolean
   #rounds = new Map<string, KeyRound>()
   /** When (monotonic milliseconds) the next start of a rate is left, of each value that waits for nothing else. */
   readonly #fullUntil = new Map<string, number>()
@@ -30,12 +35,13 @@ export class KeysOfValues {
   constructor(scope: WorkerScope, keyed: Keyed) {
     this.#scope = scope
     this.limits = new KeyLimits(scope, keyed)
+    this.#areKeys = realNames(scope.userJobs, keyed.by).join() === scope.jobs.distributedBy
   }
 
   /** Where so many jobs of a value run it has room for no more; undefined: each value has keys of its own, or limits in a column. */
   get room(): Expression<number> | undefined {
-    const { by, max, order, kept } = this.limits.keyed
-    if (realNames(this.#scope.userJobs, by).join() !== this.#scope.jobs.distributedBy) return undefined
+    const { max, order, kept } = this.limits.keyed
+    if (!this.#areKeys) return undefined
     if (order !== undefined) return mostOfAnyKey(undefined, 1)
     return typeof max === 'number' ? mostOfAnyKey(kept, max) : undefined
   }
@@ -59,15 +65,19 @@ export class KeysOfValues {
     const given = { limit, ...round.given(this.limits.keyed, limit) }
     const found = await this.#in(db, value, (jobs) => this.#fetch(jobs, given))
     const { isMore } = round.saw(found, given)
-    if (!isMore && isRated(this.limits.keyed)) this.#waitFor(value, found)
+    if (!isMore) this.#waitFor(value, found)
     return { rows: found.rows, isMore }
   }
 
-  /** Until its rate lets more start, of which those that were just claimed are used. */
-  #waitFor(value: string, { rows, wait = Number.POSITIVE_INFINITY }: KeyedRows): void {
-    const next = rows.length > 0 ? this.limits.spacing : Number.POSITIVE_INFINITY
-    const soonest = Math.ceil(Math.min(wait, next))
-    if (Number.isFinite(soonest)) this.#fullUntil.set(value, performance.now() + soonest)
+  /** Leaves a value alone until its rate lets more start, where nothing else keeps its jobs back. */
+  #waitFor(value: string, { rows, wait }: KeyedRows): void {
+    const { keyed, spacing } = this.limits
+    if (keyed.rate === undefined || countsRunning(keyed) || !this.#areKeys) return
+    const { burst } = keyed.rate
+    const next = rows.length === 0 ? wait : rows.length >= burst ? spacing : undefined
+    if (next === undefined) return
+    const isSure = burst === 1 || rows.length > 0
+    this.#fullUntil.set(value, performance.now() + Math.ceil(isSure ? next : Math.min(next, longestFull)))
   }
 
   /** The job that is first, alone. @returns undefined where it was refused */
