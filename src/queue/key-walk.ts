@@ -35,7 +35,7 @@ export interface Told {
 
 /** Reads what {@link toldBy} tells. */
 export function readTold(text: string): Told {
-  const told = JSON.parse(text.slice(4)) as [number | null, [number, number | null, ...string[]] | null, Spent | null] // as the claim says it
+  const told = JSON.parse(text) as [number | null, [number, number | null, ...string[]] | null, Spent | null] // as the claim says it
   const [waitOfAll, walk, spent] = told
   const [keys = 0, waitOfKey = null, ...last] = walk ?? []
   const waits = [waitOfAll, waitOfKey].filter((wait) => wait !== null)
@@ -48,16 +48,12 @@ export function readTold(text: string): Told {
 
 const nothing = sql`null`
 
-/**
- * What a claim tells of itself, as text. It begins with a letter: a plugin of the user's may parse what looks like JSON.
- * @param wait of all jobs together
- */
+/** What a claim tells of itself, as text. @param wait of all jobs together */
 export const toldBy = ({
   wait = nothing,
   walked = nothing,
   spent = nothing,
-}: Partial<Record<keyof Told, typeof nothing>>) =>
-  sql`'told' || pg_catalog.json_build_array(${wait}, ${walked}, ${spent})::text`
+}: Partial<Record<keyof Told, typeof nothing>>) => sql`pg_catalog.json_build_array(${wait}, ${walked}, ${spent})::text`
 
 /**
  * How far the walk has come: to where the last job was picked, as it stops there; and where there was room for more, to its end. What was picked has

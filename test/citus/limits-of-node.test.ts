@@ -1,9 +1,9 @@
 import { type SqlBool, sql } from 'kysely'
-import { type ClaimOptions, createWorker, enqueue, retryJobs, type WorkerOptions } from 'kysely-jobs'
+import { enqueue, retryJobs } from 'kysely-jobs'
 import { createJobArchive, createJobLimits, createKeyIndexes } from 'kysely-jobs/migrate'
-import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
-import { quiet } from '../worker/mail-jobs.js'
-import { type SpreadDatabase, spreadDatabase } from './spread.js'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { spreadDatabase } from './spread.js'
+import { type Handler, notes, type Options, startWorker } from './workers.js'
 
 // What a worker of a table on a node of its own is told by its options, where the server refuses what Citus refuses.
 
@@ -18,20 +18,7 @@ beforeEach(async () => {
 })
 afterEach(() => expect(refused).toEqual([]))
 
-type Options = WorkerOptions<any> & ClaimOptions<SpreadDatabase, 'mail_jobs'>
-type Handler = Parameters<typeof createWorker<SpreadDatabase, 'mail_jobs'>>[2]
-
-async function working(handler: Handler, options: Options) {
-  const worker = createWorker(db, 'mail_jobs', handler, { logger: quiet, pollInterval: '50ms', ...options })
-  const errors: string[] = []
-  worker.on('error', ({ error, doing }) => errors.push(`${doing}: ${error}`))
-  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
-  await worker.start()
-  return errors
-}
-
-const notes = (tenant_id: number, count: number) =>
-  Array.from({ length: count }, (_, n) => ({ tenant_id, note: `${tenant_id}-${n}` }))
+const working = async (handler: Handler, options: Options) => (await startWorker(db, handler, options)).errors
 
 const running = async (isMeant = sql<SqlBool>`true`) => {
   const { length } = await plain

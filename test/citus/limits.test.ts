@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
-import { type ClaimOptions, createWorker, enqueue, limitJobs, type WorkerOptions } from 'kysely-jobs'
+import { createWorker, enqueue, limitJobs } from 'kysely-jobs'
 import { createJobLimits, createJobTable, createKeyIndexes } from 'kysely-jobs/migrate'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { quiet } from '../worker/mail-jobs.js'
-import { type SpreadDatabase, spreadDatabase } from './spread.js'
+import { spreadDatabase } from './spread.js'
+import { type Handler, notes, type Options, startWorker } from './workers.js'
 
 // Limits of a table that is distributed by a column, where the server refuses what Citus refuses.
 
@@ -15,20 +16,7 @@ beforeEach(async () => {
   await sql`drop table if exists job_limits`.execute(plain)
 })
 
-type Options = WorkerOptions<any> & ClaimOptions<SpreadDatabase, 'mail_jobs'>
-type Handler = Parameters<typeof createWorker<SpreadDatabase, 'mail_jobs'>>[2]
-
-async function working(handler: Handler, options: Options) {
-  const worker = createWorker(db, 'mail_jobs', handler, { logger: quiet, pollInterval: '50ms', ...options })
-  const errors: string[] = []
-  worker.on('error', ({ error, doing }) => errors.push(`${doing}: ${error}`))
-  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
-  await worker.start()
-  return { worker, errors }
-}
-
-const notes = (tenant_id: number, count: number) =>
-  Array.from({ length: count }, (_, n) => ({ tenant_id, note: `${tenant_id}-${n}` }))
+const working = (handler: Handler, options?: Options) => startWorker(db, handler, options)
 
 const running = async (tenant: number) => {
   const rows = await plain

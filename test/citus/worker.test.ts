@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
-import { type ClaimOptions, createWorker, enqueue, type WorkerOptions } from 'kysely-jobs'
+import { createWorker, enqueue } from 'kysely-jobs'
 import { createJobTable } from 'kysely-jobs/migrate'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { next, quiet } from '../worker/mail-jobs.js'
-import { type SpreadDatabase, spreadDatabase } from './spread.js'
+import { spreadDatabase } from './spread.js'
+import { type Handler, notes, type Options, startWorker } from './workers.js'
 
 // Workers of a table that is distributed by a column, where the server refuses what Citus refuses.
 
@@ -11,21 +12,7 @@ const { db, plain, refused } = await spreadDatabase()
 
 beforeEach(() => plain.deleteFrom('mail_jobs').execute())
 
-type Options = WorkerOptions<any> & ClaimOptions<SpreadDatabase, 'mail_jobs'>
-type Handler = Parameters<typeof createWorker<SpreadDatabase, 'mail_jobs'>>[2]
-
-async function working(handler: Handler, options: Options = {}) {
-  const worker = createWorker(db, 'mail_jobs', handler, { logger: quiet, pollInterval: '50ms', ...options })
-  const errors: string[] = []
-  worker.on('error', ({ error, doing }) => errors.push(`${doing}: ${error}`))
-  const idle = new Promise((resolve) => worker.once('idle', () => resolve(undefined)))
-  onTestFinished(() => worker.stop({ deadline: 0 }).then(() => {}))
-  await worker.start()
-  return { worker, errors, idle }
-}
-
-const notes = (tenant_id: number, count: number) =>
-  Array.from({ length: count }, (_, n) => ({ tenant_id, note: `${tenant_id}-${n}` }))
+const working = (handler: Handler, options?: Options) => startWorker(db, handler, options)
 
 test('each job of each tenant runs once, whichever worker claims it', async () => {
   const jobs = Array.from({ length: 20 }, (_, tenant) => notes(tenant, 15)).flat()
