@@ -84,15 +84,18 @@ async function watch(db: Kysely<DB>, { workers, interrupted }: Cast, progress: P
   progress.finish(killed ? 'The other worker did the rest.' : 'All was done before a worker could be killed.')
 }
 
+/** Whether a lease is a worker's: it is the worker's id but for its last digit, which says how its job was claimed. */
+const isOf = ({ id }: WorkerProcess, lease: string | null) =>
+  id !== undefined && lease?.slice(0, -1) === id.slice(0, -1)
+
 /** Kills the worker that holds the most jobs; false where none holds any just now. */
 async function killOne(db: Kysely<DB>, workers: readonly WorkerProcess[], progress: Progress): Promise<boolean> {
   const [holder] = await leaseHolders(db)
-  const victim = workers.find(({ id }) => id === holder?.worker)
-  if (holder === undefined || victim === undefined) return false
+  const victim = workers.find((worker) => holder !== undefined && isOf(worker, holder.worker))
+  if (victim === undefined) return false
   await endWorker(victim, 'SIGKILL')
-  const left = (await leaseHolders(db)).find(({ worker }) => worker === holder.worker)
-  progress.say(
-    `Worker ${victim.number} (process ${victim.process.pid}) killed with SIGKILL; it held ${left?.jobs ?? 0} jobs.`,
-  )
+  const left = (await leaseHolders(db)).filter(({ worker }) => isOf(victim, worker))
+  const jobs = left.reduce((sum, { jobs }) => sum + jobs, 0)
+  progress.say(`Worker ${victim.number} (process ${victim.process.pid}) killed with SIGKILL; it held ${jobs} jobs.`)
   return true
 }
